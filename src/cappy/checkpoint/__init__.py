@@ -1,0 +1,1 @@
+"""Checkpoints: find, read, save and describe Hugging Face sequence-classification folders."""

@@ -1,0 +1,72 @@
+"""Texts to token ids, without special tokens, by a checkpoint's own tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from cappy.data.text import repair
+from cappy.errors import CheckpointError
+
+
+class TextTokenizer:
+    """A thread-safe wrapper of a `tokenizers` tokenizer.
+
+    Special tokens that a text spells out ("[SEP]", "</s>") are read as ordinary text: no response can forge a boundary.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, cls_token: str, sep_token: str, where: str) -> None:
+        """Wrap `tokenizer`; `where` names the checkpoint in errors."""
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
+        self._tokenizer = tokenizer
+        cls_id, sep_id = tokenizer.token_to_id(cls_token), tokenizer.token_to_id(sep_token)
+        if cls_id is None or sep_id is None:
+            raise CheckpointError(f"{where}: the tokenizer lacks {cls_token!r} or {sep_token!r}.")
+        self.cls_id: int = cls_id
+        self.sep_id: int = sep_id
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of ids, added tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text."""
+        if not texts:
+            return []
+        clean = [repair(text) for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+
+
+def load_tokenizer(folder: Path, family: str) -> TextTokenizer:
+    """Load the tokenizer of a checkpoint folder: `tokenizer.json`, or the older vocabulary files.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+
+    """
+    cls_token, sep_token = ("<s>", "</s>") if family == "roberta" else ("[CLS]", "[SEP]")
+    try:
+        tokenizer = _read(folder, family)
+    except Exception as error:  # tokenizers raises bare Exception for a broken file
+        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error}).") from error
+    return TextTokenizer(tokenizer, cls_token, sep_token, str(folder))
+
+
+def _read(folder: Path, family: str) -> Tokenizer:
+    if (folder / "tokenizer.json").exists():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    from tokenizers import implementations
+
+    wrapped: Any
+    if family == "roberta":
+        wrapped = implementations.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    else:
+        wrapped = implementations.BertWordPieceTokenizer(str(folder / "vocab.txt"))
+    tokenizer: Tokenizer = wrapped._tokenizer
+    return tokenizer

@@ -1,0 +1,1 @@
+"""From rows of real data sets to labelled groups."""

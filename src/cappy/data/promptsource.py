@@ -1,0 +1,150 @@
+"""PromptSource templates (Bach et al., 2022, arXiv 2202.01279): reading them and applying them to rows.
+
+Templates are other people's text: the YAML is read by a safe loader that knows two harmless tags,
+and the Jinja runs in a sandbox.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cappy.data.text import normalise
+from cappy.errors import InputError, MissingExtraError
+from cappy.group import Candidate, Group
+
+try:
+    import yaml
+    from jinja2 import Environment, TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+except ImportError as error:
+    raise MissingExtraError("reading PromptSource templates", "data") from error
+
+SEPARATOR = "|||"
+_SHIELD = "\x00pipes\x00"
+"""Stands for the separator where a row's own text holds it."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that reads PromptSource's two tags as plain mappings."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    return loader.construct_mapping(node, deep=True)
+
+
+for _tag in ("!Template", "!TemplateMetadata"):
+    _Loader.add_constructor(_tag, _mapping)
+
+
+def _environment() -> Environment:
+    environment = ImmutableSandboxedEnvironment()
+    environment.globals["zip"] = zip
+    environment.filters["choice"] = lambda options: list(options)[0]
+    environment.filters["most_frequent"] = _most_frequent
+    return environment
+
+
+def _most_frequent(items: Sequence[Any]) -> list[Any]:
+    counts = Counter(items).most_common()
+    return [item for item, count in counts if count == counts[0][1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A template applied to a row: the prompt, its references, and the answer choices if it has any."""
+
+    prompt: str
+    references: tuple[str, ...]
+    choices: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Template:
+    """One PromptSource template. `render` raises InputError where the row lacks what it names."""
+
+    name: str
+    jinja: str
+    answer_choices: str | None
+    original_task: bool
+
+    @cached_property
+    def _compiled(self) -> tuple[Any, Any]:
+        environment = _environment()
+        choices = environment.from_string(self.answer_choices) if self.answer_choices else None
+        return environment.from_string(self.jinja), choices
+
+    def render(self, row: Mapping[str, Any]) -> Rendering | None:
+        """Apply the template to a row; None where it does not apply (an empty prompt or no reference)."""
+        shielded = {key: _shield(value) for key, value in row.items()}
+        try:
+            body, choice_template = self._compiled
+            choices = None
+            if choice_template is not None:
+                parts = choice_template.render(**shielded).split(SEPARATOR)
+                choices = tuple(_unshield(part) for part in parts)
+                shielded["answer_choices"] = [_shield(choice) for choice in choices]
+            prompt, *references = (_unshield(part) for part in body.render(**shielded).split(SEPARATOR))
+        except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            raise InputError(f"template {self.name!r} does not fit the row: {type(error).__name__}: {error}") from error
+        references = [reference for reference in references if reference]
+        if not prompt or not references:
+            return None
+        return Rendering(prompt, tuple(references), choices)
+
+
+def _shield(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(SEPARATOR, _SHIELD)
+    if isinstance(value, list):
+        return [_shield(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _shield(item) for key, item in value.items()}
+    return value
+
+
+def _unshield(text: str) -> str:
+    return text.strip().replace(_SHIELD, SEPARATOR)
+
+
+def read_templates(folder: Path) -> list[Template]:
+    """Read `templates.yaml` in `folder`, in the order of their names.
+
+    Raises:
+        InputError: the file is missing or no template collection.
+
+    """
+    path = folder / "templates.yaml"
+    try:
+        # The safe loader is extended by two tags above and stays safe.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        found = content["templates"].values()
+        templates = [
+            Template(
+                name=str(entry["name"]),
+                jinja=str(entry["jinja"]),
+                answer_choices=entry.get("answer_choices"),
+                original_task=bool((entry.get("metadata") or {}).get("original_task")),
+            )
+            for entry in found
+        ]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a readable PromptSource template file ({error}).") from error
+    return sorted(templates, key=lambda template: template.name)
+
+
+def choice_group(rendering: Rendering, task: str, template: str) -> Group | None:
+    """Make a group of a rendering's answer choices, the references labelled 1; None if it has no fitting choices."""
+    truths = {normalise(reference) for reference in rendering.references}
+    distinct = {normalise(choice): choice for choice in rendering.choices or ()}
+    if len(distinct) < 2 or not truths & distinct.keys():
+        return None
+    candidates = tuple(
+        Candidate(text, 1.0, "reference") if key in truths else Candidate(text, 0.0, "choice")
+        for key, text in distinct.items()
+    )
+    return Group(rendering.prompt, candidates, task, template)

@@ -1,0 +1,21 @@
+"""The failures a user of Cappy meets; every message is one sentence that says what to do."""
+
+
+class CappyError(Exception):
+    """Something the caller can put right: the message is meant to be shown as it is."""
+
+
+class InputError(CappyError, ValueError):
+    """The texts, files or options given cannot be used."""
+
+
+class CheckpointError(CappyError):
+    """A checkpoint cannot be found, read or used."""
+
+
+class MissingExtraError(CappyError, ImportError):
+    """A part of Cappy needs packages that the base install does not bring."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        """Say that `what` needs the extra named `extra`."""
+        super().__init__(f"{what} needs more packages; install them with: pip install 'cappy[{extra}]'")

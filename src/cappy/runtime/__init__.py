@@ -1,0 +1,1 @@
+"""Runtimes turn packed token arrays into scores: `onnx` (default, light) and `torch` (training, GPUs)."""

@@ -1,0 +1,191 @@
+"""BERT and RoBERTa over packed tokens in torch, as a cascade: instructions first, candidates behind them.
+
+Dense layers run over packed tokens, so padding costs nothing there; attention alone works on padded
+rows. Weights keep their Hugging Face names, so a `state_dict` of this module is a checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cappy.checkpoint.spec import EncoderSpec
+from cappy.layout import Batch, Packed, spread
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Padded view of packed tokens. `index`, `valid`: [rows, longest]; `inverse`: [tokens]."""
+
+    index: Tensor
+    valid: Tensor
+    inverse: Tensor
+
+    @classmethod
+    def of(cls, lengths: NDArray[np.int64], device: torch.device) -> Rows:
+        """Spread sequences of these lengths."""
+        return cls(*(torch.from_numpy(array).to(device) for array in spread(lengths)))
+
+    def pad(self, packed: Tensor) -> Tensor:
+        """[tokens, ...] to [rows, longest, ...], zeros where nothing is."""
+        rows, longest = self.index.shape
+        flat = packed.new_zeros((rows * longest, *packed.shape[1:]))
+        return flat.index_copy(0, self.inverse, packed).view(rows, longest, *packed.shape[1:])
+
+    def unpad(self, padded: Tensor) -> Tensor:
+        """[rows, longest, ...] to [tokens, ...]."""
+        flat = padded.reshape(-1, *padded.shape[2:])
+        result: Tensor = _TakeRows.apply(flat, self.inverse)
+        return result
+
+
+class _TakeRows(torch.autograd.Function):
+    """`index_select` for indices that never repeat: its gradient is a copy, not an accumulation."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.rows = flat.shape[0]
+        return flat.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        grad = grads[0]
+        return grad.new_zeros((ctx.rows, *grad.shape[1:])).index_copy(0, index, grad), None
+
+
+class _Node(nn.Module):
+    """A place in the tree of weight names; holds parameters and nothing else."""
+
+
+class Encoder(nn.Module):
+    """A scorer's weights under their Hugging Face names, and the computation over packed batches."""
+
+    def __init__(self, spec: EncoderSpec, weights: Mapping[str, Tensor]) -> None:
+        """Register every weight that `spec` names; `weights` may be of any float type."""
+        super().__init__()
+        self.spec = spec
+        for name in spec.shapes():
+            *path, leaf = name.split(".")
+            node: nn.Module = self
+            for part in path:
+                if part not in node._modules:
+                    node.add_module(part, _Node())
+                node = node._modules[part]  # type: ignore[assignment]  (just added, never None)
+            node.register_parameter(leaf, nn.Parameter(weights[name]))
+        self._by_name = dict(self.named_parameters())
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Encoder:
+        """Move or cast the weights, then look their names up again."""
+        super()._apply(fn, recurse)
+        self._by_name = dict(self.named_parameters())
+        return self
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"])
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        weight, bias = self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"]
+        return F.layer_norm(x, (self.spec.hidden,), weight, bias, self.spec.norm_eps)
+
+    def _embed(self, tokens: Packed, device: torch.device) -> Tensor:
+        ids, positions, types = (torch.from_numpy(a).to(device) for a in (tokens.ids, tokens.positions, tokens.types))
+        table = self._by_name
+        at = self.spec.embeddings
+        total = F.embedding(ids, table[f"{at}word_embeddings.weight"])
+        total = total + F.embedding(positions, table[f"{at}position_embeddings.weight"])
+        total = total + F.embedding(types, table[f"{at}token_type_embeddings.weight"])
+        return self._norm(total, f"{at}LayerNorm")
+
+    def _qkv(self, x: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor]:
+        """[tokens, hidden] to queries, keys and values [tokens, heads, head size]."""
+        shape = (-1, self.spec.heads, self.spec.head_size)
+        at = f"{layer}attention.self."
+        query, key, value = (self._linear(x, f"{at}{name}").view(shape) for name in ("query", "key", "value"))
+        return query, key, value
+
+    def _finish_layer(self, x: Tensor, attended: Tensor, layer: str) -> Tensor:
+        """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
+        mixed = self._linear(attended.reshape(-1, self.spec.hidden), f"{layer}attention.output.dense")
+        x = self._norm(x + mixed, f"{layer}attention.output.LayerNorm")
+        inner = F.gelu(self._linear(x, f"{layer}intermediate.dense"))
+        return self._norm(x + self._linear(inner, f"{layer}output.dense"), f"{layer}output.LayerNorm")
+
+    def _score(self, first: Tensor) -> Tensor:
+        """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
+        dense, out = self.spec.head
+        return self._linear(torch.tanh(self._linear(first, dense)), out).squeeze(-1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Score every segment of `batch`: [segments], the raw regression output."""
+        device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
+        own = Rows.of(batch.segments.lengths, device)
+        starts = own.index[:, 0]
+        x = self._embed(batch.segments, device)
+        if batch.prefixes is None:
+            for index in range(self.spec.layers):
+                layer = self.spec.layer(index)
+                attended = self._attend(*self._qkv(x, layer), own)
+                if index == self.spec.layers - 1:
+                    x, attended = x.index_select(0, starts), attended.index_select(0, starts)
+                x = self._finish_layer(x, attended, layer)
+            return self._score(x)
+        prefix_rows = Rows.of(batch.prefixes.lengths, device)
+        candidate_rows = Rows.of(batch.row_lengths(), device)
+        prefix = self._embed(batch.prefixes, device)
+        for index in range(self.spec.layers):
+            layer = self.spec.layer(index)
+            prefix_q, prefix_k, prefix_v = self._qkv(prefix, layer)
+            attended = self._attend_behind(self._qkv(x, layer), own, candidate_rows, (prefix_k, prefix_v), prefix_rows)
+            if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
+                x, attended = x.index_select(0, starts), attended.index_select(0, starts)
+            else:
+                prefix = self._finish_layer(prefix, self._attend(prefix_q, prefix_k, prefix_v, prefix_rows), layer)
+            x = self._finish_layer(x, attended, layer)
+        return self._score(x)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows) -> Tensor:
+        """Full attention within each row: packed [tokens, heads, head size] in and out."""
+        scale = 1 / math.sqrt(self.spec.head_size)
+        q, k, v = (rows.pad(t).transpose(1, 2) for t in (query * scale, key, value))
+        # On a CPU plain products are faster, backward above all, than torch's fused attention under a mask.
+        scores = (q @ k.transpose(-1, -2)).masked_fill(~rows.valid[:, None, None, :], -1e9)
+        return rows.unpad((torch.softmax(scores, -1) @ v).transpose(1, 2))
+
+    def _attend_behind(
+        self,
+        qkv: tuple[Tensor, Tensor, Tensor],
+        own: Rows,
+        rows: Rows,
+        prefix_kv: tuple[Tensor, Tensor],
+        prefix_rows: Rows,
+    ) -> Tensor:
+        """Attention of candidates' tokens over their instruction and themselves.
+
+        The two parts are scored apart and share one softmax, so nothing is computed between candidates.
+        Packed [tokens, heads, head size] in and out.
+        """
+        query, key, value = qkv
+        scale = 1 / math.sqrt(self.spec.head_size)
+        queries = rows.pad(query * scale).transpose(1, 2)
+        keys, values = (prefix_rows.pad(t).transpose(1, 2) for t in prefix_kv)
+        to_prefix = queries @ keys.transpose(-1, -2)
+        to_prefix = to_prefix.masked_fill(~prefix_rows.valid[:, None, None, :], -1e9)
+        own_q, own_k, own_v = (own.pad(t).transpose(1, 2) for t in (query * scale, key, value))
+        to_self = (own_q @ own_k.transpose(-1, -2)).masked_fill(~own.valid[:, None, None, :], -1e9)
+        to_self = rows.pad(own.unpad(to_self.transpose(1, 2))).transpose(1, 2)
+        width = to_prefix.shape[-1]
+        weights = torch.softmax(torch.cat([to_prefix, to_self], -1), -1)
+        from_prefix = rows.unpad((weights[..., :width] @ values).transpose(1, 2))
+        self_weights = own.pad(rows.unpad(weights[..., width:].transpose(1, 2))).transpose(1, 2)
+        from_self = own.unpad((self_weights @ own_v).transpose(1, 2))
+        return from_prefix + from_self

@@ -1,0 +1,1 @@
+"""Training scorers: recipes, batches, losses and the trainer."""

@@ -1,0 +1,89 @@
+"""Groups as token ids, kept compactly, and the batches of an epoch in an order that a seed decides."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.checkpoint.tokenizer import TextTokenizer
+from cappy.group import Group
+from cappy.layout import Batch, Conventions, EncodedGroup, Limits, encode_group, group_size, pack, token_batches
+
+POOL = 4000
+"""Groups shuffled together before they are sorted by length: enough to fill batches of one length."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingGroup:
+    """An encoded group and its labels [candidates]."""
+
+    encoded: EncodedGroup
+    labels: NDArray[np.float32]
+    task: str
+
+
+def encode_groups(
+    groups: Sequence[Group], tokenizer: TextTokenizer, conventions: Conventions, limits: Limits, most: int, seed: int
+) -> list[TrainingGroup]:
+    """Tokenise labelled groups, keeping at most `most` candidates of each: the right ones and random wrong ones."""
+    chosen = [_choose(group, most, seed) for group in groups]
+    encoded: list[TrainingGroup] = []
+    for start in range(0, len(groups), 2000):
+        part = range(start, min(start + 2000, len(groups)))
+        prompts = tokenizer.encode([groups[i].instruction for i in part])
+        texts = sorted({groups[i].candidates[c].text for i in part for c in chosen[i]})
+        ids = dict(zip(texts, tokenizer.encode(texts), strict=True))
+        for i, prompt in zip(part, prompts, strict=True):
+            picked = [groups[i].candidates[c] for c in chosen[i]]
+            tokens = encode_group(prompt, [ids[c.text] for c in picked], conventions, limits)
+            labels = np.array([c.label or 0.0 for c in picked], dtype=np.float32)
+            encoded.append(TrainingGroup(tokens, labels, groups[i].task))
+    return encoded
+
+
+def _choose(group: Group, most: int, seed: int) -> list[int]:
+    indices = list(range(len(group.candidates)))
+    if len(indices) <= most:
+        return indices
+    draw = random.Random(f"{seed}:{group.instruction}")
+    draw.shuffle(indices)
+    indices.sort(key=lambda i: -(group.candidates[i].label or 0.0))
+    return sorted(indices[:most])
+
+
+def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return the batches of an epoch as lists of group indices; the same for the same seed and epoch."""
+    order = list(range(len(groups)))
+    draw = random.Random(f"{seed}:{epoch}")
+    draw.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), POOL):
+        pool = order[start : start + POOL]
+        sizes = [group_size(groups[i].encoded) for i in pool]
+        batches += [[pool[k] for k in batch] for batch in token_batches(sizes, budget)]
+    draw.shuffle(batches)
+    return batches
+
+
+def pack_training(
+    groups: Sequence[TrainingGroup], conventions: Conventions
+) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
+    """Pack groups for the encoder with their flat labels and group numbers [candidates]."""
+    batch = pack([group.encoded for group in groups], conventions)
+    labels = np.concatenate([group.labels for group in groups])
+    return batch, labels, np.repeat(np.arange(len(groups)), batch.per_prefix)
+
+
+def endless_batches(
+    groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int, skip: int
+) -> Iterator[tuple[int, int, list[int]]]:
+    """Yield (epoch, next batch number, group indices) for ever, starting at batch `skip` of `epoch`."""
+    while True:
+        for number, batch in enumerate(epoch_batches(groups, budget, seed, epoch)):
+            if number >= skip:
+                yield epoch, number + 1, batch
+        epoch, skip = epoch + 1, 0

@@ -1,0 +1,39 @@
+"""Losses over the scores of labelled groups. All take flat scores and labels [candidates]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def regression_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared error against labels in [0, 1] (Cappy, Tan et al., 2023, section 3.2)."""
+    return torch.mean((scores - labels) ** 2)
+
+
+def balanced_regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Mean squared error, averaged within each group first: a group of many candidates weighs as much as one of two.
+
+    `group` [candidates] tells which of `groups` groups a candidate belongs to.
+    """
+    squared = (scores - labels) ** 2
+    sums = torch.zeros(groups).index_add(0, group, squared)
+    counts = torch.zeros(groups).index_add(0, group, torch.ones_like(squared))
+    return (sums / counts.clamp(min=1)).mean()
+
+
+def listwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> Tensor:
+    """Cross-entropy between the labels and a softmax of the scores within each group (ListNet, Cao et al., 2007).
+
+    Labels are normalised to sum to 1 in each group; a group whose labels are all 0 counts nothing.
+    """
+    logits = scores / temperature
+    # A constant within a group changes nothing; taking the group's maximum away keeps exp in range.
+    highest = torch.full((groups,), -torch.inf).scatter_reduce(0, group, logits.detach(), "amax")
+    shifted = logits - highest[group]
+    log_normaliser = torch.log(torch.zeros(groups).index_add(0, group, shifted.exp()))
+    log_share = shifted - log_normaliser[group]
+    totals = torch.zeros(groups).index_add(0, group, labels)
+    targets = labels / totals[group].clamp(min=1e-6)
+    informative = (totals > 0).sum().clamp(min=1)
+    return -(targets * log_share).sum() / informative
