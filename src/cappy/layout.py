@@ -224,35 +224,55 @@ def split_group(group: EncodedGroup, budget: int) -> Iterator[tuple[int, Encoded
     yield start, group.take(start, len(group.segments))
 
 
-def token_batches(sizes: Sequence[tuple[int, int]], budget: int) -> Iterator[list[int]]:
-    """Gather items into batches of about `budget` tokens.
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a group weighs: instruction tokens, candidates, the longest one's tokens, all candidates' tokens."""
 
-    `sizes` gives each item's step of length (what it is padded to in attention) and its packed tokens.
-    Items are sorted by length, then by tokens, upwards in one step and downwards in the next, so that
-    neighbours are alike in both even where steps meet. An item over the budget is a batch alone.
+    prefix: int
+    segments: int
+    longest: int
+    row: int
+
+    @classmethod
+    def of(cls, group: EncodedGroup) -> Size:
+        """Measure a group."""
+        lengths = [len(segment) for segment in group.segments]
+        return cls(len(group.prefix), len(lengths), max(lengths), sum(lengths))
+
+    @property
+    def tokens(self) -> int:
+        """Packed tokens."""
+        return self.prefix + self.row
+
+
+def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
+    """Gather groups of about these sizes into batches of at most `budget` packed tokens.
+
+    Groups are sorted so that those of a batch are alike in what attention pads: the instruction, in
+    steps of 24 tokens, then the candidates, upwards in one step and downwards in the next, so that
+    neighbours are alike even where steps meet. A batch also ends where one more group would make
+    attention's padded rows more than twice the tokens. A group over the budget is a batch alone.
     """
     batch: list[int] = []
-    used = 0
+    used = rows = segments = longest_row = longest = 0
 
     def place(index: int) -> tuple[int, int]:
-        step, tokens = sizes[index]
-        return step, tokens if step % 2 == 0 else -tokens
+        size = sizes[index]
+        step = max(size.prefix, 0 if size.prefix else size.longest) // 24
+        return step, size.row if step % 2 == 0 else -size.row
 
     for index in sorted(range(len(sizes)), key=place):
-        tokens = sizes[index][1]
-        if batch and used + tokens > budget:
+        size = sizes[index]
+        widest, longest_next = max(longest_row, size.row), max(longest, size.longest)
+        padded = max((len(batch) + 1) * widest, (segments + size.segments) * longest_next)
+        if batch and (used + size.tokens > budget or padded > 2 * (rows + size.row) + budget // 8):
             yield batch
-            batch, used = [], 0
+            batch, used, rows, segments, widest, longest_next = [], 0, 0, 0, size.row, size.longest
         batch.append(index)
-        used += tokens
+        used, rows, segments = used + size.tokens, rows + size.row, segments + size.segments
+        longest_row, longest = widest, longest_next
     if batch:
         yield batch
-
-
-def group_size(group: EncodedGroup) -> tuple[int, int]:
-    """Return what attention pads the group to, in steps of 24 tokens, and its packed tokens."""
-    longest = len(group.prefix) if group.prefix else max(map(len, group.segments))
-    return longest // 24, group.tokens
 
 
 def masked(valid: Bools) -> NDArray[Any]:

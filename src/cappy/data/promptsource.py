@@ -19,7 +19,7 @@ from cappy.group import Candidate, Group
 
 try:
     import yaml
-    from jinja2 import Environment, TemplateError
+    from jinja2 import Environment, StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 except ImportError as error:
     raise MissingExtraError("reading PromptSource templates", "data") from error
@@ -42,7 +42,7 @@ for _tag in ("!Template", "!TemplateMetadata"):
 
 
 def _environment() -> Environment:
-    environment = ImmutableSandboxedEnvironment()
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals["zip"] = zip
     environment.filters["choice"] = lambda options: list(options)[0]
     environment.filters["most_frequent"] = _most_frequent

@@ -1,4 +1,4 @@
-"""Rows of JSON lines (plain, .gz, .zst), CSV and Parquet files, one at a time."""
+"""Rows of JSON lines (plain, .gz, .zst), CSV and Parquet files, one at a time, broken ones reported and passed over."""
 
 from __future__ import annotations
 
@@ -6,73 +6,133 @@ import csv
 import gzip
 import io
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from cappy.errors import InputError, MissingExtraError
 
 Row = dict[str, Any]
+FORMATS = ("jsonl", "csv", "parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be read: its line (or row) number and why."""
+
+    number: int
+    reason: str
+
+
+def format_of(path: Path) -> str:
+    """Tell a file's format by its ending, `.gz` and `.zst` aside; anything unknown is JSON lines."""
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    ending = name.rpartition(".")[2].lower()
+    return ending if ending in FORMATS else "jsonl"
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file by its ending.
+    """Yield the rows of a file by its ending, stopping at the first broken one.
 
     Raises:
-        InputError: the file cannot be read, or a line is broken (named by its number).
+        InputError: the file cannot be read, or a row is broken (named by its number).
 
     """
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
-    try:
-        if name.endswith(".parquet"):
-            yield from _parquet_rows(path)
-        elif name.endswith(".csv"):
-            with _text(path) as lines:
-                yield from csv.DictReader(lines)
-        else:
-            with _text(path) as lines:
-                yield from _json_rows(lines, path)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from error
-
-
-def _json_rows(lines: TextIO, path: Path) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error}).") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: expected an object with named columns.")
+    for number, row in scan_rows(path):
+        if isinstance(row, BadRow):
+            raise InputError(f"{path}, line {number}: {row.reason}.")
         yield row
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def scan_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
+    """Yield every row with its line number (row number in Parquet); a broken one as a `BadRow`.
+
+    Raises:
+        InputError: the file as a whole cannot be read.
+
+    """
     try:
+        if format_of(path) == "parquet":
+            yield from _parquet_rows(path)
+        else:
+            with _bytes(path) as stream:
+                yield from _csv_rows(stream) if format_of(path) == "csv" else json_rows(stream)
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from error
+
+
+def json_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
+    """Read JSON lines from a binary stream; blank lines are passed over."""
+    for number, line in enumerate(stream, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+        except UnicodeDecodeError:
+            yield number, BadRow(number, "not UTF-8 text")
+        except (ValueError, RecursionError) as error:
+            yield number, BadRow(number, f"not JSON ({error})")
+        else:
+            yield number, row if isinstance(row, dict) else BadRow(number, "not an object with named columns")
+
+
+def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
+    # The standard limit of 131,072 characters a cell is less than a long instruction.
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.DictReader(lines)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, BadRow(reader.line_num, f"not CSV ({error})")
+            continue
+        yield reader.line_num, _checked_csv(row, reader.line_num)
+
+
+def _checked_csv(row: dict[Any, Any], number: int) -> Row | BadRow:
+    if None in row or None in row.values():
+        return BadRow(number, "more or fewer cells than the heading")
+    if any("\udc80" <= character <= "\udcff" for value in row.values() if not value.isascii() for character in value):
+        return BadRow(number, "not UTF-8 text")
+    return row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
+    try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError("reading Parquet", "data") from error
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except pa.ArrowException as error:
+        raise InputError(f"{path} is no readable Parquet file ({str(error).splitlines()[0]}).") from error
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[TextIO]:
-    """Open a text file, decompressing by its ending."""
+def _bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file's bytes, decompressed by its ending."""
     if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-            yield lines  # type: ignore[misc]  (gzip's "rt" is a TextIO)
+        with gzip.open(path) as stream:
+            yield stream  # type: ignore[misc]  (a BinaryIO in all but name)
     elif path.suffix == ".zst":
         try:
             import zstandard
         except ImportError as error:
             raise MissingExtraError("reading .zst files", "data") from error
-        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
-            yield io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as compressed:
+            yield io.BufferedReader(compressed)  # type: ignore[type-var]  (a raw stream in all but name)
     else:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            yield lines
+        with path.open("rb") as plain:
+            yield plain

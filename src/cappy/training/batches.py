@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.tokenizer import TextTokenizer
 from cappy.group import Group
-from cappy.layout import Batch, Conventions, EncodedGroup, Limits, encode_group, group_size, pack, token_batches
+from cappy.layout import Batch, Conventions, EncodedGroup, Limits, Size, encode_group, pack, token_batches
 
 POOL = 4000
 """Groups shuffled together before they are sorted by length: enough to fill batches of one length."""
@@ -63,7 +63,7 @@ def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch
     batches: list[list[int]] = []
     for start in range(0, len(order), POOL):
         pool = order[start : start + POOL]
-        sizes = [group_size(groups[i].encoded) for i in pool]
+        sizes = [Size.of(groups[i].encoded) for i in pool]
         batches += [[pool[k] for k in batch] for batch in token_batches(sizes, budget)]
     draw.shuffle(batches)
     return batches

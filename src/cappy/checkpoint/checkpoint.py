@@ -1,0 +1,149 @@
+"""A checkpoint in memory: its config, its tokenizer and its weights, read from a Hugging Face folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.checkpoint.spec import LAYOUTS, EncoderSpec, encoder_spec, require_one_label
+from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
+from cappy.errors import CheckpointError, InputError
+from cappy.layout import Limits
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A scorer's folder; the weights are read when they are first asked for."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    spec: EncoderSpec
+
+    @cached_property
+    def tokenizer(self) -> TextTokenizer:
+        """The checkpoint's tokenizer."""
+        tokenizer = load_tokenizer(self.folder, self.spec.family)
+        if tokenizer.vocabulary > self.spec.vocabulary:
+            raise CheckpointError(
+                f"{self.folder}: the tokenizer has {tokenizer.vocabulary} tokens, the model {self.spec.vocabulary}."
+            )
+        return tokenizer
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What Cappy noted in config.json: layout, limits, the precision that ships, temperature."""
+        noted = self.config.get("cappy") or {}
+        return noted if isinstance(noted, Mapping) else {}
+
+    @property
+    def layout(self) -> str:
+        """The layout the checkpoint was trained in; joint unless it says otherwise."""
+        return str(self.settings.get("layout", LAYOUTS[1]))
+
+    @property
+    def limits(self) -> Limits:
+        """The limits noted in the checkpoint, else as much as its positions allow."""
+        longest = self.spec.max_tokens
+        noted = {key: self.settings[key] for key in ("max_tokens", "response_tokens", "side") if key in self.settings}
+        plain = Limits(longest, min(Limits().response_tokens, longest // 2))
+        return replace(plain, **noted)
+
+    def read_weights(self) -> dict[str, Array]:
+        """Read every weight the encoder needs, in the type it is stored in.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or a weight is missing or of another shape.
+
+        """
+        found = _read_all(self.folder)
+        weights: dict[str, Array] = {}
+        for name, shape in self.spec.shapes().items():
+            if name not in found:
+                raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
+            if found[name].shape != shape:
+                raise CheckpointError(f"{self.folder}: {name!r} has shape {found[name].shape}, config.json wants {shape}.")
+            weights[name] = found[name]
+        return weights
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint's config and check that it is a scorer we can run.
+
+    Raises:
+        CheckpointError: it is not, or cannot be read.
+
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{folder} is no checkpoint: its config.json cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not hold an object.")
+    spec = encoder_spec(config, str(folder))
+    require_one_label(config, str(folder))
+    checkpoint = Checkpoint(folder, config, spec)
+    try:
+        limits = checkpoint.limits
+    except (InputError, TypeError) as error:
+        raise CheckpointError(f"{path}: the limits it notes cannot be used ({error}).") from error
+    if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
+        raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
+    return checkpoint
+
+
+def _read_all(folder: Path) -> dict[str, Array]:
+    """Read all tensors of a folder: safetensors, whole or sharded, or a torch file without code in it."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    try:
+        if single.exists():
+            return _read_safetensors(single)
+        if index.exists():
+            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            return {name: array for shard in shards for name, array in _read_safetensors(folder / Path(shard).name).items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{folder}: the weights cannot be read ({error}).") from error
+    if (folder / "pytorch_model.bin").exists():
+        return _read_torch(folder / "pytorch_model.bin")
+    raise CheckpointError(f"{folder}: there is no model.safetensors.")
+
+
+def _read_safetensors(path: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or incomplete ({error}).") from error
+
+
+def _read_torch(path: Path) -> dict[str, Array]:
+    """Read the older weight file, refusing anything in it but tensors."""
+    try:
+        import torch
+    except ImportError as error:
+        raise CheckpointError(
+            f"{path.parent} has no safetensors; reading pytorch_model.bin needs: pip install 'cappy[train]'"
+        ) from error
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.float().numpy() for name, tensor in tensors.items()}
+    except Exception as error:  # a damaged archive, or one that holds code
+        raise CheckpointError(f"{path} is damaged or holds more than tensors ({type(error).__name__}).") from error
+
+
+def as_float32(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights in float32."""
+    return {name: array.astype(np.float32) for name, array in weights.items()}

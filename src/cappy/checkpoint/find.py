@@ -1,0 +1,54 @@
+"""From a name to a checkpoint folder: the bundled one, a local folder, or a repository on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cappy.errors import CheckpointError
+
+BUNDLED = "cappy-mini"
+"""The scorer that ships in the package."""
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
+_HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model.bin", "README.md"]
+_HUB_FILES += ["tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"]
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the scorer inside the package."""
+    return Path(__file__).resolve().parent.parent / "models" / BUNDLED
+
+
+def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | None = None) -> Path:
+    """Return the folder of a checkpoint; a hub repository is downloaded into its cache first.
+
+    `name` is None or "cappy-mini" for the bundled scorer, a folder, or "owner/name" on the hub.
+
+    Raises:
+        CheckpointError: nothing of that name can be had.
+
+    """
+    if name is None or name == BUNDLED:
+        return bundled_folder()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(f"{folder} is a file; a checkpoint is a folder with config.json and model.safetensors.")
+    text = os.fspath(name)
+    if not _HUB_NAME.match(text) or text.startswith("."):
+        raise CheckpointError(f"there is no checkpoint {text!r}: no such folder, and not a hub name like owner/name.")
+    return _download(text, revision)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+    except Exception as error:  # the hub's client fails in a dozen ways; all mean the same to the caller
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{name!r} is no local folder and could not be had from the Hugging Face hub: {reason}"
+        ) from error

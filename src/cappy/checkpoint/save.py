@@ -1,0 +1,84 @@
+"""Writing a checkpoint folder that Cappy, transformers and sentence-transformers all read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.checkpoint.files import atomic_folder
+
+MANIFEST = "manifest.json"
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+_TOKENIZER_FILES += ("vocab.json", "merges.txt")
+_DROPPED = ("_name_or_path", "architectures", "transformers_version", "gradient_checkpointing", "id2label", "label2id")
+_CLASSES = {"bert": "BertForSequenceClassification", "roberta": "RobertaForSequenceClassification"}
+
+
+def scorer_config(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn an encoder's config into a scorer's: one linear output, trained by regression.
+
+    Other stacks put a sigmoid on one-label models unless `problem_type` and sentence-transformers'
+    own entry say otherwise.
+    """
+    config = {key: value for key, value in base.items() if key not in _DROPPED}
+    config["architectures"] = [_CLASSES.get(str(base.get("model_type")), _CLASSES["roberta"])]
+    config["id2label"], config["label2id"] = {"0": "SCORE"}, {"SCORE": 0}
+    config["problem_type"] = "regression"
+    config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    config["cappy"] = dict(settings)
+    return config
+
+
+def save_checkpoint(
+    target: Path,
+    config: Mapping[str, Any],
+    weights: Mapping[str, NDArray[Any]],
+    tokenizer_from: Path,
+    card: str,
+    dtype: str = "float16",
+) -> None:
+    """Write a checkpoint whole or not at all: config, weights, tokenizer, model card, and a manifest of hashes."""
+    from safetensors.numpy import save_file
+
+    with atomic_folder(target) as folder:
+        stored = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in weights.items()}
+        save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
+        written = {**config, "dtype": dtype}
+        (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        for name in _TOKENIZER_FILES:
+            if (tokenizer_from / name).exists():
+                shutil.copyfile(tokenizer_from / name, folder / name)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_manifest(folder)
+
+
+def write_manifest(folder: Path) -> None:
+    """Note the size and SHA-256 of every file of a folder beside them."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    entries = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
+    (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=2) + "\n", encoding="utf-8")
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Return the files of a folder that are not what its manifest says; empty too where there is no manifest."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return []
+    entries = json.loads(path.read_text(encoding="utf-8"))["files"]
+    return [n for n, e in entries.items() if not (folder / n).exists() or sha256(folder / n) != e["sha256"]]
+
+
+def sha256(path: Path) -> str:
+    """Hash a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""The `cappy` command: gathers the subcommands and turns errors into sentences and exit codes.
+
+Exit codes: 0 done; 1 done, but part of the input could not be used; 2 wrong usage or unusable
+input; 3 the checkpoint cannot be used; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import cappy
+from cappy.cli import classify, data, evaluate, models, rank, score, train
+from cappy.errors import CappyError, CheckpointError
+
+HELP = """Judge how correct responses to an instruction are, with a small scorer that works offline.
+
+Start with: cappy rank "What is the capital of France?" Paris London Rome
+"""
+
+app = typer.Typer(
+    name="cappy", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False
+)
+app.command("rank")(rank.rank)
+app.command("classify")(classify.classify)
+app.command("score")(score.score)
+app.command("models")(models.models)
+app.command("train")(train.train)
+app.add_typer(data.app, name="data")
+app.add_typer(evaluate.app, name="eval")
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"cappy {cappy.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Hold the options of the bare command; the help text is the application's."""
+
+
+def main() -> None:
+    """Run the command line and leave with an exit code that means something."""
+    try:
+        app()
+    except CappyError as error:
+        typer.echo(f"cappy: {error}", err=True)
+        sys.exit(3 if isinstance(error, CheckpointError) else 2)
+    except BrokenPipeError:
+        # Whoever read our output has left (`cappy rank … | head`); nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        typer.echo("cappy: interrupted; run the same command again to go on.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

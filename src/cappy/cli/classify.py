@@ -1,0 +1,52 @@
+"""`cappy classify`: texts to choices, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer
+from cappy.cli.output import print_json, print_table
+from cappy.errors import InputError
+
+DEFAULT_INSTRUCTION = "{text}\nWhich of these describes the text best: {choices}?"
+
+
+def classify(
+    texts: Annotated[Optional[list[str]], typer.Argument(help="Texts to classify; - reads them, one a line.")] = None,  # noqa: UP045
+    choice: Annotated[Optional[list[str]], typer.Option("--choice", "-c", help="A choice; give two or more.")] = None,  # noqa: UP045
+    choices: Annotated[Optional[str], typer.Option(help="All choices in one, separated by commas.")] = None,  # noqa: UP045
+    instruction: Annotated[
+        str, typer.Option("--instruction", "-i", help="What to ask; {text} and {choices} are filled in.")
+    ] = DEFAULT_INSTRUCTION,
+    file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read texts from a file, one a line.")] = None,  # noqa: UP045
+    as_json: AsJson = False,
+    model: Model = None,
+    runtime: Runtime = "onnx",
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Classify texts among choices, with no labels and no training.
+
+    Example: cappy classify "I waited an hour" -c "good service" -c "bad service"
+    """
+    from cappy.classify import Classifier
+
+    names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
+    given = gather_texts(texts or [], file)
+    if not given:
+        raise InputError("there are no texts to classify.")
+    scorer = load_scorer(model, runtime, layout, precision, threads)
+    classifier = Classifier(names, instruction, scorer=scorer).fit()
+    rows = []
+    for text, shares in zip(given, classifier.predict_proba(given), strict=True):
+        best = int(shares.argmax())
+        if as_json:
+            chances = {name: float(share) for name, share in zip(names, shares, strict=True)}
+            print_json({"text": text, "label": names[best], "probabilities": chances})
+        rows.append([names[best], f"{shares[best]:.2f}", text])
+    if not as_json:
+        print_table("", ["label", "share", "text"], rows, numbers=(1,))

@@ -1,0 +1,90 @@
+"""`cappy models`: which checkpoints are at hand, and what is known of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from cappy.cli.options import AsJson
+from cappy.cli.output import print_json, print_table
+
+
+def models(
+    name: Annotated[Optional[str], typer.Argument(help="Show one: cappy-mini, a folder, or a hub name.")] = None,  # noqa: UP045
+    as_json: AsJson = False,
+) -> None:
+    """List the scorers at hand, or describe one and check its files."""
+    rows = [_describe(name)] if name else [_describe(known) for known in _at_hand()]
+    if as_json:
+        for row in rows:
+            print_json(row)
+    elif name:
+        print_table("", ["", rows[0]["name"]], [[key, str(value)] for key, value in rows[0].items() if key != "name"])
+    else:
+        columns = ["name", "parameters", "layout", "max_tokens", "folder"]
+        print_table("", columns, [[str(row.get(column, "")) for column in columns] for row in rows], numbers=(1, 3))
+
+
+def _at_hand() -> list[str]:
+    """Name the bundled scorer and those one-label encoders that the hub's cache already holds."""
+    from cappy.checkpoint.checkpoint import read_checkpoint
+    from cappy.checkpoint.find import BUNDLED
+    from cappy.errors import CappyError
+
+    found = [BUNDLED]
+    for name, folder in _cached().items():
+        try:
+            read_checkpoint(folder)
+        except CappyError:
+            continue  # other people's models live in that cache too
+        found.append(name)
+    return found
+
+
+def _cached() -> dict[str, Path]:
+    """Return the model repositories in the hub's cache by name."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return {}
+    newest = {r.repo_id: max(r.revisions, key=lambda v: v.last_modified) for r in repositories if r.repo_type == "model" and r.revisions}
+    return {name: revision.snapshot_path for name, revision in sorted(newest.items())}
+
+
+def _describe(name: str) -> dict[str, Any]:
+    """Gather what is known of a checkpoint; damaged files are named."""
+    from cappy.checkpoint.checkpoint import read_checkpoint
+    from cappy.checkpoint.find import find_checkpoint
+    from cappy.checkpoint.save import damaged_files
+    from cappy.errors import CheckpointError
+
+    folder = find_checkpoint(name)
+    checkpoint = read_checkpoint(folder)
+    damaged = damaged_files(folder)
+    if damaged:
+        raise CheckpointError(f"{folder}: {', '.join(damaged)} is not what its manifest says; get the checkpoint anew.")
+    spec, limits = checkpoint.spec, checkpoint.limits
+    parameters = sum(_size(shape) for shape in spec.shapes().values())
+    return {
+        "name": name,
+        "folder": str(folder),
+        "parameters": f"{parameters / 1e6:.1f}M",
+        "encoder": f"{spec.family}, {spec.layers} layers of width {spec.hidden}",
+        "layout": checkpoint.layout,
+        "precision": checkpoint.settings.get("precision", "fp32"),
+        "max_tokens": limits.max_tokens,
+        "response_tokens": limits.response_tokens,
+        "truncation_side": limits.side,
+    }
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    total = 1
+    for length in shape:
+        total *= length
+    return total

@@ -1,0 +1,55 @@
+"""Options that several commands share, and reading texts from arguments, files and standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from cappy.errors import InputError
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+# Optional[...] and not "| None": typer evaluates these on Python 3.10 as well.
+Model = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--model", "-m", help="Checkpoint: a folder or a hub name; the bundled cappy-mini unless given."),
+]
+Runtime = Annotated[str, typer.Option(help="What computes: onnx, or torch (needs the extra 'train').")]
+Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkpoint's own unless given.")]  # noqa: UP045
+Precision = Annotated[Optional[str], typer.Option(help="fp32 or int8; the checkpoint's own unless given.")]  # noqa: UP045
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def load_scorer(model: str | None, runtime: str, layout: str | None, precision: str | None, threads: int) -> Scorer:
+    """Load the scorer that the shared options describe."""
+    from cappy.scorer import load
+
+    return load(model, runtime=runtime, layout=layout, precision=precision, threads=threads)
+
+
+def gather_texts(arguments: Sequence[str], file: Path | None) -> list[str]:
+    """Return the texts given as arguments, then those of a file, one a line; `-` is standard input in either place."""
+    texts: list[str] = []
+    for argument in arguments:
+        texts += read_lines(Path("-")) if argument == "-" else [argument]
+    return texts + (read_lines(file) if file else [])
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return a file's lines that are not blank; `-` is standard input.
+
+    Raises:
+        InputError: the file cannot be read.
+
+    """
+    try:
+        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    return [line for line in raw.decode("utf-8-sig", "replace").splitlines() if line.strip()]

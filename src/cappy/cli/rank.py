@@ -1,0 +1,47 @@
+"""`cappy rank`: candidates of one instruction from best to worst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer
+from cappy.cli.output import print_json, print_table
+
+
+def rank(
+    instruction: Annotated[str, typer.Argument(help="What was asked; - reads it from standard input.")],
+    candidates: Annotated[Optional[list[str]], typer.Argument(help="Responses to rank; - reads them, one a line.")] = None,  # noqa: UP045
+    file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read candidates from a file, one a line.")] = None,  # noqa: UP045
+    top_k: Annotated[Optional[int], typer.Option(min=1, help="Show only the best K.")] = None,  # noqa: UP045
+    as_json: AsJson = False,
+    model: Model = None,
+    runtime: Runtime = "onnx",
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Rank candidate responses to an instruction, best first.
+
+    Example: cappy rank "Is the sky green?" Yes No
+    """
+    if instruction == "-":
+        instruction = "\n".join(gather_texts(["-"], None))
+    texts = gather_texts(candidates or [], file)
+    ranking = load_scorer(model, runtime, layout, precision, threads).rank(instruction, texts, top_k)
+    if as_json:
+        results = []
+        for item in ranking:
+            result = {"index": item.index, "score": item.score, "text": item.text}
+            if item.cut:
+                result["tokens_cut"] = {"instruction": item.cut.instruction, "response": item.cut.response}
+            results.append(result)
+        print_json({"instruction": instruction, "results": results})
+        return
+    rows = [
+        [str(place), f"{item.score:.4f}", item.text + (f"  [{item.cut}]" if item.cut else "")]
+        for place, item in enumerate(ranking, 1)
+    ]
+    print_table("", ["", "score", "candidate"], rows, numbers=(0, 1))

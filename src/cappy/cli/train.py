@@ -1,0 +1,38 @@
+"""`cappy train`: a recipe and data to a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.errors import MissingExtraError
+
+
+def train(
+    data: Annotated[Path, typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; the same one resumes it.")],
+    recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    minutes: Annotated[Optional[float], typer.Option(min=0, help="Stop after so many minutes of computing.")] = None,  # noqa: UP045
+    steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many steps.")] = None,  # noqa: UP045
+    encoder: Annotated[
+        str, typer.Option(help="Encoder to start from: a folder or a hub name.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    seed: Annotated[int, typer.Option(help="Decides the data's order, the split and the new head.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,
+) -> None:
+    """Train a scorer. Stop it at any moment; the same command goes on where it was."""
+    try:
+        from cappy.training.recipes import find_recipe
+        from cappy.training.run import RunOptions, train
+        from cappy.training.trainer import Budget
+    except MissingExtraError:
+        raise
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads)
+    target = train(find_recipe(recipe), options)
+    typer.echo(f"checkpoint written to {target}")

@@ -1,0 +1,66 @@
+"""Groups on disk: Parquet, one row a group, with a manifest beside it; or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cappy.checkpoint.files import atomic_file
+from cappy.checkpoint.save import sha256
+from cappy.data.rows import format_of, read_rows
+from cappy.errors import InputError, MissingExtraError
+from cappy.group import Candidate, Group
+
+
+def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any]) -> None:
+    """Write groups and, last, their manifest `PATH.manifest.json`: recipe, counts and hash."""
+    rows = [_row(group) for group in groups]
+    with atomic_file(path) as beside:
+        if format_of(path) == "parquet":
+            _write_parquet(beside, rows)
+        else:
+            beside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    tasks = Counter(group.task for group in groups)
+    origins = Counter(candidate.origin for group in groups for candidate in group.candidates)
+    manifest = {"recipe": dict(recipe), "groups": len(groups), "tasks": dict(sorted(tasks.items()))}
+    manifest |= {"candidates": dict(sorted(origins.items())), "sha256": sha256(path)}
+    with atomic_file(path.with_name(path.name + ".manifest.json")) as beside:
+        beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _row(group: Group) -> dict[str, Any]:
+    candidates = [{"text": c.text, "label": c.label, "origin": c.origin} for c in group.candidates]
+    return {"instruction": group.instruction, "candidates": candidates, "task": group.task, "template": group.template}
+
+
+def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("writing Parquet", "data") from error
+    candidate = pa.struct([("text", pa.string()), ("label", pa.float32()), ("origin", pa.string())])
+    fields = [("instruction", pa.string()), ("candidates", pa.list_(candidate))]
+    schema = pa.schema([*fields, ("task", pa.string()), ("template", pa.string())])
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+
+
+def read_groups(path: Path) -> Iterator[Group]:
+    """Yield the groups of a file.
+
+    Raises:
+        InputError: a row is no group (named by its number).
+
+    """
+    for number, row in enumerate(read_rows(path), 1):
+        try:
+            candidates = tuple(
+                Candidate(str(c["text"]), None if c.get("label") is None else float(c["label"]), c.get("origin") or "choice")
+                for c in row["candidates"]
+            )
+            yield Group(str(row["instruction"]), candidates, row.get("task") or "", row.get("template") or "")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}, row {number}: not a group of an instruction with candidates ({error}).") from error

@@ -1,0 +1,1 @@
+"""Measuring scorers on tasks they were not trained for."""

@@ -1,0 +1,106 @@
+"""Scores by onnxruntime: sessions made from a checkpoint's weights, and the arrays they are fed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cappy.checkpoint.spec import EncoderSpec
+from cappy.layout import Batch, Packed, masked, spread
+from cappy.runtime.onnx_graph import build_graph
+
+Weights = Mapping[str, NDArray[Any]]
+_FUSED = {"qkv": ("query", "key", "value"), "kv": ("key", "value")}
+_EMBEDDING_TABLE = "_embeddings.weight"
+
+
+class OnnxRuntime:
+    """Scores packed batches on the CPU. Threads may share one: a session keeps no state between runs."""
+
+    def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
+        """Make a session; `threads` 0 takes one a core."""
+        self.layout = layout
+        graph, shapes = build_graph(spec, layout, precision)
+        arrays = {name: graph_weight(name, weights) for name in shapes}
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        # The values stay alive with this object: the session does not copy what it can use in place.
+        self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        options.add_external_initializers(list(self._values), list(self._values.values()))
+        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._wanted = {node.name for node in self._session.get_inputs()}
+
+    def score(self, batch: Batch) -> NDArray[np.float32]:
+        """Score every segment of `batch`: [segments]."""
+        feed = batch_inputs(batch)
+        (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
+        return np.asarray(scores)
+
+
+def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return the graph's inputs for a batch, by name."""
+    own_index, own_valid, own_inverse = spread(batch.segments.lengths)
+    segments = np.arange(len(batch.segments.lengths), dtype=np.int64)
+    feed: dict[str, NDArray[Any]] = _token_inputs("segment", batch.segments)
+    feed |= {"own_index": own_index, "own_bias": masked(own_valid), "own_inverse": own_inverse}
+    feed |= {"starts": own_index[:, 0].copy(), "segments": segments}
+    if batch.prefixes is None:
+        return feed
+    feed |= _token_inputs("prefix", batch.prefixes)
+    index, valid, inverse = spread(batch.prefixes.lengths)
+    feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
+    feed |= _query_places("token", batch.row_lengths(), own_index, own_inverse)
+    feed |= _query_places("first", batch.per_prefix, segments[:, None], segments)
+    return feed
+
+
+def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
+    return {f"{name}_word": tokens.ids, f"{name}_position": tokens.positions, f"{name}_token_type": tokens.types}
+
+
+def _query_places(
+    name: str, row_lengths: NDArray[np.int64], own_index: NDArray[np.int64], own_inverse: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Index packed queries behind their prefixes, and lead from that arrangement to the segments' and back."""
+    row, _, row_inverse = spread(row_lengths)
+    return {
+        f"{name}_row": row,
+        f"{name}_row_inverse": row_inverse,
+        f"{name}_own_of_row": own_inverse[row],
+        f"{name}_row_of_own": row_inverse[own_index],
+    }
+
+
+def graph_weight(name: str, weights: Weights) -> NDArray[Any]:
+    """Derive one of the graph's weights from the checkpoint's: cast, fused or quantised."""
+    stem, _, leaf = name.rpartition(".")
+    if leaf in ("int8", "scale"):
+        quantised, scale = quantise(_fused(f"{stem}.weight", weights))
+        return quantised if leaf == "int8" else scale
+    if name.endswith(_EMBEDDING_TABLE):
+        return np.ascontiguousarray(weights[name], dtype=np.float16)
+    return np.ascontiguousarray(_fused(name, weights), dtype=np.float32)
+
+
+def _fused(name: str, weights: Weights) -> NDArray[Any]:
+    """Return a weight, its parts laid one below the other where the graph wants them as one product."""
+    stem, _, leaf = name.rpartition(".")
+    above, _, last = stem.rpartition(".")
+    if last in _FUSED:
+        return np.concatenate([weights[f"{above}.{part}.{leaf}"] for part in _FUSED[last]])
+    return weights[name]
+
+
+def quantise(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round a weight [out, in] to int8 with one symmetric scale a channel.
+
+    Returns the transposed integers [in, out] and the scales [out].
+    """
+    exact = weight.astype(np.float32)
+    scale = np.maximum(np.abs(exact).max(axis=1), 1e-12) / 127
+    return np.ascontiguousarray(np.rint(exact / scale[:, None]).astype(np.int8).T), scale.astype(np.float32)

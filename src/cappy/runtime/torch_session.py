@@ -1,0 +1,38 @@
+"""Scores by torch, on any device it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cappy.checkpoint.spec import EncoderSpec
+from cappy.errors import InputError
+from cappy.layout import Batch
+from cappy.runtime.torch_encoder import Encoder
+
+
+class TorchRuntime:
+    """Scores packed batches in float32. Threads may share one."""
+
+    def __init__(
+        self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], threads: int = 0, device: str | None = None
+    ) -> None:
+        """Put the weights on `device`, the GPU if there is one unless told; `threads` 0 leaves torch's own number."""
+        try:
+            chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            tensors = {name: torch.from_numpy(array).to(chosen, torch.float32) for name, array in weights.items()}
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}).") from error
+        if threads:
+            torch.set_num_threads(threads)
+        self._model = Encoder(spec, tensors).eval()
+
+    @torch.inference_mode()
+    def score(self, batch: Batch) -> NDArray[np.float32]:
+        """Score every segment of `batch`: [segments]."""
+        scores: NDArray[np.float32] = self._model(batch).cpu().numpy()
+        return scores

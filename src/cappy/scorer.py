@@ -1,0 +1,270 @@
+"""The scorer: instructions and candidates in, scores and rankings out. The door most people use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from cappy.checkpoint.find import find_checkpoint
+from cappy.errors import InputError, MissingExtraError
+from cappy.group import Group, GroupScores, Ranking
+from cappy.layout import (
+    Batch,
+    Conventions,
+    EncodedGroup,
+    Limits,
+    Size,
+    encode_group,
+    pack,
+    split_group,
+    token_batches,
+)
+
+RUNTIMES = ("onnx", "torch")
+PRECISIONS = ("fp32", "int8")
+BATCH_TOKENS = 4096
+"""Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+WINDOW_GROUPS = 2048
+"""Groups read ahead to be sorted by length: what a stream holds in memory."""
+WINDOW_TEXTS = 16384
+"""Candidates at which a window is closed early."""
+
+GroupLike = Group | tuple[str, Sequence[str]]
+
+
+class Runtime(Protocol):
+    """What computes scores from a packed batch."""
+
+    def score(self, batch: Batch) -> NDArray[np.float32]:
+        """Return [segments] scores."""
+        ...
+
+
+class Scorer:
+    """Scores how correct responses to an instruction are; make one with `cappy.load`.
+
+    Threads may share a scorer: it holds nothing that scoring changes.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, runtime: Runtime, conventions: Conventions, limits: Limits) -> None:
+        """Put the parts together; `cappy.load` chooses them."""
+        self.checkpoint = checkpoint
+        self.limits = limits
+        self._runtime = runtime
+        self._conventions = conventions
+
+    @property
+    def layout(self) -> str:
+        """The layout in use, `shared` or `joint`."""
+        return self._conventions.layout
+
+    def __repr__(self) -> str:
+        """Name the checkpoint and the layout."""
+        return f"Scorer({self.checkpoint.folder.name!r}, layout={self.layout!r})"
+
+    @overload
+    def score(self, instruction: str, response: str) -> float: ...
+    @overload
+    def score(self, instruction: str, response: Sequence[str]) -> NDArray[np.float32]: ...
+
+    def score(self, instruction: str, response: str | Sequence[str]) -> float | NDArray[np.float32]:
+        """Score one response (a float) or several (an array [responses]); about 0 is wrong, about 1 right.
+
+        Scores are raw regression outputs and may leave [0, 1] a little.
+
+        Raises:
+            InputError: a text is no string, or there is no response.
+
+        """
+        responses = [response] if isinstance(response, str) else response
+        scored = self._score_group(instruction, responses)
+        if isinstance(response, str):
+            return scored.scores[0]
+        return np.array(scored.scores, dtype=np.float32)
+
+    def rank(self, instruction: str, candidates: Sequence[str], top_k: int | None = None) -> Ranking:
+        """Order candidates from best to worst; ties keep their order. Keeps the first `top_k`.
+
+        Raises:
+            InputError: a text is no string, there is no candidate, or `top_k` is below 1.
+
+        """
+        if top_k is not None and top_k < 1:
+            raise InputError(f"top_k is {top_k}, but must be at least 1.")
+        if isinstance(candidates, str):
+            raise InputError("candidates must be a list of texts, not one text.")
+        texts = list(candidates)
+        return Ranking.of(instruction, texts, self._score_group(instruction, texts), top_k)
+
+    def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
+        """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
+
+        Groups are read ahead by the thousand, sorted by length and scored in batches of a token
+        budget; `progress` shows a bar on standard error.
+
+        Raises:
+            InputError: a group cannot be scored (named by its number).
+
+        """
+        from cappy.progress import progress_bar
+
+        stream = iter(groups)
+        total = len(groups) if isinstance(groups, Sequence) else None
+        number = 0
+        with progress_bar("scoring", total) if progress else nullcontext(lambda _: None) as advance:
+            while window := _window(stream):
+                for scored in self._score_window(window, number):
+                    yield scored
+                    advance(1)
+                number += len(window)
+
+    def _score_group(self, instruction: str, responses: Sequence[str]) -> GroupScores:
+        _check(instruction, responses, "")
+        return self._score_window([(instruction, responses)], None)[0]
+
+    def _score_window(self, window: Sequence[tuple[str, Sequence[str]]], first: int | None) -> list[GroupScores]:
+        """Score a window of groups; `first` numbers them in errors."""
+        for offset, (instruction, responses) in enumerate(window):
+            _check(instruction, responses, "" if first is None else f"group {first + offset}: ")
+        encoded = self._encode(window)
+        parts = [(i, start, part) for i, group in enumerate(encoded) for start, part in split_group(group, BATCH_TOKENS)]
+        scores = [np.empty(len(group.segments), dtype=np.float32) for group in encoded]
+        for batch in token_batches([Size.of(part) for _, _, part in parts], BATCH_TOKENS):
+            packed = pack([parts[k][2] for k in batch], self._conventions)
+            flat = self._runtime.score(packed)
+            for k, piece in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
+                index, start, _ = parts[k]
+                scores[index][start : start + len(piece)] = piece
+        for offset, values in enumerate(scores):
+            if not np.isfinite(values).all():
+                place = "the group" if first is None else f"group {first + offset}"
+                candidate = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise InputError(f"{place}, candidate {candidate}: the checkpoint gives no finite score for it.")
+        return [GroupScores(tuple(map(float, s)), g.cuts) for s, g in zip(scores, encoded, strict=True)]
+
+    def _encode(self, window: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
+        """Tokenise a window, every distinct text once: choices are often the same for all texts."""
+        texts = list(dict.fromkeys(text for instruction, responses in window for text in (instruction, *responses)))
+        ids = dict(zip(texts, self.checkpoint.tokenizer.encode(texts), strict=True))
+        return [
+            encode_group(ids[instruction], [ids[text] for text in responses], self._conventions, self.limits)
+            for instruction, responses in window
+        ]
+
+
+def _window(stream: Iterator[GroupLike]) -> list[tuple[str, Sequence[str]]]:
+    """Take the next groups from a stream as plain texts."""
+    window: list[tuple[str, Sequence[str]]] = []
+    texts = 0
+    for item in islice(stream, WINDOW_GROUPS):
+        if isinstance(item, Group):
+            pair: tuple[str, Sequence[str]] = (item.instruction, [candidate.text for candidate in item.candidates])
+        else:
+            instruction, responses = item
+            pair = (instruction, responses if isinstance(responses, str) else list(responses))
+        window.append(pair)
+        texts += len(pair[1])
+        if texts >= WINDOW_TEXTS:
+            break
+    return window
+
+
+def _check(instruction: Any, responses: Any, place: str) -> None:
+    """Refuse what cannot be scored, with a sentence that says where it is."""
+    if not isinstance(instruction, str):
+        raise InputError(f"{place}the instruction must be text, not {type(instruction).__name__}.")
+    if isinstance(responses, str):
+        raise InputError(f"{place}the responses must be a list of texts, not one text.")
+    if not len(responses):
+        raise InputError(f"{place}there are no candidates to score.")
+    for number, text in enumerate(responses):
+        if not isinstance(text, str):
+            raise InputError(f"{place}candidate {number} must be text, not {type(text).__name__}.")
+
+
+def load(
+    name: str | os.PathLike[str] | None = None,
+    *,
+    runtime: str = "onnx",
+    layout: str | None = None,
+    precision: str | None = None,
+    max_tokens: int | None = None,
+    response_tokens: int | None = None,
+    truncation_side: str | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    revision: str | None = None,
+) -> Scorer:
+    """Load a scorer: the bundled one, a folder, or a hub repository such as "btan2/cappy-large".
+
+    Args:
+        name: None or "cappy-mini" for the bundled scorer, a folder, or "owner/name" on the Hugging Face hub.
+        runtime: "onnx", which needs no torch, or "torch".
+        layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
+        precision: "fp32" or "int8" (onnx); what the checkpoint names as its shipping precision unless given.
+        max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
+        response_tokens: how many of them a response may have.
+        truncation_side: where a long instruction is cut: "left", "right" or "middle".
+        threads: processor threads; 0 takes all cores.
+        device: a torch device such as "cuda" (torch runtime only).
+        revision: branch, tag or commit on the hub.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be found, read or run.
+        InputError: an option is unknown.
+        MissingExtraError: the torch runtime is asked for and torch is not installed.
+
+    """
+    checkpoint = read_checkpoint(find_checkpoint(name, revision))
+    changes = {"max_tokens": max_tokens, "response_tokens": response_tokens, "side": truncation_side}
+    limits = replace(checkpoint.limits, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    if limits.max_tokens > checkpoint.spec.max_tokens:
+        raise InputError(f"max_tokens {limits.max_tokens} is over the checkpoint's {checkpoint.spec.max_tokens}.")
+    used_layout = layout or checkpoint.layout
+    tokenizer = checkpoint.tokenizer
+    conventions = Conventions.of(checkpoint.spec, used_layout, tokenizer.cls_id, tokenizer.sep_id)
+    make = _runtime_maker(runtime, precision, device)
+    return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits)
+
+
+def _runtime_maker(runtime: str, precision: str | None, device: str | None) -> Callable[[Checkpoint, str, int], Runtime]:
+    """Return what makes the runtime of that name.
+
+    Raises:
+        InputError: a name is unknown, or the names do not go together.
+
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
+    if precision not in (None, *PRECISIONS):
+        raise InputError(f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+    if runtime == "torch":
+        if precision == "int8":
+            raise InputError("int8 runs in the onnx runtime only.")
+        return lambda checkpoint, _, threads: _torch_runtime(checkpoint, threads, device)
+    if device not in (None, "cpu"):
+        raise InputError(f"the onnx runtime computes on the CPU; device {device!r} needs runtime='torch'.")
+    return lambda checkpoint, layout, threads: _onnx_runtime(checkpoint, layout, precision, threads)
+
+
+def _onnx_runtime(checkpoint: Checkpoint, layout: str, precision: str | None, threads: int) -> Runtime:
+    from cappy.runtime.onnx_session import OnnxRuntime
+
+    chosen = precision or str(checkpoint.settings.get("precision", "fp32"))
+    return OnnxRuntime(checkpoint.spec, checkpoint.read_weights(), layout, chosen, threads)
+
+
+def _torch_runtime(checkpoint: Checkpoint, threads: int, device: str | None) -> Runtime:
+    try:
+        from cappy.runtime.torch_session import TorchRuntime
+    except ImportError as error:
+        raise MissingExtraError("the torch runtime", "train") from error
+    return TorchRuntime(checkpoint.spec, checkpoint.read_weights(), threads, device)

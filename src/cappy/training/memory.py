@@ -1,0 +1,22 @@
+"""Keeping freed memory for the next step instead of giving it back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _TOP_PAD = -1, -3, -2
+_ALL = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to reuse large blocks; a training step frees and takes the same gigabytes again and again.
+
+    Without this about a tenth of the time goes into page faults. Returns whether it could be set;
+    other C libraries are left as they are.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    settings = {_MMAP_THRESHOLD: _ALL, _TRIM_THRESHOLD: _ALL, _TOP_PAD: 1 << 28}
+    return all([mallopt(option, value) for option, value in settings.items()])

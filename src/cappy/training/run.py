@@ -1,0 +1,131 @@
+"""A whole training run: data, groups, steps, development figures, and the checkpoint at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cappy.checkpoint.files import atomic_file
+from cappy.checkpoint.save import save_checkpoint, scorer_config
+from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.group import Group
+from cappy.layout import Conventions, Limits
+from cappy.runtime.torch_encoder import Encoder
+from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.memory import keep_freed_memory
+from cappy.training.mixture import build_mixture, count_tasks
+from cappy.training.recipes import Recipe
+from cappy.training.start import find_encoder, starting_weights
+from cappy.training.trainer import Budget, Trainer, accuracy_by_task, score_training_groups
+
+log = logging.getLogger("cappy.training")
+
+DEVELOPMENT_GROUPS = 1000
+"""Development groups looked at during training; the end is measured on all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run needs beside its recipe."""
+
+    data: Path
+    output: Path
+    encoder: str
+    budget: Budget
+    seed: int = 0
+    threads: int = 0
+
+
+def train(recipe: Recipe, options: RunOptions) -> Path:
+    """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint.
+
+    The run's state is kept in `output`; calling again with the same recipe and seed resumes it.
+
+    Raises:
+        InputError: data is missing, or `output` holds another run.
+        CheckpointError: the encoder cannot be read.
+
+    """
+    keep_freed_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    folder = find_encoder(options.encoder)
+    config, spec, weights = starting_weights(folder, options.seed)
+    log.info("building the groups of recipe %r from %s", recipe.name, options.data)
+    training, development = build_mixture(recipe, options.data, options.seed)
+    random.Random(options.seed).shuffle(development)
+    tokenizer = load_tokenizer(folder, spec.family)
+    conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
+    limits = training_limits(recipe)
+    encoded = encode_groups(training, tokenizer, conventions, limits, recipe.candidates, options.seed)
+    held_out = encode_groups(development, tokenizer, conventions, limits, 10**6, options.seed)
+    tokens = sum(group.encoded.tokens for group in encoded)
+    log.info("%d training groups of %d tokens, %d development groups", len(encoded), tokens, len(held_out))
+
+    def evaluate(model: Encoder) -> str:
+        return describe(development_figures(model, held_out[:DEVELOPMENT_GROUPS], conventions))
+
+    trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed)
+    trainer.run(encoded, options.budget, evaluate=evaluate)
+    figures = development_figures(trainer.model, held_out, conventions)
+    facts = run_facts(recipe, options, training, trainer, figures)
+    settings = {"layout": "shared", "response_tokens": Limits().response_tokens, "max_tokens": Limits().max_tokens}
+    settings |= {"side": Limits().side, "recipe": recipe.name, "seed": options.seed}
+    target = options.output / "checkpoint"
+    stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
+    card = f"# Cappy scorer, recipe {recipe.name}\n\n{describe(figures)}\n"
+    save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
+    with atomic_file(options.output / "run.json") as beside:
+        beside.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def training_limits(recipe: Recipe) -> Limits:
+    """Return a recipe's token limits; four tokens of a pair are special."""
+    return Limits(recipe.instruction_tokens + recipe.response_tokens + 4, recipe.response_tokens)
+
+
+def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
+    """Measure accuracy over all groups, its mean over tasks, and the mean squared error."""
+    scores = score_training_groups(model, groups, conventions)
+    by_task = accuracy_by_task(groups, scores)
+    hits = [group.labels[int(np.argmax(values))] > 0.5 for group, values in zip(groups, scores, strict=True)]
+    errors = [np.mean((group.labels - values) ** 2) for group, values in zip(groups, scores, strict=True)]
+    figures = {"groups": len(groups), "accuracy": float(np.mean(hits)), "mean_over_tasks": float(np.mean(list(by_task.values())))}
+    return {**figures, "squared_error": float(np.mean(errors)), "by_task": by_task}
+
+
+def describe(figures: Mapping[str, Any]) -> str:
+    """Say development figures on one line."""
+    return (
+        f"development accuracy {figures['accuracy']:.4f} on {figures['groups']} groups, "
+        f"{figures['mean_over_tasks']:.4f} on average over tasks, squared error {figures['squared_error']:.4f}"
+    )
+
+
+def run_facts(
+    recipe: Recipe, options: RunOptions, groups: Sequence[Group], trainer: Trainer, figures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Gather what a model card tells about a run."""
+    return {
+        "recipe": asdict(recipe),
+        "encoder": options.encoder,
+        "seed": options.seed,
+        "minutes": options.budget.minutes,
+        "steps_limit": options.budget.steps,
+        "progress": asdict(trainer.progress),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "computed_in": str(trainer.dtype).removeprefix("torch."),
+        "training_groups": len(groups),
+        "groups_by_task": count_tasks(groups),
+        "development": dict(figures),
+    }
