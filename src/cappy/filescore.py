@@ -96,7 +96,7 @@ def score_file(
         with journal.open("ab") as log:
             for chunk in _chunks(islice(scan_rows(source), done, None)):
                 for _, _, outcome in _score_chunk(scorer, chunk, columns):
-                    log.write(json.dumps(outcome, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                    log.write(json.dumps(outcome).encode() + b"\n")
                 log.flush()
                 os.fsync(log.fileno())
                 advance(len(chunk))
@@ -199,9 +199,17 @@ def write_rows(target: Path, rows: Iterator[Row]) -> None:
         elif format_of(target) == "csv":
             _write_csv(beside, rows)
         else:
-            with beside.open("w", encoding="utf-8", errors="replace") as file:
+            with beside.open("wb") as file:
                 for row in rows:
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    file.write(json_line(row))
+
+
+def json_line(row: Row) -> bytes:
+    """Encode a row as a line of JSON: readable UTF-8, or escapes where a text holds lone surrogates."""
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"
 
 
 def _write_csv(target: Path, rows: Iterator[Row]) -> None:

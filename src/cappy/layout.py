@@ -49,6 +49,12 @@ class Limits:
                 f"a response of {self.response_tokens} tokens."
             )
 
+    @classmethod
+    def within(cls, longest: int) -> Limits:
+        """Return the usual limits, made smaller where an encoder takes no more than `longest` tokens."""
+        usual = cls()
+        return cls(min(usual.max_tokens, longest), min(usual.response_tokens, longest // 2), usual.side)
+
 
 @dataclass(frozen=True, slots=True)
 class Conventions:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, overload
 
@@ -54,9 +55,17 @@ class Scorer:
     Threads may share a scorer: it holds nothing that scoring changes.
     """
 
-    def __init__(self, checkpoint: Checkpoint, runtime: Runtime, conventions: Conventions, limits: Limits) -> None:
-        """Put the parts together; `cappy.load` chooses them."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        runtime: Runtime,
+        conventions: Conventions,
+        limits: Limits,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put the parts together; `cappy.load` chooses them, and `options` are what it was called with."""
         self.checkpoint = checkpoint
+        self._options = dict(options or {})
         self.limits = limits
         self._runtime = runtime
         self._conventions = conventions
@@ -69,6 +78,14 @@ class Scorer:
     def __repr__(self) -> str:
         """Name the checkpoint and the layout."""
         return f"Scorer({self.checkpoint.folder.name!r}, layout={self.layout!r})"
+
+    def __deepcopy__(self, memo: Any) -> Scorer:
+        """Return the scorer itself, which nothing changes; scikit-learn copies the parameters of estimators."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickle as the call that loads it again, so that other processes make their own."""
+        return partial(load, self.checkpoint.folder, **self._options), ()
 
     @overload
     def score(self, instruction: str, response: str) -> float: ...
@@ -232,7 +249,9 @@ def load(
     tokenizer = checkpoint.tokenizer
     conventions = Conventions.of(checkpoint.spec, used_layout, tokenizer.cls_id, tokenizer.sep_id)
     make = _runtime_maker(runtime, precision, device)
-    return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits)
+    options = {"runtime": runtime, "layout": layout, "precision": precision, "threads": threads, "device": device}
+    options |= {"max_tokens": max_tokens, "response_tokens": response_tokens, "truncation_side": truncation_side}
+    return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits, options)
 
 
 def _runtime_maker(runtime: str, precision: str | None, device: str | None) -> Callable[[Checkpoint, str, int], Runtime]:

@@ -52,10 +52,8 @@ class Checkpoint:
     @property
     def limits(self) -> Limits:
         """The limits noted in the checkpoint, else as much as its positions allow."""
-        longest = self.spec.max_tokens
         noted = {key: self.settings[key] for key in ("max_tokens", "response_tokens", "side") if key in self.settings}
-        plain = Limits(longest, min(Limits().response_tokens, longest // 2))
-        return replace(plain, **noted)
+        return replace(Limits.within(self.spec.max_tokens), **noted)
 
     def read_weights(self) -> dict[str, Array]:
         """Read every weight the encoder needs, in the type it is stored in.

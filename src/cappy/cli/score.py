@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +32,7 @@ def score(
     is then 1. Run the same command again to go on where an interrupted run stopped.
     """
     from cappy.data.rows import json_rows, scan_rows
-    from cappy.filescore import Columns, score_file, score_stream, write_rows
+    from cappy.filescore import Columns, json_line, score_file, score_stream, write_rows
     from cappy.progress import progress_bar
 
     scorer = load_scorer(model, runtime, layout, precision, threads)
@@ -51,7 +50,8 @@ def score(
         scored = score_stream(scorer, rows, columns, report)
         if str(output) == "-":
             for row in scored:
-                sys.stdout.write(json.dumps(row) + "\n")
+                sys.stdout.buffer.write(json_line(row))
+            sys.stdout.buffer.flush()
         else:
             write_rows(output, scored)
     else:

@@ -77,8 +77,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     trainer.run(encoded, options.budget, evaluate=evaluate)
     figures = development_figures(trainer.model, held_out, conventions)
     facts = run_facts(recipe, options, training, trainer, figures)
-    settings = {"layout": "shared", "response_tokens": Limits().response_tokens, "max_tokens": Limits().max_tokens}
-    settings |= {"side": Limits().side, "recipe": recipe.name, "seed": options.seed}
+    settings = {"layout": "shared", **asdict(Limits.within(spec.max_tokens)), "recipe": recipe.name, "seed": options.seed}
     target = options.output / "checkpoint"
     stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
     card = f"# Cappy scorer, recipe {recipe.name}\n\n{describe(figures)}\n"

@@ -1,0 +1,81 @@
+"""A slow, obvious scorer: one pair at a time, one long masked sequence, every step spelled out in torch float32."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from cappy.checkpoint.tokenizer import load_tokenizer
+
+
+class ReferenceScorer:
+    """Reads a folder as transformers saves it and scores by the definition of the two layouts."""
+
+    def __init__(self, folder: Path, layout: str) -> None:
+        self.layout = layout
+        self.config = json.loads((folder / "config.json").read_text())
+        self.family = self.config["model_type"]
+        self.weights = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        self.tokenizer = load_tokenizer(folder, self.family)
+
+    def score(self, instruction: str, response: str) -> float:
+        first, second = self.tokenizer.encode([instruction, response])
+        cls, sep = self.tokenizer.cls_id, self.tokenizer.sep_id
+        if self.layout == "shared":
+            prefix = [cls, *first, sep]
+            ids = [*prefix, cls, *second, sep]
+            types = [0] * len(prefix) + [1] * (len(ids) - len(prefix))
+            visible = torch.ones(len(ids), len(ids), dtype=torch.bool)
+            visible[: len(prefix), len(prefix) :] = False  # the instruction does not see the response
+            scored = len(prefix)
+        else:
+            middle = [sep, sep] if self.family == "roberta" else [sep]
+            prefix = [cls, *first, *middle]
+            ids = [*prefix, *second, sep]
+            types = [0] * len(prefix) + [1] * (len(ids) - len(prefix))
+            visible = torch.ones(len(ids), len(ids), dtype=torch.bool)
+            scored = 0
+        if self.family == "roberta":
+            types = [0] * len(ids)
+        return self._head(self._encode(ids, types, visible)[scored])
+
+    def _encode(self, ids: list[int], types: list[int], visible: torch.Tensor) -> torch.Tensor:
+        at = f"{self.family}.embeddings."
+        offset = self.config["pad_token_id"] + 1 if self.family == "roberta" else 0
+        x = self.weights[f"{at}word_embeddings.weight"][ids]
+        x = x + self.weights[f"{at}position_embeddings.weight"][[offset + place for place in range(len(ids))]]
+        x = x + self.weights[f"{at}token_type_embeddings.weight"][types]
+        x = self._norm(x, f"{at}LayerNorm")
+        for layer in range(self.config["num_hidden_layers"]):
+            x = self._layer(x, f"{self.family}.encoder.layer.{layer}.", visible)
+        return x
+
+    def _layer(self, x: torch.Tensor, at: str, visible: torch.Tensor) -> torch.Tensor:
+        heads = self.config["num_attention_heads"]
+        size = x.shape[1] // heads
+        q, k, v = (self._linear(x, f"{at}attention.self.{name}") for name in ("query", "key", "value"))
+        parts = []
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            logits = q[:, part] @ k[:, part].T / math.sqrt(size)
+            parts.append(torch.softmax(logits.masked_fill(~visible, -math.inf), dim=-1) @ v[:, part])
+        x = self._norm(x + self._linear(torch.cat(parts, 1), f"{at}attention.output.dense"), f"{at}attention.output.LayerNorm")
+        inner = self._linear(x, f"{at}intermediate.dense")
+        inner = inner * 0.5 * (1 + torch.erf(inner / math.sqrt(2)))
+        return self._norm(x + self._linear(inner, f"{at}output.dense"), f"{at}output.LayerNorm")
+
+    def _head(self, x: torch.Tensor) -> float:
+        names = ("bert.pooler.dense", "classifier") if self.family == "bert" else ("classifier.dense", "classifier.out_proj")
+        return float(self._linear(torch.tanh(self._linear(x, names[0])), names[1]))
+
+    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+
+    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        spread = torch.sqrt((centred**2).mean(-1, keepdim=True) + self.config["layer_norm_eps"])
+        return centred / spread * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cappy
+from cappy.classify import Classifier, fit_calibration
+
+
+@pytest.fixture(scope="module")
+def scorer(shared_bert: Path) -> cappy.Scorer:
+    return cappy.load(shared_bert)
+
+
+TEXTS = ["the movie is great", "the film is terrible", "who { is } {text} ?"]
+
+
+def test_predicts_the_best_scored_choice(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["good", "bad"], "{text} {choices} ?", labels=[1, 0], scorer=scorer)
+    expected = [scorer.rank(f"{text} good, bad ?", ["good", "bad"]).best.index for text in TEXTS]
+    assert classifier.predict(TEXTS).tolist() == [[1, 0][index] for index in expected]
+    shares = classifier.predict_proba(TEXTS)
+    assert shares.shape == (3, 2)
+    assert shares.sum(axis=1) == pytest.approx(1)
+    assert classifier.classes_.tolist() == [1, 0]
+    assert classifier.predict([]).shape == (0,)
+
+
+def test_braces_in_texts_are_just_text(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["good", "bad"], "{text} ?", scorer=scorer)
+    assert scorer.score("who { is } {choices} ?", ["good", "bad"]) / 0.15 == pytest.approx(
+        classifier.decision_function(["who { is } {choices}"])[0], abs=1e-4
+    )
+
+
+def test_works_in_a_scikit_learn_pipeline_and_search(scorer: cappy.Scorer) -> None:
+    from sklearn.base import clone, is_classifier
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    classifier = Classifier(["good", "bad"], "{text} ?", scorer=scorer)
+    assert is_classifier(classifier)
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    pipeline = make_pipeline(lower, classifier).fit(TEXTS, ["good", "bad", "bad"])
+    assert set(pipeline.predict(TEXTS)) <= {"good", "bad"}
+    copy = clone(classifier)
+    assert copy.get_params()["choices"] == ["good", "bad"]
+    search = GridSearchCV(classifier, {"instruction": ["{text} ?", "what is {text}"]}, cv=2)
+    search.fit(TEXTS * 4, ["good", "bad", "bad"] * 4)
+    assert search.best_params_["instruction"] in ("{text} ?", "what is {text}")
+
+
+def test_calibration_learns_an_offset_and_lowers_the_loss() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(0.3, 0.2, (200, 3))
+    targets = (scores * 5 + np.array([0.0, 2.0, 0.0])).argmax(axis=1)
+    scale, offsets = fit_calibration(scores, targets)
+
+    def loss(logits: np.ndarray) -> float:
+        shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return float(-shifted[np.arange(200), targets].mean())
+
+    assert offsets.argmax() == 1
+    assert loss(scores * scale + offsets) < 0.6 * loss(scores / 0.15)
+
+
+def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
+    scale, offsets = fit_calibration(np.array([[0.2, 0.3]]), np.array([1]))
+    assert scale == pytest.approx(1 / 0.15, rel=0.5)
+    assert abs(offsets).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"choices": ["one"]}, "two choices"),
+        ({"choices": "yes"}, "two choices"),
+        ({"choices": ["a", "b"], "instruction": "no place"}, "text"),
+        ({"choices": ["a", "b"], "labels": [1]}, "labels"),
+    ],
+)
+def test_unusable_parameters_are_refused(parameters: dict[str, object], words: str) -> None:
+    with pytest.raises(cappy.InputError, match=words):
+        Classifier(**parameters).fit()  # type: ignore[arg-type]
+
+
+def test_unusable_labels_are_refused(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["a", "b"], "{text}", scorer=scorer)
+    with pytest.raises(cappy.InputError, match="not among the classes"):
+        classifier.fit(["x"], ["c"])
+    with pytest.raises(cappy.InputError, match="2 texts but 1 labels"):
+        classifier.fit(["x", "y"], ["a"])
+    with pytest.raises(cappy.InputError, match="list"):
+        classifier.predict("one text")

@@ -1,0 +1,190 @@
+"""A recipe, trained for real on a tiny encoder: it learns, it resumes exactly, and what it saves loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import cappy
+from cappy.errors import CheckpointError, InputError
+from cappy.training import trainer as trainer_module
+from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches
+from cappy.training.mixture import build_mixture
+from cappy.training.recipes import MINI_T0, Recipe, Source, find_recipe
+from cappy.training.run import RunOptions, train
+from cappy.training.start import starting_weights
+from cappy.training.trainer import Budget, Trainer, learning_rate
+
+TEMPLATES = """
+templates:
+  1: !Template
+    answer_choices: bad ||| good
+    jinja: '{{text}} good or bad ? ||| {{ answer_choices[label] }}'
+    metadata: !TemplateMetadata {original_task: true}
+    name: toy
+"""
+RECIPE = dataclasses.replace(
+    MINI_T0,
+    rendered="rendered.parquet",
+    sources=(Source("toy", "toy", rows=200),),
+    batch_tokens=400,
+    learning_rate=2e-3,
+    instruction_tokens=30,
+    response_tokens=8,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    colours = ["red", "blue", "green"]
+    rows = [
+        {"template": "sciq_toy", "instruction": f"the colour of {i} is {colours[i % 3]} . what is it ?", "response": colours[i % 3]}
+        for i in range(300)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rendered.parquet")
+    (folder / "train").mkdir()
+    toy = [json.dumps({"text": f"the film {i} is {['terrible', 'great'][i % 2]}", "label": i % 2}) for i in range(300)]
+    (folder / "train" / "toy.jsonl").write_text("\n".join(toy))
+    (folder / "promptsource_templates" / "toy").mkdir(parents=True)
+    (folder / "promptsource_templates" / "toy" / "templates.yaml").write_text(TEMPLATES)
+    return folder
+
+
+def run(data: Path, output: Path, encoder: Path, steps: int, recipe: Recipe = RECIPE, seed: int = 0) -> Path:
+    return train(recipe, RunOptions(data, output, str(encoder), Budget(steps=steps), seed, threads=1))
+
+
+def test_training_learns_and_its_checkpoint_loads(data: Path, bert: Path, tmp_path: Path) -> None:
+    folder = run(data, tmp_path / "run", bert, 400)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["development"]["accuracy"] > 0.9
+    assert facts["progress"]["step"] == 400
+    scorer = cappy.load(folder)
+    assert scorer.layout == "shared"
+    assert scorer.rank("the film 77 is great good or bad ?", ["bad", "good"]).best.text == "good"
+    assert scorer.rank("the colour of 5 is green . what is it ?", ["red", "green"]).best.text == "green"
+
+
+def test_a_stopped_run_resumes_exactly(
+    data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(data, tmp_path / "whole", bert, 30)
+    original, calls = Trainer._step, 0
+
+    def dying(self: Trainer, *arguments: object) -> tuple[float, int]:
+        nonlocal calls
+        calls += 1
+        if calls in (8, 20):
+            raise KeyboardInterrupt
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer_module.Trainer, "_step", dying)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "stopped", bert, 30)
+    stopped = run(data, tmp_path / "stopped", bert, 30)
+    one, other = ((folder / "model.safetensors").read_bytes() for folder in (whole, stopped))
+    assert one == other
+
+
+def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "run", bert, 1)
+    with pytest.raises(InputError, match="another recipe or seed"):
+        run(data, tmp_path / "run", bert, 2, seed=1)
+
+
+def test_renderings_of_a_held_out_row_are_all_held_out(data: Path) -> None:
+    training, development = build_mixture(dataclasses.replace(RECIPE, held_out=0.3), data, 0)
+    assert development
+    assert not {g.instruction for g in training} & {g.instruction for g in development}
+    again = build_mixture(dataclasses.replace(RECIPE, held_out=0.3), data, 0)
+    assert (training, development) == again
+
+
+def test_missing_data_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="rendered.parquet"):
+        build_mixture(RECIPE, tmp_path, 0)
+    with pytest.raises(InputError, match="absent"):
+        build_mixture(dataclasses.replace(RECIPE, sources=(Source("absent", "toy"),)), data, 0)
+    with pytest.raises(InputError, match="recipe"):
+        find_recipe("nothing")
+
+
+def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert: Path) -> None:
+    groups = encoded(data, bert)
+    first, second = (epoch_batches(groups, 400, 0, epoch) for epoch in (0, 1))
+    assert sorted(i for batch in first for i in batch) == list(range(len(groups)))
+    assert first == epoch_batches(groups, 400, 0, 0)
+    assert first != second
+
+
+def encoded(data: Path, bert: Path, most: int = 8) -> list[TrainingGroup]:
+    from cappy.checkpoint.checkpoint import read_checkpoint
+    from cappy.layout import Conventions
+    from cappy.training.run import training_limits
+
+    checkpoint = read_checkpoint(bert)
+    conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
+    training, _ = build_mixture(RECIPE, data, 0)
+    return encode_groups(training, checkpoint.tokenizer, conventions, training_limits(RECIPE), most, 0)
+
+
+def test_limiting_candidates_keeps_the_right_one(data: Path, bert: Path) -> None:
+    assert all(group.labels.tolist().count(1.0) == 1 and len(group.labels) == 2 for group in encoded(data, bert, most=2))
+
+
+def test_learning_rate_warms_up_and_comes_down() -> None:
+    rates = [learning_rate(progress, RECIPE) for progress in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(RECIPE.learning_rate, rel=1e-3)
+    assert rates[0] < 0.05 * RECIPE.learning_rate
+    assert rates[-1] == pytest.approx(0.05 * RECIPE.learning_rate)
+
+
+def test_a_run_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="--steps or --minutes"):
+        Budget()
+    assert Budget(steps=10, minutes=1).progress(5, 45) == 0.75
+
+
+def test_encoders_that_cannot_be_used(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        starting_weights(tmp_path, 0)
+    config = json.loads((bert / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 9}))
+    (tmp_path / "model.safetensors").write_bytes((bert / "model.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="lack"):
+        starting_weights(tmp_path, 0)
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="damaged"):
+        starting_weights(tmp_path, 0)
+
+
+@pytest.mark.parametrize("layout", ["shared", "joint"])
+def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, layout: str) -> None:
+    from cappy.checkpoint.checkpoint import as_float32, read_checkpoint
+    from cappy.layout import Conventions, Limits, encode_group, pack
+    from cappy.runtime.torch_encoder import Encoder
+
+    checkpoint = read_checkpoint(bert)
+    conventions = Conventions.of(checkpoint.spec, layout, 1, 2)
+    weights = {name: torch.from_numpy(array) for name, array in as_float32(checkpoint.read_weights()).items()}
+    texts = [([10, 11, 12], [[20], [21, 22, 23]]), ([13] * 9, [[24, 25]])]
+    together = Encoder(checkpoint.spec, weights)
+    groups = [encode_group(i, r, conventions, Limits(96, 32)) for i, r in texts]
+    (together(pack(groups, conventions)) ** 2).sum().backward()
+    alone = Encoder(checkpoint.spec, {name: tensor.clone() for name, tensor in weights.items()})
+    for instruction, responses in texts:
+        for response in responses:
+            single = encode_group(instruction, [response], conventions, Limits(96, 32))
+            (alone(pack([single], conventions)) ** 2).sum().backward()
+    for (name, one), (_, other) in zip(together.named_parameters(), alone.named_parameters(), strict=True):
+        if other.grad is not None:
+            assert torch.allclose(one.grad, other.grad, atol=1e-4), name
