@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-WORDS = (
-    "the a is of what who where which capital city country france paris london rome berlin sky green blue red "
-    "yes no good bad movie film review great terrible people animal cat dog house river water fire earth wind one two "
-    "three four five think answer question choose right wrong true false maybe and or not in on at to from"
-).split()
+WORDS = """
+the a is of what who where which capital city country france paris london rome berlin sky green blue red yes
+no good bad movie film review great terrible people animal cat dog house river water fire earth wind one two
+three four five think answer question choose right wrong true false maybe and or not in on at to from
+""".split()
 
 
 def word_tokenizer(specials: list[str]) -> Tokenizer:

@@ -63,13 +63,19 @@ class ReferenceScorer:
             part = slice(head * size, (head + 1) * size)
             logits = q[:, part] @ k[:, part].T / math.sqrt(size)
             parts.append(torch.softmax(logits.masked_fill(~visible, -math.inf), dim=-1) @ v[:, part])
-        x = self._norm(x + self._linear(torch.cat(parts, 1), f"{at}attention.output.dense"), f"{at}attention.output.LayerNorm")
+        x = self._norm(
+            x + self._linear(torch.cat(parts, 1), f"{at}attention.output.dense"), f"{at}attention.output.LayerNorm"
+        )
         inner = self._linear(x, f"{at}intermediate.dense")
         inner = inner * 0.5 * (1 + torch.erf(inner / math.sqrt(2)))
         return self._norm(x + self._linear(inner, f"{at}output.dense"), f"{at}output.LayerNorm")
 
     def _head(self, x: torch.Tensor) -> float:
-        names = ("bert.pooler.dense", "classifier") if self.family == "bert" else ("classifier.dense", "classifier.out_proj")
+        names = (
+            ("bert.pooler.dense", "classifier")
+            if self.family == "bert"
+            else ("classifier.dense", "classifier.out_proj")
+        )
         return float(self._linear(torch.tanh(self._linear(x, names[0])), names[1]))
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:

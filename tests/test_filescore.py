@@ -32,7 +32,7 @@ def finish(scorer: cappy.Scorer, source: Path, target: Path) -> list[int]:
     return bad
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -49,9 +49,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         nonlocal calls
         calls += done > 0
         if calls > die_after:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         score_file(scorer, source, target, Columns(), lambda *_: None, die)
     assert not target.exists()
     journal = tmp_path / ".out.jsonl.progress"

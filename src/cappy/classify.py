@@ -61,7 +61,9 @@ class Classifier:
             try:
                 targets = np.array([place[label] for label in np.asarray(y).tolist()])
             except KeyError as error:
-                raise InputError(f"label {error.args[0]!r} is not among the classes {self.classes_.tolist()}.") from error
+                raise InputError(
+                    f"label {error.args[0]!r} is not among the classes {self.classes_.tolist()}."
+                ) from error
             scores = self._scores(X)
             if len(scores) != len(targets):
                 raise InputError(f"there are {len(scores)} texts but {len(targets)} labels.")
@@ -88,7 +90,8 @@ class Classifier:
     def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803
         """Return the label of the best choice for each text [texts]."""
         best = self.decision_function(X).argmax(axis=1)
-        return self.classes_[best]
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
 
     def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803
         """Return the accuracy on labelled texts, in [0, 1]."""

@@ -216,7 +216,9 @@ def _write_csv(target: Path, rows: Iterator[Row]) -> None:
     writer: csv.DictWriter[str] | None = None
     with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
         for row in rows:
-            flat = {key: json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v for key, v in row.items()}
+            flat = {
+                key: json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v for key, v in row.items()
+            }
             if writer is None:
                 names = list(flat) + [name for name in ("score", "scores") if name not in flat]
                 writer = csv.DictWriter(file, names, extrasaction="ignore", restval="")

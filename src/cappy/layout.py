@@ -173,7 +173,8 @@ class Batch:
         """Count the candidate tokens behind each prefix: [prefixes]."""
         ends = np.cumsum(self.per_prefix)
         total = np.concatenate([[0], np.cumsum(self.segments.lengths)])
-        return total[ends] - total[ends - self.per_prefix]
+        lengths: Ints = total[ends] - total[ends - self.per_prefix]
+        return lengths
 
 
 def spread(lengths: Ints) -> tuple[Ints, Bools, Ints]:

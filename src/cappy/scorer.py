@@ -31,7 +31,7 @@ from cappy.layout import (
 
 RUNTIMES = ("onnx", "torch")
 PRECISIONS = ("fp32", "int8")
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
 WINDOW_GROUPS = 2048
 """Groups read ahead to be sorted by length: what a stream holds in memory."""
@@ -88,7 +88,7 @@ class Scorer:
         return partial(load, self.checkpoint.folder, **self._options), ()
 
     @overload
-    def score(self, instruction: str, response: str) -> float: ...
+    def score(self, instruction: str, response: str) -> float: ...  # type: ignore[overload-overlap]  # a str is matched first
     @overload
     def score(self, instruction: str, response: Sequence[str]) -> NDArray[np.float32]: ...
 
@@ -152,7 +152,9 @@ class Scorer:
         for offset, (instruction, responses) in enumerate(window):
             _check(instruction, responses, "" if first is None else f"group {first + offset}: ")
         encoded = self._encode(window)
-        parts = [(i, start, part) for i, group in enumerate(encoded) for start, part in split_group(group, BATCH_TOKENS)]
+        parts = [
+            (i, start, part) for i, group in enumerate(encoded) for start, part in split_group(group, BATCH_TOKENS)
+        ]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in encoded]
         for batch in token_batches([Size.of(part) for _, _, part in parts], BATCH_TOKENS):
             packed = pack([parts[k][2] for k in batch], self._conventions)
@@ -254,7 +256,9 @@ def load(
     return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits, options)
 
 
-def _runtime_maker(runtime: str, precision: str | None, device: str | None) -> Callable[[Checkpoint, str, int], Runtime]:
+def _runtime_maker(
+    runtime: str, precision: str | None, device: str | None
+) -> Callable[[Checkpoint, str, int], Runtime]:
     """Return what makes the runtime of that name.
 
     Raises:

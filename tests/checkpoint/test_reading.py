@@ -90,7 +90,7 @@ def test_hub_name_offline_says_so(tmp_path: Path) -> None:
 
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "cappy.cli.app", "rank", "q", "a", "--model", "btan2/cappy-large"]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert run.returncode == 3
     assert "Hugging Face hub" in run.stderr
     assert "Traceback" not in run.stderr
@@ -108,11 +108,19 @@ def test_a_cached_hub_repository_loads_offline(bert: Path, tmp_path: Path) -> No
     (repository / "refs" / "main").write_text("0123abc")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "cappy.cli.app"]
-    run = subprocess.run([*command, "rank", "q", "a", "-m", "someone/tiny", "--json"], env=environment, capture_output=True, text=True)
+    run = subprocess.run(
+        [*command, "rank", "q", "a", "-m", "someone/tiny", "--json"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
     expected = cappy.load(bert).score("q", "a")
     assert json.loads(run.stdout)["results"][0]["score"] == pytest.approx(expected, abs=1e-5)
-    listed = subprocess.run([*command, "models"], env={**environment, "COLUMNS": "200"}, capture_output=True, text=True)
+    listed = subprocess.run(
+        [*command, "models"], env={**environment, "COLUMNS": "200"}, check=False, capture_output=True, text=True
+    )
     assert "someone/tiny" in listed.stdout
 
 

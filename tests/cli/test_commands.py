@@ -18,7 +18,9 @@ import cappy
 
 def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "cappy.cli.app", *arguments]
-    result = subprocess.run(command, input=stdin, capture_output=True, env={**os.environ, "COLUMNS": "100", **environment})
+    result = subprocess.run(
+        command, input=stdin, check=False, capture_output=True, env={**os.environ, "COLUMNS": "100", **environment}
+    )
     assert b"Traceback" not in result.stderr, result.stderr.decode()
     return result
 
@@ -36,7 +38,9 @@ def test_help_names_every_command() -> None:
     assert run("--version").stdout.decode().strip() == f"cappy {cappy.__version__}"
 
 
-@pytest.mark.parametrize("command", ["rank", "classify", "score", "train", "models", "data build", "data contamination", "eval zero-shot"])
+@pytest.mark.parametrize(
+    "command", ["rank", "classify", "score", "train", "models", "data build", "data contamination", "eval zero-shot"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.returncode == 0
@@ -111,7 +115,13 @@ ROWS = [
 
 
 def test_score_jsonl_keeps_the_rest_when_a_line_is_broken(model: str, tmp_path: Path) -> None:
-    lines = [json.dumps(ROWS[0]), '{"instruction": ', '{"instruction": "x"}', '{"instruction": 3, "response": "y"}', json.dumps(ROWS[1])]
+    lines = [
+        json.dumps(ROWS[0]),
+        '{"instruction": ',
+        '{"instruction": "x"}',
+        '{"instruction": 3, "response": "y"}',
+        json.dumps(ROWS[1]),
+    ]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     result = run("score", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "-m", model)
     assert result.returncode == 1

@@ -39,7 +39,11 @@ def test_reads_and_renders(templates: list[Template]) -> None:
     assert not generation.original_task
     rendering = choice.render({"text": "water is wet", "label": 0})
     assert rendering is not None
-    assert (rendering.prompt, rendering.references, rendering.choices) == ('Is "water is wet" true?', ("Yes",), ("Yes", "No"))
+    assert (rendering.prompt, rendering.references, rendering.choices) == (
+        'Is "water is wet" true?',
+        ("Yes",),
+        ("Yes", "No"),
+    )
     group = choice_group(rendering, "toy", "yes or no")
     assert group is not None
     assert [(c.text, c.label, c.origin) for c in group.candidates] == [("Yes", 1, "reference"), ("No", 0, "choice")]

@@ -15,7 +15,7 @@ from cappy.data.store import read_groups, write_groups
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
 
-ROWS = [{"a": "1", "b": "zwei, \"drei\""}, {"a": "é", "b": ""}]
+ROWS = [{"a": "1", "b": 'zwei, "drei"'}, {"a": "é", "b": ""}]
 
 
 def test_every_format_gives_the_same_rows(tmp_path: Path) -> None:

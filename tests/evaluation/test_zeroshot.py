@@ -85,7 +85,10 @@ def test_rendering_counts_only_groups_with_a_right_choice(folder: Path) -> None:
 
 
 def test_accuracy_and_majority_by_hand() -> None:
-    groups = [Group("q", (Candidate("a", 1.0), Candidate("b", 0.0))), Group("q", (Candidate("a", 0.0), Candidate("b", 1.0)))]
+    groups = [
+        Group("q", (Candidate("a", 1.0), Candidate("b", 0.0))),
+        Group("q", (Candidate("a", 0.0), Candidate("b", 1.0))),
+    ]
     assert accuracy(groups, [[0.9, 0.1], [0.9, 0.1]]) == 0.5
     assert majority_baseline([groups[0], groups[0], groups[1]]) == pytest.approx(2 / 3)
 

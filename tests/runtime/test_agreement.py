@@ -66,7 +66,9 @@ def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, 
 
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
-@pytest.mark.parametrize(("runtime", "precision", "tolerance"), [("onnx", "fp32", 1e-5), ("onnx", "int8", 1e-4), ("torch", None, 1e-5)])
+@pytest.mark.parametrize(
+    ("runtime", "precision", "tolerance"), [("onnx", "fp32", 1e-5), ("onnx", "int8", 1e-4), ("torch", None, 1e-5)]
+)
 @slow
 @given(data=st.data())
 def test_company_and_order_change_nothing(
@@ -97,7 +99,9 @@ def _scorer(path: Path, runtime: str, layout: str, precision: str | None) -> cap
 def test_int8_stays_near_fp32(bert: Path, layout: str) -> None:
     exact = cappy.load(bert, layout=layout, precision="fp32")
     rounded = cappy.load(bert, layout=layout, precision="int8")
-    pairs = [(e.scores, r.scores) for e, r in zip(exact.score_groups(GROUPS), rounded.score_groups(GROUPS), strict=True)]
+    pairs = [
+        (e.scores, r.scores) for e, r in zip(exact.score_groups(GROUPS), rounded.score_groups(GROUPS), strict=True)
+    ]
     differences = np.concatenate([np.abs(np.subtract(e, r)) for e, r in pairs])
     assert 1e-7 < differences.max() < 0.15  # a random encoder is harsher than a trained one; 0 would mean no rounding
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from cappy.training.losses import balanced_regression_loss, listwise_loss, regression_loss
 
 groups = st.lists(
-    st.lists(st.tuples(st.floats(-2, 2), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5), min_size=1, max_size=5
+    st.lists(st.tuples(st.floats(-2, 2), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5),
+    min_size=1,
+    max_size=5,
 )
 
 

@@ -46,7 +46,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     colours = ["red", "blue", "green"]
     rows = [
-        {"template": "sciq_toy", "instruction": f"the colour of {i} is {colours[i % 3]} . what is it ?", "response": colours[i % 3]}
+        {
+            "template": "sciq_toy",
+            "instruction": f"the colour of {i} is {colours[i % 3]} . what is it ?",
+            "response": colours[i % 3],
+        }
         for i in range(300)
     ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "rendered.parquet")
@@ -73,9 +77,7 @@ def test_training_learns_and_its_checkpoint_loads(data: Path, bert: Path, tmp_pa
     assert scorer.rank("the colour of 5 is green . what is it ?", ["red", "green"]).best.text == "green"
 
 
-def test_a_stopped_run_resumes_exactly(
-    data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(data, tmp_path / "whole", bert, 30)
     original, calls = Trainer._step, 0
 
@@ -110,7 +112,7 @@ def test_renderings_of_a_held_out_row_are_all_held_out(data: Path) -> None:
 
 
 def test_missing_data_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="rendered.parquet"):
+    with pytest.raises(InputError, match="rendered"):
         build_mixture(RECIPE, tmp_path, 0)
     with pytest.raises(InputError, match="absent"):
         build_mixture(dataclasses.replace(RECIPE, sources=(Source("absent", "toy"),)), data, 0)
@@ -138,7 +140,9 @@ def encoded(data: Path, bert: Path, most: int = 8) -> list[TrainingGroup]:
 
 
 def test_limiting_candidates_keeps_the_right_one(data: Path, bert: Path) -> None:
-    assert all(group.labels.tolist().count(1.0) == 1 and len(group.labels) == 2 for group in encoded(data, bert, most=2))
+    assert all(
+        group.labels.tolist().count(1.0) == 1 and len(group.labels) == 2 for group in encoded(data, bert, most=2)
+    )
 
 
 def test_learning_rate_warms_up_and_comes_down() -> None:

@@ -68,7 +68,9 @@ class Checkpoint:
             if name not in found:
                 raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
             if found[name].shape != shape:
-                raise CheckpointError(f"{self.folder}: {name!r} has shape {found[name].shape}, config.json wants {shape}.")
+                raise CheckpointError(
+                    f"{self.folder}: {name!r} has shape {found[name].shape}, config.json wants {shape}."
+                )
             weights[name] = found[name]
         return weights
 
@@ -84,7 +86,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"{folder} is no checkpoint: its config.json cannot be read ({error.strerror}).") from error
+        raise CheckpointError(
+            f"{folder} is no checkpoint: its config.json cannot be read ({error.strerror})."
+        ) from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}).") from error
     if not isinstance(config, dict):
@@ -109,7 +113,9 @@ def _read_all(folder: Path) -> dict[str, Array]:
             return _read_safetensors(single)
         if index.exists():
             shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-            return {name: array for shard in shards for name, array in _read_safetensors(folder / Path(shard).name).items()}
+            return {
+                name: array for shard in shards for name, array in _read_safetensors(folder / Path(shard).name).items()
+            }
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{folder}: the weights cannot be read ({error}).") from error
     if (folder / "pytorch_model.bin").exists():

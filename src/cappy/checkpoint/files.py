@@ -21,7 +21,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         for path in beside.rglob("*"):
             if path.is_file():
                 sync(path)
-        os.chmod(beside, 0o755)
+        beside.chmod(0o777 & ~_umask())
         old = beside.with_name(beside.name + ".old")
         if target.exists():
             target.rename(old)
@@ -41,7 +41,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     try:
         yield beside
         sync(beside)
-        os.chmod(beside, 0o644)
+        beside.chmod(0o666 & ~_umask())
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
@@ -51,3 +51,10 @@ def sync(path: Path) -> None:
     """Make sure that a file's content is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    """Return the process's mask for new files; temporary files are made stricter than it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

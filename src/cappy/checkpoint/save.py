@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from cappy.checkpoint.files import atomic_folder
 
 MANIFEST = "manifest.json"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-_TOKENIZER_FILES += ("vocab.json", "merges.txt")
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+_VOCABULARY_FILES = ("vocab.txt", "vocab.json", "merges.txt")
 _DROPPED = ("_name_or_path", "architectures", "transformers_version", "gradient_checkpointing", "id2label", "label2id")
 _CLASSES = {"bert": "BertForSequenceClassification", "roberta": "RobertaForSequenceClassification"}
 
@@ -52,7 +52,7 @@ def save_checkpoint(
         save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
         written = {**config, "dtype": dtype}
         (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-        for name in _TOKENIZER_FILES:
+        for name in (*_TOKENIZER_FILES, *_VOCABULARY_FILES):
             if (tokenizer_from / name).exists():
                 shutil.copyfile(tokenizer_from / name, folder / name)
         (folder / "README.md").write_text(card, encoding="utf-8")

@@ -61,12 +61,12 @@ def load_tokenizer(folder: Path, family: str) -> TextTokenizer:
 def _read(folder: Path, family: str) -> Tokenizer:
     if (folder / "tokenizer.json").exists():
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    from tokenizers import implementations
+    from tokenizers.implementations import bert_wordpiece, byte_level_bpe
 
     wrapped: Any
     if family == "roberta":
-        wrapped = implementations.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+        wrapped = byte_level_bpe.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
     else:
-        wrapped = implementations.BertWordPieceTokenizer(str(folder / "vocab.txt"))
+        wrapped = bert_wordpiece.BertWordPieceTokenizer(str(folder / "vocab.txt"))
     tokenizer: Tokenizer = wrapped._tokenizer
     return tokenizer

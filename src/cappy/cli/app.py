@@ -22,7 +22,12 @@ Start with: cappy rank "What is the capital of France?" Paris London Rome
 """
 
 app = typer.Typer(
-    name="cappy", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False
+    name="cappy",
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 app.command("rank")(rank.rank)
 app.command("classify")(classify.classify)
@@ -41,7 +46,9 @@ def _version(shown: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Hold the options of the bare command; the help text is the application's."""
 

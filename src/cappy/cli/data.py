@@ -15,7 +15,9 @@ app = typer.Typer(help="Build training groups and check them.", no_args_is_help=
 @app.command()
 def build(
     data: Annotated[Path, typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")
+    ],
     recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
     seed: Annotated[int, typer.Option(help="Decides wrong answers, sampling and the split.")] = 0,
 ) -> None:

@@ -52,7 +52,11 @@ def _cached() -> dict[str, Path]:
         repositories = scan_cache_dir().repos
     except CacheNotFound:
         return {}
-    newest = {r.repo_id: max(r.revisions, key=lambda v: v.last_modified) for r in repositories if r.repo_type == "model" and r.revisions}
+    newest = {
+        r.repo_id: max(r.revisions, key=lambda v: v.last_modified)
+        for r in repositories
+        if r.repo_type == "model" and r.revisions
+    }
     return {name: revision.snapshot_path for name, revision in sorted(newest.items())}
 
 

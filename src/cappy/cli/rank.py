@@ -13,8 +13,8 @@ from cappy.cli.output import print_json, print_table
 
 def rank(
     instruction: Annotated[str, typer.Argument(help="What was asked; - reads it from standard input.")],
-    candidates: Annotated[Optional[list[str]], typer.Argument(help="Responses to rank; - reads them, one a line.")] = None,  # noqa: UP045
-    file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read candidates from a file, one a line.")] = None,  # noqa: UP045
+    candidates: Annotated[list[str] | None, typer.Argument(help="Responses to rank; - reads them, one a line.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read candidates from a file, one a line.")] = None,
     top_k: Annotated[Optional[int], typer.Option(min=1, help="Show only the best K.")] = None,  # noqa: UP045
     as_json: AsJson = False,
     model: Model = None,

@@ -15,7 +15,9 @@ SHOWN = 20
 
 def score(
     file: Annotated[Path, typer.Argument(help="JSON lines, CSV or Parquet; - reads JSON lines from standard input.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write; by its ending. - is standard output.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to write; by its ending. - is standard output.")
+    ],
     instruction_column: Annotated[str, typer.Option(help="Column of the instruction.")] = "instruction",
     response_column: Annotated[str, typer.Option(help="Column of a single response.")] = "response",
     responses_column: Annotated[str, typer.Option(help="Column of a list of responses.")] = "responses",

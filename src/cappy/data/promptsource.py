@@ -29,12 +29,12 @@ _SHIELD = "\x00pipes\x00"
 """Stands for the separator where a row's own text holds it."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
     """A safe loader that reads PromptSource's two tags as plain mappings."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    return loader.construct_mapping(node, deep=True)
+    return dict(loader.construct_mapping(node, deep=True))
 
 
 for _tag in ("!Template", "!TemplateMetadata"):
@@ -44,7 +44,7 @@ for _tag in ("!Template", "!TemplateMetadata"):
 def _environment() -> Environment:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals["zip"] = zip
-    environment.filters["choice"] = lambda options: list(options)[0]
+    environment.filters["choice"] = lambda options: next(iter(options))
     environment.filters["most_frequent"] = _most_frequent
     return environment
 

@@ -22,10 +22,41 @@ CLOSED_SET_ROWS = 40
 """Fewer rows than this do not show that a set is closed."""
 
 T0_TASKS = (
-    "adversarial_qa ag_news amazon_polarity app_reviews cnn_dailymail common_gen commonsense_qa cosmos_qa dbpedia_14 "
-    "dream duorc gigaword glue_mrpc glue_qqp imdb kilt_tasks_hotpotqa multi_news paws qasc quarel quartz quoref ropes "
-    "rotten_tomatoes samsum sciq social_i_qa trec wiki_bio wiki_hop wiki_qa wiqa xsum yelp_review_full"
-).split()
+    "adversarial_qa",
+    "ag_news",
+    "amazon_polarity",
+    "app_reviews",
+    "cnn_dailymail",
+    "common_gen",
+    "commonsense_qa",
+    "cosmos_qa",
+    "dbpedia_14",
+    "dream",
+    "duorc",
+    "gigaword",
+    "glue_mrpc",
+    "glue_qqp",
+    "imdb",
+    "kilt_tasks_hotpotqa",
+    "multi_news",
+    "paws",
+    "qasc",
+    "quarel",
+    "quartz",
+    "quoref",
+    "ropes",
+    "rotten_tomatoes",
+    "samsum",
+    "sciq",
+    "social_i_qa",
+    "trec",
+    "wiki_bio",
+    "wiki_hop",
+    "wiki_qa",
+    "wiqa",
+    "xsum",
+    "yelp_review_full",
+)
 """Data sets of the T0 training mixture as their template names begin (Sanh et al., 2022, table 5)."""
 
 

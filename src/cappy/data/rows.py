@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from cappy.errors import InputError, MissingExtraError
 
@@ -125,14 +125,14 @@ def _bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file's bytes, decompressed by its ending."""
     if path.suffix == ".gz":
         with gzip.open(path) as stream:
-            yield stream  # type: ignore[misc]  (a BinaryIO in all but name)
+            yield cast("BinaryIO", stream)
     elif path.suffix == ".zst":
         try:
             import zstandard
         except ImportError as error:
             raise MissingExtraError("reading .zst files", "data") from error
         with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as compressed:
-            yield io.BufferedReader(compressed)  # type: ignore[type-var]  (a raw stream in all but name)
+            yield io.BufferedReader(compressed)
     else:
         with path.open("rb") as plain:
             yield plain

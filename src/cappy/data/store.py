@@ -58,9 +58,13 @@ def read_groups(path: Path) -> Iterator[Group]:
     for number, row in enumerate(read_rows(path), 1):
         try:
             candidates = tuple(
-                Candidate(str(c["text"]), None if c.get("label") is None else float(c["label"]), c.get("origin") or "choice")
+                Candidate(
+                    str(c["text"]), None if c.get("label") is None else float(c["label"]), c.get("origin") or "choice"
+                )
                 for c in row["candidates"]
             )
             yield Group(str(row["instruction"]), candidates, row.get("task") or "", row.get("template") or "")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path}, row {number}: not a group of an instruction with candidates ({error}).") from error
+            raise InputError(
+                f"{path}, row {number}: not a group of an instruction with candidates ({error})."
+            ) from error

@@ -6,7 +6,6 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,16 +104,38 @@ class _Rows:
 class _Queries:
     """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
 
-    `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row` and
-    `row_of_own` go from one padded arrangement straight to the other.
+    `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
+    [rows, longest] leads from a place behind the prefix to the place in the flattened segments.
     """
 
     own: str
     own_inverse: str
-    own_of_row: str
     row: str = ""
     row_inverse: str = ""
-    row_of_own: str = ""
+    own_of_row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """Tokens about to be multiplied by weights: as they are, or rounded with the scale of each token."""
+
+    tokens: str
+    rounded: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """What candidates need of their instructions besides keys and values; the same in every layer.
+
+    `columns` [prefixes, heads, longest, 2] and `row` [prefixes, heads, 1, head size + 2] complete the
+    keys, `nothing` [prefixes, heads, 1, head size] completes the values; see `_attend_behind`.
+    """
+
+    rows: _Rows
+    columns: str
+    row: str
+    nothing: str
 
 
 class EncoderGraph:
@@ -127,44 +148,72 @@ class EncoderGraph:
 
     def build(self) -> ModelProto:
         """Return the whole graph: packed tokens and their indices in, one score a segment out."""
-        joint = self.layout == "joint"
-        graph, spec = self.graph, self.spec
-        x = self._embed("segment")
-        own = _Rows.declare(graph, "own")
-        prefix = "" if joint else self._embed("prefix")
-        prefix_rows = own if joint else _Rows.declare(graph, "prefix")
-        starts = graph.input("starts", 1)
-        tokens = _Queries(own.index, own.inverse, *(self._places("token") if not joint else ("",)))
-        first_own = graph.add("Unsqueeze", [graph.input("segments", 1), graph.ints(1)])
-        firsts = _Queries(first_own, "segments", *(self._places("first") if not joint else ("",)))
-        for index in range(spec.layers):
-            layer = spec.layer(index)
-            last = index == spec.layers - 1
-            query, key, value = self._queries_keys_values(x, layer, starts if last else None)
-            places = firsts if last else tokens
-            if joint:
-                attended = self._attend_own(query, key, value, places, own)
-            else:
-                # of the last layer only the scored tokens are read, and the instruction's keys and values
-                prefix_q, prefix_k, prefix_v = self._queries_keys_values(prefix, layer, "none" if last else None)
-                attended = self._attend_behind(query, key, value, places, own, prefix_k, prefix_v, prefix_rows)
-                if not last:
-                    whole = _Queries(prefix_rows.index, prefix_rows.inverse, "")
-                    mixed = self._attend_own(prefix_q, prefix_k, prefix_v, whole, prefix_rows)
-                    prefix = self._finish_layer(prefix, mixed, layer)
-            if last:
-                x = graph.take(x, starts)
-            x = self._finish_layer(x, attended, layer)
-        dense, out = spec.head
-        hidden = graph.add("Tanh", [self._plain_dense(x, dense, spec.hidden, spec.hidden)])
-        scores = self._plain_dense(hidden, out, spec.hidden, 1)
-        return graph.model(graph.reshape(scores, -1))
+        x = self._joint() if self.layout == "joint" else self._shared()
+        dense, out = self.spec.head
+        hidden = self.graph.add("Tanh", [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
+        scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
+        return self.graph.model(self.graph.reshape(scores, -1))
 
-    def _places(self, name: str) -> tuple[str, str, str, str]:
+    def _joint(self) -> str:
+        """Hidden states of the scored tokens [segments, hidden], every segment by itself."""
+        x = self._embed("segment")
+        own, tokens, firsts, starts = self._segments()
+        for index in range(self.spec.layers):
+            layer = self.spec.layer(index)
+            last = index == self.spec.layers - 1
+            query, key, value = self._queries_keys_values(x, layer, starts if last else None)
+            attended = self._attend_own(query, key, value, firsts if last else tokens, own)
+            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, layer)
+        return x
+
+    def _shared(self) -> str:
+        """Hidden states of the scored tokens [segments, hidden], every segment behind its instruction."""
+        x, prefix = self._embed("segment"), self._embed("prefix")
+        own, tokens, firsts, starts = self._segments()
+        context = self._prefix_context(_Rows.declare(self.graph, "prefix"))
+        whole = _Queries(context.rows.index, context.rows.inverse)
+        for index in range(self.spec.layers):
+            layer = self.spec.layer(index)
+            # of the last layer only the scored tokens are read, and the instruction's keys and values
+            last = index == self.spec.layers - 1
+            query, key, value = self._queries_keys_values(x, layer, starts if last else None)
+            prefix_q, prefix_k, prefix_v = self._queries_keys_values(prefix, layer, "none" if last else None)
+            own_kv, prefix_kv = (key, value), (prefix_k, prefix_v)
+            attended = self._attend_behind(query, own_kv, firsts if last else tokens, own, prefix_kv, context)
+            if not last:
+                mixed = self._attend_own(prefix_q, prefix_k, prefix_v, whole, context.rows)
+                prefix = self._finish_layer(prefix, mixed, layer)
+            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, layer)
+        return x
+
+    def _segments(self) -> tuple[_Rows, _Queries, _Queries, str]:
+        """Declare the places of all tokens, and of the scored first tokens that alone ask in the last layer."""
         graph = self.graph
-        own_of_row = graph.input(f"{name}_own_of_row", 2)
-        row, inverse = graph.input(f"{name}_row", 2), graph.input(f"{name}_row_inverse", 1)
-        return own_of_row, row, inverse, graph.input(f"{name}_row_of_own", 2)
+        own = _Rows.declare(graph, "own")
+        starts, segments = graph.input("starts", 1), graph.input("segments", 1)
+        first_own = graph.add("Unsqueeze", [segments, graph.ints(1)])
+        if self.layout == "joint":
+            return own, _Queries(own.index, own.inverse), _Queries(first_own, segments), starts
+        places = [
+            (graph.input(f"{name}_row", 2), graph.input(f"{name}_row_inverse", 1), graph.input(f"{name}_own_of_row", 2))
+            for name in ("token", "first")
+        ]
+        return own, _Queries(own.index, own.inverse, *places[0]), _Queries(first_own, segments, *places[1]), starts
+
+    def _prefix_context(self, rows: _Rows) -> _Prefix:
+        """Prepare the parts of the completed keys and values that are the same in every layer."""
+        graph, heads, size = self.graph, self.spec.heads, self.spec.head_size
+        count = graph.add("Shape", [rows.index], start=0, end=1)
+        bias = graph.transpose(rows.bias, 0, 1, 3, 2)  # [prefixes, 1, longest, 1]
+        columns = graph.add("Concat", [graph.add("Sub", [bias, bias]), bias], axis=3)
+        tiled = graph.add("Tile", [columns, graph.ints(1, heads, 1, 1)])
+        row = np.zeros((1, heads, 1, size + 2), dtype=np.float32)
+        row[..., size] = 1
+        rest = graph.ints(heads, 1, size + 2)
+        complete = graph.add("Expand", [graph.constant(row), graph.add("Concat", [count, rest], axis=0)])
+        nothing = graph.constant(np.zeros((1, heads, 1, size), dtype=np.float32))
+        shape = graph.add("Concat", [count, graph.ints(heads, 1, size)], axis=0)
+        return _Prefix(rows, tiled, complete, graph.add("Expand", [nothing, shape]))
 
     def _embed(self, name: str) -> str:
         """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
@@ -173,28 +222,44 @@ class EncoderGraph:
         rows["token_type"] = spec.token_types
         parts = []
         for part, count in rows.items():
-            table = graph.weight(
-                f"{spec.embeddings}{part}_embeddings.weight", (count, spec.hidden), TensorProto.FLOAT16
-            )
+            shape = (count, spec.hidden)
+            table = graph.weight(f"{spec.embeddings}{part}_embeddings.weight", shape, TensorProto.FLOAT16)
             found = graph.take(table, graph.input(f"{name}_{part}", 1))
             parts.append(graph.add("Cast", [found], to=TensorProto.FLOAT))
         total = graph.add("Add", [graph.add("Add", parts[:2]), parts[2]])
-        scale, bias = (graph.weight(f"{spec.embeddings}LayerNorm.{leaf}", (spec.hidden,)) for leaf in ("weight", "bias"))
+        scale, bias = (
+            graph.weight(f"{spec.embeddings}LayerNorm.{leaf}", (spec.hidden,)) for leaf in ("weight", "bias")
+        )
         return str(graph.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=spec.norm_eps))
 
     def _queries_keys_values(self, x: str, layer: str, only: str | None) -> tuple[str, str, str]:
-        """Project packed tokens [tokens, hidden]; `only` names the tokens that ask ("none": nobody does)."""
-        graph, d = self.graph, self.spec.hidden
-        at = f"{layer}attention.self."
-        if only is None:
-            fused = self._dense(x, f"{at}qkv", d, 3 * d)
-            query, key, value = graph.add("Split", [fused], outputs=3, axis=1, num_outputs=3)
-            return query, key, value
-        key, value = graph.add("Split", [self._dense(x, f"{at}kv", d, 2 * d)], outputs=2, axis=1, num_outputs=2)
-        query = "" if only == "none" else self._dense(graph.take(x, only), f"{at}query", d, d)
-        return query, key, value
+        """Project packed tokens [tokens, hidden]; `only` names the tokens that ask ("none": nobody does).
 
-    def _dense(self, x: str, name: str, width: int, out: int) -> str:
+        Queries come divided by the square root of the head size; their weights are.
+        """
+        d, at = self.spec.hidden, f"{layer}attention.self."
+        whole = self._operand(x)
+        key, value = (self._dense(whole, f"{at}{name}", d, d) for name in ("key", "value"))
+        if only == "none":
+            return "", key, value
+        asking = whole if only is None else self._operand(self.graph.take(x, only))
+        return self._dense(asking, f"{at}query", d, d), key, value
+
+    def _operand(self, x: str) -> _Operand:
+        """Prepare tokens [tokens, width] for products.
+
+        In int8 every token is scaled by its own largest value, so that no token's rounding depends on its company.
+        """
+        graph = self.graph
+        if self.precision == "fp32":
+            return _Operand(x)
+        largest = graph.add("ReduceMax", [graph.add("Abs", [x]), graph.ints(-1)], keepdims=1)
+        scale = graph.add("Max", [largest, graph.constant(np.array(1e-12, dtype=np.float32))])
+        step = graph.constant(np.array(1 / 127, dtype=np.float32))
+        middle = graph.constant(np.array(128, dtype=np.uint8))
+        return _Operand(x, graph.add("QuantizeLinear", [graph.add("Div", [x, scale]), step, middle]), scale)
+
+    def _dense(self, x: _Operand, name: str, width: int, out: int) -> str:
         """Affine map of [tokens, width] to [tokens, out], bias included."""
         product = self._product(x, name, width, out)
         if self.precision == "fp32":
@@ -206,34 +271,26 @@ class EncoderGraph:
         weight, bias = self.graph.weight(f"{name}.weight", (out, width)), self.graph.weight(f"{name}.bias", (out,))
         return str(self.graph.add("Gemm", [x, weight, bias], transB=1))
 
-    def _product(self, x: str, name: str, width: int, out: int) -> str:
-        """Multiply by a weight: with its bias in fp32, without it in int8.
-
-        In int8 every token is scaled by its own largest value, so that no token's rounding depends on
-        its company; weights are scaled by output channel.
-        """
+    def _product(self, x: _Operand, name: str, width: int, out: int) -> str:
+        """Multiply by a weight: with its bias in fp32, without it in int8. Weights are scaled by output channel."""
         graph = self.graph
         if self.precision == "fp32":
-            return self._plain_dense(x, name, width, out)
-        largest = graph.add("ReduceMax", [graph.add("Abs", [x]), graph.ints(-1)], keepdims=1)
-        floor = graph.constant(np.array(1e-12, dtype=np.float32))
-        scale = graph.add("Max", [largest, floor])
-        one = graph.constant(np.array(1 / 127, dtype=np.float32))
+            return self._plain_dense(x.tokens, name, width, out)
+        step = graph.constant(np.array(1 / 127, dtype=np.float32))
         middle = graph.constant(np.array(128, dtype=np.uint8))
-        rounded = graph.add("QuantizeLinear", [graph.add("Div", [x, scale]), one, middle])
         weight = graph.weight(f"{name}.int8", (width, out), TensorProto.INT8)
         channel = graph.weight(f"{name}.scale", (out,))
-        product = graph.add("MatMulIntegerToFloat", [rounded, weight, one, channel, middle], MICROSOFT)
-        return str(graph.add("Mul", [product, scale]))
+        product = graph.add("MatMulIntegerToFloat", [x.rounded, weight, step, channel, middle], MICROSOFT)
+        return str(graph.add("Mul", [product, x.scale]))
 
     def _finish_layer(self, x: str, attended: str, layer: str) -> str:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         d, inner = self.spec.hidden, self.spec.intermediate
         x = self._residual(x, attended, f"{layer}attention.output", d)
+        product = self._product(self._operand(x), f"{layer}intermediate.dense", d, inner)
         if self.precision == "fp32":
-            grown = self.graph.add("Gelu", [self._product(x, f"{layer}intermediate.dense", d, inner)])
+            grown = self.graph.add("Gelu", [product])
         else:
-            product = self._product(x, f"{layer}intermediate.dense", d, inner)
             bias = self.graph.weight(f"{layer}intermediate.dense.bias", (inner,))
             grown = self.graph.add("BiasGelu", [product, bias], MICROSOFT)
         return self._residual(x, grown, f"{layer}output", inner)
@@ -241,7 +298,7 @@ class EncoderGraph:
     def _residual(self, x: str, inner: str, name: str, width: int) -> str:
         """LayerNorm(x + dense(inner)), the bias of an int8 product added in the same step."""
         graph, d = self.graph, self.spec.hidden
-        product = self._product(inner, f"{name}.dense", width, d)
+        product = self._product(self._operand(inner), f"{name}.dense", width, d)
         inputs = [product, x, *(graph.weight(f"{name}.LayerNorm.{leaf}", (d,)) for leaf in ("weight", "bias"))]
         if self.precision != "fp32":
             inputs.append(graph.weight(f"{name}.dense.bias", (d,)))
@@ -249,58 +306,74 @@ class EncoderGraph:
 
     def _heads(self, x: str, index: str) -> str:
         """Packed [tokens, hidden] to padded heads [rows, heads, longest, head size]."""
-        padded = self.graph.take(x, index)
-        split = self.graph.reshape(padded, 0, 0, self.spec.heads, self.spec.head_size)
+        split = self.graph.reshape(self.graph.take(x, index), 0, 0, self.spec.heads, self.spec.head_size)
         return self.graph.transpose(split, 0, 2, 1, 3)
 
     def _unheads(self, x: str, inverse: str) -> str:
-        """Padded heads [rows, heads, longest, head size] back to packed [tokens, hidden]."""
+        """Turn padded heads [rows, heads, longest, head size] back to packed [tokens, hidden]."""
         flat = self.graph.reshape(self.graph.transpose(x, 0, 2, 1, 3), -1, self.spec.hidden)
         return self.graph.take(flat, inverse)
 
-    def _scores(self, query: str, key: str, bias: str) -> str:
-        """Scaled products of queries and keys, padding masked: [rows, heads, queries, keys]."""
-        alpha = 1 / math.sqrt(self.spec.head_size)
-        product = self.graph.add("FusedMatMul", [query, key], MICROSOFT, transB=1, alpha=alpha)
-        return str(self.graph.add("Add", [product, bias]))
-
     def _attend_own(self, query: str, key: str, value: str, places: _Queries, rows: _Rows) -> str:
         """Full attention within each row: packed in and out."""
-        scores = self._scores(self._heads(query, places.own), self._heads(key, rows.index), rows.bias)
-        weights = self.graph.add("Softmax", [scores], axis=-1)
-        mixed = self.graph.add("MatMul", [weights, self._heads(value, rows.index)])
-        return self._unheads(mixed, places.own_inverse)
+        graph = self.graph
+        scores = graph.add(
+            "FusedMatMul", [self._heads(query, places.own), self._heads(key, rows.index)], MICROSOFT, transB=1
+        )
+        weights = graph.add("Softmax", [graph.add("Add", [scores, rows.bias])], axis=-1)
+        return self._unheads(graph.add("MatMul", [weights, self._heads(value, rows.index)]), places.own_inverse)
 
     def _attend_behind(
-        self, query: str, key: str, value: str, places: _Queries, own: _Rows, keys: str, values: str, prefix: _Rows
+        self,
+        query: str,
+        own_kv: tuple[str, str],
+        places: _Queries,
+        own: _Rows,
+        prefix_kv: tuple[str, str],
+        prefix: _Prefix,
     ) -> str:
-        """Attention of candidates' tokens over their instruction (`keys`, `values`) and themselves.
+        """Attention of candidates' tokens over their instruction and themselves: packed in and out.
 
-        The two parts are scored apart and share one softmax. Packed in and out.
+        A token's attention to its own candidate is summed up first, with its log-sum-exp L. Over the
+        instruction's keys it then has one logit more, L, whose softmax weight is the share of the own
+        part: exact, and nothing is computed between candidates. Queries are completed with (L, 1) and
+        keys with (0, mask), the extra key being (0, …, 1, 0), so that one product gives all logits, masked.
         """
         graph = self.graph
-        to_prefix = self._scores(self._heads(query, places.row), self._heads(keys, prefix.index), prefix.bias)
-        to_self = self._scores(self._heads(query, places.own), self._heads(key, own.index), own.bias)
-        to_self = self._rearrange(to_self, places.own_of_row)
-        weights = graph.add("Softmax", [graph.add("Concat", [to_prefix, to_self], axis=-1)], axis=-1)
-        width = graph.add("Shape", [prefix.index], start=1, end=2)
-        own_width = graph.add("Shape", [own.index], start=1, end=2)
-        sizes = graph.add("Concat", [width, own_width], axis=0)
-        on_prefix, on_self = graph.add("Split", [weights, sizes], outputs=2, axis=-1)
-        from_prefix = graph.add("MatMul", [on_prefix, self._heads(values, prefix.index)])
-        on_self = self._rearrange(on_self, places.row_of_own)
-        from_self = graph.add("MatMul", [on_self, self._heads(value, own.index)])
-        parts = [self._unheads(from_prefix, places.row_inverse), self._unheads(from_self, places.own_inverse)]
-        return str(graph.add("Add", parts))
+        from_self, log_sum = self._attend_self(query, own_kv, places, own)
+        behind = graph.transpose(graph.take(log_sum, places.own_of_row), 0, 2, 1)
+        level = graph.add("Unsqueeze", [behind, graph.ints(3)])
+        ones = graph.add("Add", [graph.add("Sub", [level, level]), graph.constant(np.array(1, dtype=np.float32))])
+        queries = graph.add("Concat", [self._heads(query, places.row), level, ones], axis=3)
+        keys = graph.add("Concat", [self._heads(prefix_kv[0], prefix.rows.index), prefix.columns], axis=3)
+        keys = graph.add("Concat", [keys, prefix.row], axis=2)
+        values = graph.add("Concat", [self._heads(prefix_kv[1], prefix.rows.index), prefix.nothing], axis=2)
+        scores = graph.add("FusedMatMul", [queries, keys], MICROSOFT, transB=1)
+        weights = graph.add("Softmax", [scores], axis=-1)
+        from_prefix = self._unheads(graph.add("MatMul", [weights, values]), places.row_inverse)
+        last = [graph.ints(-1), graph.ints(np.iinfo(np.int64).max), graph.ints(3)]
+        own_share = graph.transpose(graph.add("Slice", [weights, *last]), 0, 2, 1, 3)
+        shares = graph.take(graph.reshape(own_share, -1, self.spec.heads, 1), places.row_inverse)
+        split = graph.reshape(from_self, -1, self.spec.heads, self.spec.head_size)
+        weighted = graph.reshape(graph.add("Mul", [split, shares]), -1, self.spec.hidden)
+        return str(graph.add("Add", [from_prefix, weighted]))
 
-    def _rearrange(self, scores: str, index: str) -> str:
-        """Move query rows of [rows, heads, queries, keys] to another padded arrangement of the queries."""
+    def _attend_self(self, query: str, own_kv: tuple[str, str], places: _Queries, own: _Rows) -> tuple[str, str]:
+        """Attention of candidates' tokens within their candidate.
+
+        Returns the packed result [tokens, hidden] and the log-sum-exp of the logits [padded tokens, heads].
+        """
         graph = self.graph
-        by_query = graph.transpose(scores, 0, 2, 1, 3)
-        shape = graph.add("Shape", [by_query], start=2)
-        flat_shape = graph.add("Concat", [graph.ints(-1), shape], axis=0)
-        moved = graph.take(graph.add("Reshape", [by_query, flat_shape]), index)
-        return graph.transpose(moved, 0, 2, 1, 3)
+        key, value = (self._heads(part, own.index) for part in own_kv)
+        product = graph.add("FusedMatMul", [self._heads(query, places.own), key], MICROSOFT, transB=1)
+        scores = graph.add("Add", [product, own.bias])
+        highest = graph.add("ReduceMax", [scores, graph.ints(-1)], keepdims=1)
+        raised = graph.add("Exp", [graph.add("Sub", [scores, highest])])
+        total = graph.add("ReduceSum", [raised, graph.ints(-1)], keepdims=1)
+        mixed = graph.add("Div", [graph.add("MatMul", [raised, value]), total])
+        log_sum = graph.add("Add", [highest, graph.add("Log", [total])])
+        by_token = graph.reshape(graph.transpose(log_sum, 0, 2, 1, 3), -1, self.spec.heads)
+        return self._unheads(mixed, places.own_inverse), by_token
 
 
 def build_graph(spec: EncoderSpec, layout: str, precision: str) -> tuple[bytes, dict[str, tuple[int, ...]]]:

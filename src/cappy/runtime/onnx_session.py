@@ -14,7 +14,6 @@ from cappy.layout import Batch, Packed, masked, spread
 from cappy.runtime.onnx_graph import build_graph
 
 Weights = Mapping[str, NDArray[Any]]
-_FUSED = {"qkv": ("query", "key", "value"), "kv": ("key", "value")}
 _EMBEDDING_TABLE = "_embeddings.weight"
 
 
@@ -25,7 +24,7 @@ class OnnxRuntime:
         """Make a session; `threads` 0 takes one a core."""
         self.layout = layout
         graph, shapes = build_graph(spec, layout, precision)
-        arrays = {name: graph_weight(name, weights) for name in shapes}
+        arrays = {name: graph_weight(name, weights, spec.head_size) for name in shapes}
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -54,8 +53,8 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     feed |= _token_inputs("prefix", batch.prefixes)
     index, valid, inverse = spread(batch.prefixes.lengths)
     feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
-    feed |= _query_places("token", batch.row_lengths(), own_index, own_inverse)
-    feed |= _query_places("first", batch.per_prefix, segments[:, None], segments)
+    feed |= _query_places("token", batch.row_lengths(), own_inverse)
+    feed |= _query_places("first", batch.per_prefix, segments)
     return feed
 
 
@@ -63,37 +62,28 @@ def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
     return {f"{name}_word": tokens.ids, f"{name}_position": tokens.positions, f"{name}_token_type": tokens.types}
 
 
-def _query_places(
-    name: str, row_lengths: NDArray[np.int64], own_index: NDArray[np.int64], own_inverse: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
-    """Index packed queries behind their prefixes, and lead from that arrangement to the segments' and back."""
+def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Index packed queries behind their prefixes, and lead from there to their places in the segments."""
     row, _, row_inverse = spread(row_lengths)
     return {
         f"{name}_row": row,
         f"{name}_row_inverse": row_inverse,
         f"{name}_own_of_row": own_inverse[row],
-        f"{name}_row_of_own": row_inverse[own_index],
     }
 
 
-def graph_weight(name: str, weights: Weights) -> NDArray[Any]:
-    """Derive one of the graph's weights from the checkpoint's: cast, fused or quantised."""
+def graph_weight(name: str, weights: Weights, head_size: int) -> NDArray[Any]:
+    """Derive one of the graph's weights from the checkpoint's: cast, quantised, queries scaled."""
     stem, _, leaf = name.rpartition(".")
-    if leaf in ("int8", "scale"):
-        quantised, scale = quantise(_fused(f"{stem}.weight", weights))
-        return quantised if leaf == "int8" else scale
     if name.endswith(_EMBEDDING_TABLE):
         return np.ascontiguousarray(weights[name], dtype=np.float16)
-    return np.ascontiguousarray(_fused(name, weights), dtype=np.float32)
-
-
-def _fused(name: str, weights: Weights) -> NDArray[Any]:
-    """Return a weight, its parts laid one below the other where the graph wants them as one product."""
-    stem, _, leaf = name.rpartition(".")
-    above, _, last = stem.rpartition(".")
-    if last in _FUSED:
-        return np.concatenate([weights[f"{above}.{part}.{leaf}"] for part in _FUSED[last]])
-    return weights[name]
+    exact = weights[f"{stem}.weight" if leaf in ("int8", "scale") else name].astype(np.float32)
+    if stem.endswith("attention.self.query"):
+        exact /= np.float32(np.sqrt(head_size))
+    if leaf in ("int8", "scale"):
+        quantised, scale = quantise(exact)
+        return quantised if leaf == "int8" else scale
+    return np.ascontiguousarray(exact)
 
 
 def quantise(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

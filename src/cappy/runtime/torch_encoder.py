@@ -43,7 +43,7 @@ class Rows:
     def unpad(self, padded: Tensor) -> Tensor:
         """[rows, longest, ...] to [tokens, ...]."""
         flat = padded.reshape(-1, *padded.shape[2:])
-        result: Tensor = _TakeRows.apply(flat, self.inverse)
+        result: Tensor = _TakeRows.apply(flat, self.inverse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return result
 
 
@@ -80,13 +80,13 @@ class Encoder(nn.Module):
             for part in path:
                 if part not in node._modules:
                     node.add_module(part, _Node())
-                node = node._modules[part]  # type: ignore[assignment]  (just added, never None)
+                node = node.get_submodule(part)
             node.register_parameter(leaf, nn.Parameter(weights[name]))
         self._by_name = dict(self.named_parameters())
 
     def _apply(self, fn: Any, recurse: bool = True) -> Encoder:
         """Move or cast the weights, then look their names up again."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._by_name = dict(self.named_parameters())
         return self
 

@@ -19,4 +19,5 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     settings = {_MMAP_THRESHOLD: _ALL, _TRIM_THRESHOLD: _ALL, _TOP_PAD: 1 << 28}
-    return all([mallopt(option, value) for option, value in settings.items()])
+    results = [mallopt(option, value) for option, value in settings.items()]
+    return all(results)

@@ -72,7 +72,9 @@ def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[st
                 continue  # a template for rows of another label or column
             group = rendering and choice_group(rendering, source.file, f"{source.file}/{template.name}")
             if group:
-                passage = next((str(row[key]) for key in ("paragraph", "passage", "context") if key in row), str(number))
+                passage = next(
+                    (str(row[key]) for key in ("paragraph", "passage", "context") if key in row), str(number)
+                )
                 yield f"{source.file}:{normalise(passage)}", group
                 made += 1
             if made == source.renderings:

@@ -77,7 +77,12 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     trainer.run(encoded, options.budget, evaluate=evaluate)
     figures = development_figures(trainer.model, held_out, conventions)
     facts = run_facts(recipe, options, training, trainer, figures)
-    settings = {"layout": "shared", **asdict(Limits.within(spec.max_tokens)), "recipe": recipe.name, "seed": options.seed}
+    settings = {
+        "layout": "shared",
+        **asdict(Limits.within(spec.max_tokens)),
+        "recipe": recipe.name,
+        "seed": options.seed,
+    }
     target = options.output / "checkpoint"
     stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
     card = f"# Cappy scorer, recipe {recipe.name}\n\n{describe(figures)}\n"
@@ -98,7 +103,11 @@ def development_figures(model: Encoder, groups: Sequence[TrainingGroup], convent
     by_task = accuracy_by_task(groups, scores)
     hits = [group.labels[int(np.argmax(values))] > 0.5 for group, values in zip(groups, scores, strict=True)]
     errors = [np.mean((group.labels - values) ** 2) for group, values in zip(groups, scores, strict=True)]
-    figures = {"groups": len(groups), "accuracy": float(np.mean(hits)), "mean_over_tasks": float(np.mean(list(by_task.values())))}
+    figures = {
+        "groups": len(groups),
+        "accuracy": float(np.mean(hits)),
+        "mean_over_tasks": float(np.mean(list(by_task.values()))),
+    }
     return {**figures, "squared_error": float(np.mean(errors)), "by_task": by_task}
 
 

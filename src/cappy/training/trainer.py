@@ -167,7 +167,7 @@ class Trainer:
         if self.recipe.listwise:
             ranking = listwise_loss(scores, labels, numbers, len(groups), self.recipe.temperature)
             loss = loss + self.recipe.listwise * ranking
-        loss.backward()  # type: ignore[no-untyped-call]  (torch leaves it untyped)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._update(rate)
         return float(loss.detach()), batch.tokens
 

@@ -1,0 +1,120 @@
+"""Cappy against sentence_transformers.CrossEncoder: same weights, same texts, same machine, one run.
+
+    python benchmarks/against_cross_encoder.py            # everything, about 20 minutes on 2 cores
+    python benchmarks/against_cross_encoder.py --share 0.1
+
+Every system works in a process of its own, so that peak memory is its own; the systems take turns, `--rounds`
+times over, and the median counts. Texts are random words of the checkpoint's vocabulary, one token each, drawn from
+`--seed`: lengths are exact, and meaning does not matter to speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+Workload = list[tuple[str, list[str]]]
+SYSTEMS = ("CrossEncoder fp32", "joint fp32", "joint int8", "shared fp32", "shared int8")
+WORKLOADS = {
+    "a": "1,000 groups of 8 choices of 1 to 5 tokens behind instructions of 100 to 200 tokens",
+    "b": "500 groups of 17 answers of 20 to 60 tokens behind instructions of 200 to 300 tokens",
+    "c": "100 texts of 10 to 30 tokens, 77 choices of 1 to 5 tokens each",
+    "mixed": "1,000 pairs of 5 to 60 tokens behind 5 to 400 tokens",
+}
+
+
+def make_workload(name: str, share: float, seed: int, words: list[str]) -> Workload:
+    draw = random.Random(f"{name}:{seed}")
+
+    def text(shortest: int, longest: int) -> str:
+        return " ".join(draw.choices(words, k=draw.randint(shortest, longest)))
+
+    def count(full: int) -> int:
+        return max(2, round(full * share))
+
+    if name == "a":
+        return [(text(100, 200), [text(1, 5) for _ in range(8)]) for _ in range(count(1000))]
+    if name == "b":
+        return [(text(200, 300), [text(20, 60) for _ in range(17)]) for _ in range(count(500))]
+    if name == "c":
+        choices = [text(1, 5) for _ in range(77)]
+        return [(text(10, 30), choices) for _ in range(count(100))]
+    return [(text(5, 400), [text(5, 60)]) for _ in range(count(1000))]
+
+
+def vocabulary(folder: Path) -> list[str]:
+    tokens = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    return sorted(token for token in tokens if token.isascii() and token.isalpha() and len(token) > 2)
+
+
+def run_one(system: str, name: str, share: float, seed: int, folder: Path) -> dict[str, float]:
+    """Time one system on one workload in this process."""
+    workload = make_workload(name, share, seed, vocabulary(folder))
+    candidates = sum(len(responses) for _, responses in workload)
+    if system.startswith("CrossEncoder"):
+        from sentence_transformers import CrossEncoder
+
+        encoder = CrossEncoder(str(folder), device="cpu", max_length=512, model_kwargs={"dtype": "float32"})
+        pairs = [(instruction, response) for instruction, responses in workload for response in responses]
+        encoder.predict(pairs[:64], show_progress_bar=False)
+        begun = time.perf_counter()
+        encoder.predict(pairs, show_progress_bar=False)
+    else:
+        import cappy
+
+        layout, precision = system.split()
+        scorer = cappy.load(folder, layout=layout, precision=precision)
+        list(scorer.score_groups(workload[:8]))
+        begun = time.perf_counter()
+        list(scorer.score_groups(workload))
+    seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"candidates": candidates, "seconds": seconds, "per_second": candidates / seconds, "peak_mib": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="checkpoint folder; the bundled scorer unless given")
+    parser.add_argument("--share", type=float, default=1.0, help="share of each workload to run")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("--output", type=Path, help="also write the figures as JSON")
+    parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "WORKLOAD"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    from cappy.checkpoint.find import bundled_folder
+
+    folder = options.model or bundled_folder()
+    if options.one:
+        print(json.dumps(run_one(*options.one, options.share, options.seed, folder)))
+        return
+    print(f"command: {' '.join(sys.argv)}\nseed {options.seed}, {os.cpu_count()} cores, share {options.share}\n")
+    everything = {}
+    for name in options.workloads:
+        figures: dict[str, list[dict[str, float]]] = {system: [] for system in SYSTEMS}
+        for _ in range(options.rounds):
+            for system in SYSTEMS:
+                command = [sys.executable, *sys.argv, "--one", system, name]
+                out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                figures[system].append(json.loads(out.splitlines()[-1]))
+        print(f"({name}) {WORKLOADS[name]}\n\n| system | candidates/s | ratio | peak MiB |\n|---|---|---|---|")
+        speeds = {system: median(run["per_second"] for run in runs) for system, runs in figures.items()}
+        for system, runs in figures.items():
+            ratio = speeds[system] / speeds[SYSTEMS[0]]
+            print(f"| {system} | {speeds[system]:.0f} | {ratio:.1f} | {max(run['peak_mib'] for run in runs):.0f} |")
+        print(flush=True)
+        everything[name] = figures
+    if options.output:
+        options.output.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
