@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -19,15 +19,22 @@ def build(
         Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")
     ],
     recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    against: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides wrong answers, sampling and the split.")] = 0,
 ) -> None:
     """Write a recipe's training groups, and its development groups as NAME.development.ENDING."""
+    from cappy.data.contamination import read_evaluation_texts, without_overlaps
     from cappy.data.store import write_groups
     from cappy.training.mixture import build_mixture
     from cappy.training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
     training, development = build_mixture(chosen, data, seed)
+    if against:
+        training = without_overlaps(training, read_evaluation_texts(against))
     facts = {**asdict(chosen), "seed": seed}
     write_groups(output, training, facts)
     beside = output.with_name(f"{output.stem}.development{output.suffix}")

@@ -78,3 +78,27 @@ def _embedder(name: str) -> Any:
         raise MissingExtraError("the similarity baseline", "compare") from error
     encoder = SentenceTransformer(name, device="cpu")
     return lambda texts: encoder.encode(list(texts), normalize_embeddings=True, batch_size=64)
+
+
+@app.command()
+def precision(
+    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data build` writes them.")],
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    model: Model = None,
+    layout: Layout = None,
+    threads: Threads = 0,
+) -> None:
+    """Compare int8 with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
+    from dataclasses import asdict
+
+    from cappy.checkpoint.files import atomic_file
+    from cappy.data.store import read_groups
+    from cappy.evaluation.precision import compare
+
+    exact, rounded = (load_scorer(model, "onnx", layout, name, threads) for name in ("fp32", "int8"))
+    result = asdict(compare(exact, rounded, list(read_groups(groups))))
+    for name, value in result.items():
+        typer.echo(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
+    if output:
+        with atomic_file(output) as beside:
+            beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -20,6 +20,10 @@ def train(
     encoder: Annotated[
         str, typer.Option(help="Encoder to start from: a folder or a hub name.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
+    against: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the data's order, the split and the new head.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,
 ) -> None:
@@ -33,6 +37,6 @@ def train(
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads)
+    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads, against)
     target = train(find_recipe(recipe), options)
     typer.echo(f"checkpoint written to {target}")

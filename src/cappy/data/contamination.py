@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,11 @@ def read_evaluation_texts(folder: Path) -> EvaluationTexts:
     endings = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".parquet")
     files = sorted(path for path in folder.iterdir() if path.name.endswith(endings))
     return EvaluationTexts((path.name, row) for path in files for row in read_rows(path))
+
+
+def without_overlaps(groups: Sequence[Group], texts: EvaluationTexts) -> list[Group]:
+    """Return the groups in which no evaluation text stands, in their order."""
+    return [group for group in groups if next(overlaps([group], texts), None) is None]
 
 
 def overlaps(groups: Iterable[Group], texts: EvaluationTexts) -> Iterator[Overlap]:

@@ -16,10 +16,12 @@ import torch
 from cappy.checkpoint.files import atomic_file
 from cappy.checkpoint.save import save_checkpoint, scorer_config
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.data.contamination import read_evaluation_texts, without_overlaps
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import build_mixture, count_tasks
 from cappy.training.recipes import Recipe
@@ -42,6 +44,8 @@ class RunOptions:
     budget: Budget
     seed: int = 0
     threads: int = 0
+    against: Path | None = None
+    """Folder of evaluation files; groups that hold a text of theirs are not trained on."""
 
 
 def train(recipe: Recipe, options: RunOptions) -> Path:
@@ -61,6 +65,10 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     config, spec, weights = starting_weights(folder, options.seed)
     log.info("building the groups of recipe %r from %s", recipe.name, options.data)
     training, development = build_mixture(recipe, options.data, options.seed)
+    if options.against:
+        found = len(training)
+        training = without_overlaps(training, read_evaluation_texts(options.against))
+        log.info("%d groups left out for a text of %s", found - len(training), options.against)
     random.Random(options.seed).shuffle(development)
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
@@ -85,7 +93,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     }
     target = options.output / "checkpoint"
     stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
-    card = f"# Cappy scorer, recipe {recipe.name}\n\n{describe(figures)}\n"
+    card = model_card(options.output.name, facts)
     save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
     with atomic_file(options.output / "run.json") as beside:
         beside.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,46 @@
+# `make demo` shows the bundled scorer at work; `make test` runs the tests. Both set up what they need.
+PYTHON ?= python3
+BASE := .venv-base
+DEV := .venv
+PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types wheel bench clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
+
+$(BASE)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/pip install $(PIP_FLAGS) -e .
+	@touch $@
+
+$(DEV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+demo: $(BASE)/ready  ## Rank and classify real input with the bundled scorer (base install, offline)
+	$(BASE)/bin/python examples/demo.py
+
+test: $(DEV)/ready  ## Run the tests
+	$(DEV)/bin/python -m pytest -q -m "not slow and not hub"
+
+test-all: $(DEV)/ready  ## Run every test, the slow ones and those that need the Hugging Face hub too
+	$(DEV)/bin/python -m pytest -q
+
+lint: $(DEV)/ready  ## Check style
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+types: $(DEV)/ready  ## Check types
+	$(DEV)/bin/mypy
+
+wheel: $(DEV)/ready  ## Build the wheel into dist/
+	$(DEV)/bin/pip wheel --quiet --no-deps -w dist .
+
+bench: $(DEV)/ready  ## Compare speed and memory with sentence-transformers' CrossEncoder
+	$(DEV)/bin/python benchmarks/against_cross_encoder.py
+
+clean:  ## Remove environments and build output
+	rm -rf $(BASE) $(DEV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,91 @@
+"""Put a trained checkpoint into the package: its weights, its settings, and a model card with its measurements.
+
+cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
+cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES --similarity ENCODER -o zero-shot.json
+cappy eval precision runs/groups.development.parquet -m runs/mini/checkpoint -o precision.json
+python scripts/bundle.py runs/mini --zero-shot zero-shot.json --precision-figures precision.json --precision int8
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from cappy.checkpoint.checkpoint import read_checkpoint
+from cappy.checkpoint.find import BUNDLED, bundled_folder
+from cappy.checkpoint.save import save_checkpoint
+from cappy.training.card import model_card
+
+DATA = """## Data and licences
+
+The rendered rows are the T0 training mixture as PromptSource renders it (`yizhongw/self-instruct`,
+`t0_train_50k`, Apache-2.0); the further sets come under their own terms, among them MIT, Apache-2.0 and
+terms their sources do not state. Sets known to forbid commercial use (dream, quail, dialogsum, web_nlg, lima) were left
+out. No BIG-Bench text is in the data. {contamination}
+"""
+
+
+def zero_shot_section(results: dict[str, Any], command: str) -> str:
+    untrained = {row["task"]: row["mean"] for row in results.get("similarity", []) if "mean" in row}
+    done = [row for row in results["results"] if "mean" in row]
+    rows = [
+        [row["task"], row["rows"], len(row["templates"]), *map(percent, (row["majority"], untrained.get(row["task"])))]
+        + [percent(row[key]) for key in ("mean", "median", "worst", "best")]
+        for row in done
+    ]
+    means = [average([row["majority"] for row in done]), average([untrained.get(row["task"]) for row in done])]
+    rows.append(
+        ["**average**", "", "", *map(percent, means), percent(average([row["mean"] for row in done])), "", "", ""]
+    )
+    heading = ["task", "rows", "templates", "majority", "untrained encoder", "mean", "median", "worst", "best"]
+    table = [heading, ["---"] * len(heading), *rows]
+    lines = [f"| {' | '.join(map(str, row))} |" for row in table]
+    notes = [f"{row['task']}: {row['note']}." for row in results["results"] if row.get("note")]
+    intro = f"Accuracy in percent over all original PromptSource templates of each task (`{command}`)."
+    return "\n".join(["## Held-out tasks, zero-shot", "", intro, "", *lines, "", *notes, ""])
+
+
+def average(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def percent(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.1f}"
+
+
+def precision_section(figures: dict[str, Any], shipped: str) -> str:
+    return f"""## int8 against fp32
+
+On {figures["groups"]} held-out groups of the training mixture (`cappy eval precision`): accuracy
+{100 * figures["rounded_accuracy"]:.2f}% in int8 and {100 * figures["exact_accuracy"]:.2f}% in fp32; the same best candidate in
+{100 * figures["same_best"]:.1f}% of groups; Kendall's tau {figures["kendall"]:.3f}; scores differ by {figures["typical"]:.4f} in
+the median and by {figures["largest"]:.3f} at most. {shipped} is the default.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--zero-shot", type=Path)
+    parser.add_argument("--precision-figures", type=Path)
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
+    parser.add_argument("--contamination", default="", help="what `cappy data contamination` said")
+    parser.add_argument("--command", default="cappy eval zero-shot", help="the command that measured")
+    options = parser.parse_args()
+    facts = json.loads((options.run / "run.json").read_text())
+    measured = [DATA.format(contamination=options.contamination)]
+    if options.zero_shot:
+        measured.append(zero_shot_section(json.loads(options.zero_shot.read_text()), options.command))
+    if options.precision_figures:
+        measured.append(precision_section(json.loads(options.precision_figures.read_text()), options.precision))
+    source = read_checkpoint(options.run / "checkpoint")
+    config = {**source.config, "cappy": {**source.settings, "precision": options.precision}}
+    card = model_card(BUNDLED, facts, "\n".join(measured))
+    save_checkpoint(bundled_folder(), config, source.read_weights(), source.folder, card)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Model cards: what a checkpoint is, from the facts of its run and its measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FRONT = """---
+library_name: cappy
+license: apache-2.0
+language: en
+base_model: {encoder}
+pipeline_tag: text-classification
+tags: [cappy, scorer, reranking, regression]
+---
+"""
+USE = """## Use
+
+```python
+import cappy
+
+scorer = cappy.load({name!r})
+scorer.rank("What is the capital of France?", ["Paris", "London", "Rome"])
+```
+
+The folder is an ordinary Hugging Face sequence-classification checkpoint with one linear output. It was trained in
+the *shared* layout (the instruction is encoded once and does not see the responses); `transformers` and
+`sentence_transformers.CrossEncoder` run it in the joint layout, for which it was not trained.
+"""
+LIMITS = """## Limits
+
+- English only. Scores are raw regression outputs: about 0 is wrong, about 1 is right, and they may leave that
+  range. They compare responses to one instruction; they are no probabilities.
+- A 22.7M-parameter encoder knows few facts. It judges fit to the instruction and its text better than
+  truth about the world; arithmetic, code and long reasoning are beyond it.
+- Trained on instructions of at most {instruction_tokens} tokens and responses of at most {response_tokens}. Longer
+  ones are read (up to the limits in config.json) but were not seen in training.
+- It repeats what its training data holds: reviews, news, tweets and web text with their biases.
+"""
+
+
+def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
+    """Write the card of a checkpoint called `name` from `run.json`'s facts; `measured` is Markdown put in as it is."""
+    parts = [
+        FRONT.format(encoder=facts["encoder"]),
+        f"# {name}\n\nA scorer after Cappy (Tan et al., NeurIPS 2023, arXiv 2311.06720): it reads an instruction and a "
+        "response and estimates how correct the response is.\n",
+        USE.format(name=name),
+        _training(facts),
+        _development(facts["development"]),
+        measured,
+        LIMITS.format(**facts["recipe"]),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _training(facts: Mapping[str, Any]) -> str:
+    recipe, progress = facts["recipe"], facts["progress"]
+    sources = ", ".join(sorted(source["file"] for source in recipe["sources"]))
+    rows = {
+        "recipe": f"`{recipe['name']}`, seed {facts['seed']}",
+        "encoder": facts["encoder"],
+        "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
+        "rendered rows": f"`{recipe['rendered']}` without {', '.join(recipe['left_out'])}",
+        "further sets": sources or "none",
+        "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
+        "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
+        "loss": f"squared error + {recipe['listwise']} × listwise cross-entropy, temperature {recipe['temperature']}",
+        "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}",
+        "batch": f"{recipe['batch_tokens']} tokens",
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return f"## Training\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _development(figures: Mapping[str, Any]) -> str:
+    by_task = ", ".join(f"{task} {_percent(value)}" for task, value in figures["by_task"].items())
+    return (
+        f"## Development split\n\nAccuracy {_percent(figures['accuracy'])}% on {figures['groups']} held-out groups of "
+        f"the training mixture, {_percent(figures['mean_over_tasks'])}% on average over tasks; mean squared error "
+        f"{figures['squared_error']:.4f}.\n\nBy task: {by_task}.\n"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
