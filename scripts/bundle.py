@@ -57,12 +57,13 @@ def percent(share: float | None) -> str:
 
 
 def precision_section(figures: dict[str, Any], shipped: str) -> str:
+    rounded, exact, same = (100 * figures[key] for key in ("rounded_accuracy", "exact_accuracy", "same_best"))
+    tau, typical, largest = (figures[key] for key in ("kendall", "typical", "largest"))
     return f"""## int8 against fp32
 
-On {figures["groups"]} held-out groups of the training mixture (`cappy eval precision`): accuracy
-{100 * figures["rounded_accuracy"]:.2f}% in int8 and {100 * figures["exact_accuracy"]:.2f}% in fp32; the same best candidate in
-{100 * figures["same_best"]:.1f}% of groups; Kendall's tau {figures["kendall"]:.3f}; scores differ by {figures["typical"]:.4f} in
-the median and by {figures["largest"]:.3f} at most. {shipped} is the default.
+On {figures["groups"]} held-out groups of the training mixture (`cappy eval precision`): accuracy {rounded:.2f}% in int8
+and {exact:.2f}% in fp32; the same best candidate in {same:.1f}% of groups; Kendall's tau {tau:.3f}; scores differ by
+{typical:.4f} in the median and by {largest:.3f} at most. {shipped} is the default.
 """
 
 

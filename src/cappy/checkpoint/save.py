@@ -55,8 +55,23 @@ def save_checkpoint(
         for name in (*_TOKENIZER_FILES, *_VOCABULARY_FILES):
             if (tokenizer_from / name).exists():
                 shutil.copyfile(tokenizer_from / name, folder / name)
+        _set_tokenizer_limit(folder, config)
         (folder / "README.md").write_text(card, encoding="utf-8")
         write_manifest(folder)
+
+
+def _set_tokenizer_limit(folder: Path, config: Mapping[str, Any]) -> None:
+    """Take the encoder's own truncation and padding out of the tokenizer; other stacks would obey them."""
+    path = folder / "tokenizer.json"
+    if path.exists():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content |= {"truncation": None, "padding": None}
+        path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    limit = (config.get("cappy") or {}).get("max_tokens")
+    if path.exists() and limit:
+        settings = {**json.loads(path.read_text(encoding="utf-8")), "model_max_length": limit}
+        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def write_manifest(folder: Path) -> None:

@@ -7,6 +7,7 @@ input; 3 the checkpoint cannot be used; 130 interrupted.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -55,6 +56,8 @@ def root(
 
 def main() -> None:
     """Run the command line and leave with an exit code that means something."""
+    # A service manager's stop is an interruption too: long work saves what it has.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except CappyError as error:

@@ -381,3 +381,13 @@ def build_graph(spec: EncoderSpec, layout: str, precision: str) -> tuple[bytes, 
     builder = EncoderGraph(spec, layout, precision)
     model = builder.build()
     return model.SerializeToString(), {name: shape for name, (_, shape) in builder.graph.weights.items()}
+
+
+def byte_product_graph() -> bytes:
+    """Return a graph that multiplies unsigned by signed bytes as int8 scorers do."""
+    graph = Graph()
+    left, right = graph.input("left", 2, TensorProto.UINT8), graph.input("right", 2, TensorProto.INT8)
+    one = graph.constant(np.array(1, dtype=np.float32))
+    product = graph.add("MatMulIntegerToFloat", [left, right, one, one], MICROSOFT)
+    data: bytes = graph.model(graph.reshape(product, -1)).SerializeToString()
+    return data

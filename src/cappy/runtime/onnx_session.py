@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.spec import EncoderSpec
 from cappy.layout import Batch, Packed, masked, spread
-from cappy.runtime.onnx_graph import build_graph
+from cappy.runtime.onnx_graph import build_graph, byte_product_graph
 
 Weights = Mapping[str, NDArray[Any]]
 _EMBEDDING_TABLE = "_embeddings.weight"
@@ -24,7 +24,8 @@ class OnnxRuntime:
         """Make a session; `threads` 0 takes one a core."""
         self.layout = layout
         graph, shapes = build_graph(spec, layout, precision)
-        arrays = {name: graph_weight(name, weights, spec.head_size) for name in shapes}
+        levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
+        arrays = {name: graph_weight(name, weights, spec.head_size, levels) for name in shapes}
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -72,8 +73,26 @@ def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArra
     }
 
 
-def graph_weight(name: str, weights: Weights, head_size: int) -> NDArray[Any]:
-    """Derive one of the graph's weights from the checkpoint's: cast, quantised, queries scaled."""
+def byte_product(threads: int) -> float:
+    """Multiply the largest bytes on this processor: 64 times 255 · 127, if nothing saturates."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(byte_product_graph(), options, providers=["CPUExecutionProvider"])
+    feed = {"left": np.full((8, 64), 255, dtype=np.uint8), "right": np.full((64, 8), 127, dtype=np.int8)}
+    (product,) = session.run(None, feed)
+    return float(np.min(product))
+
+
+def weight_levels(product: float) -> int:
+    """Return how many steps weights are rounded to on either side of zero, given `byte_product`.
+
+    Older x86 processors add two byte products in 16 bits, which saturate; weights of 7 bits keep that exact.
+    """
+    return 127 if product == 64 * 255 * 127 else 63
+
+
+def graph_weight(name: str, weights: Weights, head_size: int, levels: int) -> NDArray[Any]:
+    """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps."""
     stem, _, leaf = name.rpartition(".")
     if name.endswith(_EMBEDDING_TABLE):
         return np.ascontiguousarray(weights[name], dtype=np.float16)
@@ -81,16 +100,16 @@ def graph_weight(name: str, weights: Weights, head_size: int) -> NDArray[Any]:
     if stem.endswith("attention.self.query"):
         exact /= np.float32(np.sqrt(head_size))
     if leaf in ("int8", "scale"):
-        quantised, scale = quantise(exact)
+        quantised, scale = quantise(exact, levels)
         return quantised if leaf == "int8" else scale
     return np.ascontiguousarray(exact)
 
 
-def quantise(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round a weight [out, in] to int8 with one symmetric scale a channel.
+def quantise(weight: NDArray[Any], levels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round a weight [out, in] to integers in [-levels, levels] with one symmetric scale a channel.
 
     Returns the transposed integers [in, out] and the scales [out].
     """
     exact = weight.astype(np.float32)
-    scale = np.maximum(np.abs(exact).max(axis=1), 1e-12) / 127
+    scale = np.maximum(np.abs(exact).max(axis=1), 1e-12) / levels
     return np.ascontiguousarray(np.rint(exact / scale[:, None]).astype(np.int8).T), scale.astype(np.float32)

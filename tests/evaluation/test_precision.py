@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cappy
+from cappy.evaluation.precision import compare, kendall
+from cappy.group import Candidate, Group
+
+GROUPS = [
+    Group(f"what is {i} ?", (Candidate("yes", float(i % 2)), Candidate("no it is", float(1 - i % 2))))
+    for i in range(12)
+]
+
+
+def test_a_scorer_agrees_with_itself(shared_bert: Path) -> None:
+    scorer = cappy.load(shared_bert)
+    result = compare(scorer, scorer, GROUPS)
+    assert (result.same_best, result.kendall, result.groups) == (1.0, 1.0, 12)
+    assert result.largest < 1e-6
+    assert result.exact_accuracy == result.rounded_accuracy
+
+
+def test_another_layout_differs(shared_bert: Path) -> None:
+    result = compare(cappy.load(shared_bert), cappy.load(shared_bert, layout="joint"), GROUPS)
+    assert result.largest > 0.01
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8))
+def test_kendall_counts_pairs(values: list[tuple[int, int]]) -> None:
+    total = 0
+    for place, (a, b) in enumerate(values):
+        for c, d in values[place + 1 :]:
+            agreement = (a - c) * (b - d)
+            total += (agreement > 0) - (agreement < 0)
+    pairs = len(values) * (len(values) - 1) / 2
+    assert kendall(*zip(*values, strict=True)) == pytest.approx(total / pairs)
+
+
+def test_commands_write_what_they_print(shared_bert: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from cappy.cli.app import app
+    from cappy.data.store import write_groups
+
+    write_groups(tmp_path / "groups.jsonl", GROUPS, {})
+    arguments = [
+        "eval",
+        "precision",
+        str(tmp_path / "groups.jsonl"),
+        "-m",
+        str(shared_bert),
+        "-o",
+        str(tmp_path / "out.json"),
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out.json").read_text())["groups"] == 12
+    assert "kendall" in result.output
+    rows = [{"text": f"the film number {i} was truly very good indeed", "label": i % 2} for i in range(4)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sst2_test.jsonl").write_text(
+        "\n".join(json.dumps({"sentence": r["text"], "label": r["label"]}) for r in rows)
+    )
+    folder = tmp_path / "templates" / "glue" / "sst2"
+    folder.mkdir(parents=True)
+    (folder / "templates.yaml").write_text(
+        "templates: {1: !Template {name: t, jinja: '{{sentence}} ? ||| {{answer_choices[label]}}', "
+        "answer_choices: 'no ||| yes', metadata: !TemplateMetadata {original_task: true}}}"
+    )
+    arguments = ["eval", "zero-shot", "--data", str(tmp_path / "data"), "--templates", str(tmp_path / "templates")]
+    result = CliRunner().invoke(app, [*arguments, "-m", str(shared_bert), "-o", str(tmp_path / "zero.json")])
+    assert result.exit_code == 0, result.output
+    assert "| SST-2 | 4 | 1 | 50.0 |" in result.output
+    assert "no file anli__dev_r1" in result.output
+    assert len(json.loads((tmp_path / "zero.json").read_text())["results"]) == 9
+    contaminated = [
+        Group("Review: the film number 1 was truly very good indeed!", (Candidate("a", 1.0), Candidate("b", 0.0)))
+    ]
+    write_groups(tmp_path / "dirty.jsonl", contaminated, {})
+    result = CliRunner().invoke(
+        app, ["data", "contamination", str(tmp_path / "dirty.jsonl"), "--against", str(tmp_path / "data")]
+    )
+    assert result.exit_code == 1
+    assert "1 found" in result.output

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from cappy.training.card import model_card
+from cappy.training.recipes import MINI
+
+
+def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
+    facts = {
+        "recipe": asdict(MINI),
+        "encoder": "someone/encoder",
+        "seed": 7,
+        "training_groups": 123,
+        "groups_by_task": {"a": 100, "b": 23},
+        "progress": {"step": 50, "tokens": 2_000_000, "seconds": 600.0},
+        "threads": 2,
+        "computed_in": "bfloat16",
+        "development": {
+            "groups": 9,
+            "accuracy": 0.5,
+            "mean_over_tasks": 0.4,
+            "squared_error": 0.1,
+            "by_task": {"a": 0.25},
+        },
+    }
+    card = model_card("my-scorer", facts, "## Measured\n\nwell\n")
+    assert card.startswith("---\nlibrary_name: cappy")
+    for text in (
+        "base_model: someone/encoder",
+        "seed 7",
+        "123 of 2 tasks",
+        "2.0M packed tokens",
+        "a 25.0",
+        "## Measured",
+    ):
+        assert text in card
+    assert "cappy.load('my-scorer')" in card
+    assert "192 tokens" in card
