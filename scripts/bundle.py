@@ -1,9 +1,10 @@
-"""Put a trained checkpoint into the package: its weights, its settings, and a model card with its measurements.
+r"""Put a trained checkpoint into the package: its weights, its settings, and a model card with its measurements.
 
 cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
-cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES --similarity ENCODER -o zero-shot.json
+cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES -o zero-shot.json
+    cappy eval zero-shot --similarity ENCODER --data EVAL --templates TEMPLATES -o similarity.json
 cappy eval precision runs/groups.development.parquet -m runs/mini/checkpoint -o precision.json
-python scripts/bundle.py runs/mini --zero-shot zero-shot.json --precision-figures precision.json --precision int8
+python scripts/bundle.py runs/mini --zero-shot zero-shot.json --baseline similarity.json --precision-figures precision.json --precision int8
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ out. No BIG-Bench text is in the data. {contamination}
 """
 
 
-def zero_shot_section(results: dict[str, Any], command: str) -> str:
-    untrained = {row["task"]: row["mean"] for row in results.get("similarity", []) if "mean" in row}
+def zero_shot_section(results: dict[str, Any], baseline: dict[str, Any], command: str) -> str:
+    untrained = {row["task"]: row["mean"] for row in baseline["results"] if "mean" in row}
     done = [row for row in results["results"] if "mean" in row]
     rows = [
         [row["task"], row["rows"], len(row["templates"]), *map(percent, (row["majority"], untrained.get(row["task"])))]
@@ -71,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--zero-shot", type=Path)
+    parser.add_argument("--baseline", type=Path)
     parser.add_argument("--precision-figures", type=Path)
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
     parser.add_argument("--contamination", default="", help="what `cappy data contamination` said")
@@ -79,7 +81,8 @@ def main() -> None:
     facts = json.loads((options.run / "run.json").read_text())
     measured = [DATA.format(contamination=options.contamination)]
     if options.zero_shot:
-        measured.append(zero_shot_section(json.loads(options.zero_shot.read_text()), options.command))
+        results, baseline = (json.loads(path.read_text()) for path in (options.zero_shot, options.baseline))
+        measured.append(zero_shot_section(results, baseline, options.command))
     if options.precision_figures:
         measured.append(precision_section(json.loads(options.precision_figures.read_text()), options.precision))
     source = read_checkpoint(options.run / "checkpoint")

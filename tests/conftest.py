@@ -54,7 +54,9 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    model.half().float().save_pretrained(folder)
+    if seed:
+        model = model.half().float()
+    model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     if layout == "shared":
         edit_config(folder, cappy={"layout": "shared", "max_tokens": 96, "response_tokens": 32})

@@ -21,17 +21,17 @@ def test_predicts_the_best_scored_choice(scorer: cappy.Scorer) -> None:
     classifier = Classifier(["good", "bad"], "{text} {choices} ?", labels=[1, 0], scorer=scorer)
     expected = [scorer.rank(f"{text} good, bad ?", ["good", "bad"]).best.index for text in TEXTS]
     assert classifier.predict(TEXTS).tolist() == [[1, 0][index] for index in expected]
+    assert classifier.classes_.tolist() == [0, 1]  # sorted, as scikit-learn's own scorers take for granted
     shares = classifier.predict_proba(TEXTS)
     assert shares.shape == (3, 2)
     assert shares.sum(axis=1) == pytest.approx(1)
-    assert classifier.classes_.tolist() == [1, 0]
     assert classifier.predict([]).shape == (0,)
 
 
 def test_braces_in_texts_are_just_text(scorer: cappy.Scorer) -> None:
     classifier = Classifier(["good", "bad"], "{text} ?", scorer=scorer)
     assert scorer.score("who { is } {choices} ?", ["good", "bad"]) / 0.15 == pytest.approx(
-        classifier.decision_function(["who { is } {choices}"])[0], abs=1e-4
+        classifier.decision_function(["who { is } {choices}"])[0][::-1], abs=1e-4
     )
 
 
@@ -53,18 +53,26 @@ def test_works_in_a_scikit_learn_pipeline_and_search(scorer: cappy.Scorer) -> No
     assert search.best_params_["instruction"] in ("{text} ?", "what is {text}")
 
 
-def test_calibration_learns_an_offset_and_lowers_the_loss() -> None:
-    random = np.random.default_rng(0)
-    scores = random.normal(0.3, 0.2, (200, 3))
-    targets = (scores * 5 + np.array([0.0, 2.0, 0.0])).argmax(axis=1)
+@pytest.mark.parametrize(("classes", "texts"), [(3, 200), (20, 100), (77, 60)])
+def test_calibration_finds_the_minimum_that_scipy_finds(classes: int, texts: int) -> None:
+    from scipy.optimize import minimize
+
+    random = np.random.default_rng(classes)
+    scores = random.normal(0.3, 0.2, (texts, classes))
+    targets = random.integers(0, 2, texts)  # most classes never occur
+    features = (scores - scores.mean(axis=1, keepdims=True)) / 0.15
+    start = np.concatenate([[1.0], np.zeros(classes)])
+
+    def loss(values: np.ndarray) -> float:
+        logits = values[0] * features + values[1:]
+        normaliser = np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)) + logits.max(axis=1)
+        return float((normaliser - logits[np.arange(texts), targets]).sum() + 0.5 * ((values - start) ** 2).sum())
+
     scale, offsets = fit_calibration(scores, targets)
-
-    def loss(logits: np.ndarray) -> float:
-        shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return float(-shifted[np.arange(200), targets].mean())
-
-    assert offsets.argmax() == 1
-    assert loss(scores * scale + offsets) < 0.6 * loss(scores / 0.15)
+    best = minimize(loss, start, method="L-BFGS-B")
+    fitted = np.concatenate([[scale * 0.15], offsets])
+    assert loss(fitted) <= best.fun + 1e-3
+    assert loss(fitted) < loss(start)
 
 
 def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
@@ -80,6 +88,10 @@ def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
         ({"choices": "yes"}, "two choices"),
         ({"choices": ["a", "b"], "instruction": "no place"}, "text"),
         ({"choices": ["a", "b"], "labels": [1]}, "labels"),
+        ({"choices": ["a", "b"], "labels": [1, 1]}, "its own"),
+        ({"choices": ["a", "b"], "labels": [1, "x"]}, "one simple type"),
+        ({"choices": ["a", "a"]}, "twice"),
+        ({"choices": [1, 2]}, "texts"),
     ],
 )
 def test_unusable_parameters_are_refused(parameters: dict[str, object], words: str) -> None:
@@ -95,3 +107,11 @@ def test_unusable_labels_are_refused(scorer: cappy.Scorer) -> None:
         classifier.fit(["x", "y"], ["a"])
     with pytest.raises(cappy.InputError, match="list"):
         classifier.predict("one text")
+    with pytest.raises(cappy.InputError, match="text 1 must be text, not NoneType"):
+        classifier.predict(["x", None])  # type: ignore[list-item]
+
+
+def test_new_parameters_forget_what_was_learnt(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["good", "bad"], "{text}", scorer=scorer).fit(["x", "y"], ["good", "bad"])
+    classifier.set_params(choices=["one", "two", "three"])
+    assert set(classifier.predict(["x"])) <= {"one", "two", "three"}

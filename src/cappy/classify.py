@@ -50,20 +50,19 @@ class Classifier:
         """Calibrate on labelled texts; without labels only check the parameters.
 
         Raises:
-            InputError: the parameters or labels cannot be used.
+            InputError: the parameters, texts or labels cannot be used.
 
         """
         self._check()
-        self.classes_ = np.array(list(self.labels if self.labels is not None else self.choices))
-        self.scale_, self.offsets_ = 1 / TEMPERATURE, np.zeros(len(self.choices))
+        labels = list(self.labels if self.labels is not None else self.choices)
+        self.classes_, self._columns = _distinct(labels)
+        self.scale_, self.offsets_ = 1 / TEMPERATURE, np.zeros(len(labels))
         if X is not None and y is not None:
             place = {label: number for number, label in enumerate(self.classes_.tolist())}
             try:
-                targets = np.array([place[label] for label in np.asarray(y).tolist()])
-            except KeyError as error:
-                raise InputError(
-                    f"label {error.args[0]!r} is not among the classes {self.classes_.tolist()}."
-                ) from error
+                targets = np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)
+            except (KeyError, TypeError) as error:
+                raise InputError(f"a label ({error}) is not among the classes {self.classes_.tolist()}.") from error
             scores = self._scores(X)
             if len(scores) != len(targets):
                 raise InputError(f"there are {len(scores)} texts but {len(targets)} labels.")
@@ -107,6 +106,8 @@ class Classifier:
             if name not in self.get_params():
                 raise InputError(f"Classifier has no parameter {name!r}.")
             setattr(self, name, value)
+        for learned in ("classes_", "scale_", "offsets_", "_columns"):
+            self.__dict__.pop(learned, None)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -128,6 +129,10 @@ class Classifier:
     def _check(self) -> None:
         if isinstance(self.choices, str) or len(self.choices) < 2:
             raise InputError("a classifier needs at least two choices.")
+        if not all(isinstance(choice, str) for choice in self.choices):
+            raise InputError("choices must be texts; give labels to have something else predicted.")
+        if len(set(self.choices)) < len(self.choices):
+            raise InputError("a choice is given twice.")
         if "{text}" not in self.instruction:
             raise InputError("the instruction template must hold {text} where the text goes.")
         if self.labels is not None and len(self.labels) != len(self.choices):
@@ -144,32 +149,71 @@ class Classifier:
         choices = list(self.choices)
         listed = ", ".join(choices)
         # Plain replacement, not str.format: texts and templates may hold braces of their own.
-        groups = ((self.instruction.replace("{choices}", listed).replace("{text}", str(t)), choices) for t in texts)
+        template = self.instruction.replace("{choices}", listed)
+        groups = ((template.replace("{text}", _text(number, text)), choices) for number, text in enumerate(texts))
         scores = [scored.scores for scored in self.scorer.score_groups(groups)]
-        return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))
+        return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))[:, self._columns]
+
+
+def _text(number: int, text: Any) -> str:
+    if not isinstance(text, str):
+        raise InputError(f"text {number} must be text, not {type(text).__name__}.")
+    return text
+
+
+def _distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the labels sorted, as scikit-learn wants classes, and each one's place among the choices.
+
+    Raises:
+        InputError: two choices have one label, or the labels are of several types.
+
+    """
+    classes, columns = np.unique(np.array(labels), return_index=True)
+    if len({type(label) for label in labels}) > 1 or classes.ndim != 1 or len(classes) < len(labels):
+        raise InputError("labels must be of one simple type, and every choice must have its own.")
+    return classes, columns.astype(np.int64)
 
 
 def fit_calibration(
-    scores: NDArray[np.float64], targets: NDArray[np.int64], strength: float = 1.0, steps: int = 500
+    scores: NDArray[np.float64], targets: NDArray[np.int64], strength: float = 1.0, steps: int = 50
 ) -> tuple[float, NDArray[np.float64]]:
-    """Fit a scale and class offsets that make softmax(scale * scores + offsets) likely (Platt, 1999; Guo et al., 2017).
+    """Fit a scale and class offsets that make softmax(scale * scores + offsets) likely.
 
-    `scores` [texts, classes], `targets` [texts] class numbers. The fit leans towards the zero-shot
-    values with a weight of `strength` texts, so that few labels cannot overturn it. Plain gradient descent: the problem
-    is convex and has one unknown a class.
+    A multinomial form of Platt's (1999) scaling. `scores` [texts, classes], `targets` [texts] class
+    numbers. The fit minimises the negative log-likelihood plus `strength` / 2 times the squared distance
+    from the zero-shot values (the scale measured in units of its own), so that few labels cannot
+    overturn it. The problem is convex; Newton's steps are halved until they help.
     """
     texts, classes = scores.shape
-    centred = scores - scores.mean(axis=1, keepdims=True)
+    features = (scores - scores.mean(axis=1, keepdims=True)) / TEMPERATURE
     truth = np.eye(classes)[targets]
-    log_scale, offsets = np.log(1 / TEMPERATURE), np.zeros(classes)
-    start = log_scale
+    start = np.concatenate([[1.0], np.zeros(classes)])
+    prior = strength * np.eye(classes + 1)
+
+    def shares(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = values[0] * features + values[1:]
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        likelihood = np.log(np.maximum(shares(values)[np.arange(texts), targets], 1e-300)).sum()
+        return float(-likelihood + strength / 2 * ((values - start) ** 2).sum())
+
+    values = start
     for _ in range(steps):
-        logits = np.exp(log_scale) * centred + offsets
-        logits -= logits.max(axis=1, keepdims=True)
-        shares = np.exp(logits)
-        shares /= shares.sum(axis=1, keepdims=True)
-        error = (shares - truth) / texts
-        offsets = offsets - 0.5 * (error.sum(axis=0) * classes + strength / texts * offsets)
-        slope = float((error * centred).sum() * np.exp(log_scale)) + strength / texts * (log_scale - start)
-        log_scale -= 0.5 * float(np.clip(slope, -1, 1))
-    return float(np.exp(log_scale)), offsets
+        share = shares(values)
+        error = share - truth
+        gradient = np.concatenate([[(error * features).sum()], error.sum(axis=0)]) + strength * (values - start)
+        mean = (share * features).sum(axis=1, keepdims=True)
+        curvature = np.empty((classes + 1, classes + 1))
+        curvature[0, 0] = (share * (features - mean) ** 2).sum()
+        curvature[0, 1:] = curvature[1:, 0] = (share * (features - mean)).sum(axis=0)
+        curvature[1:, 1:] = np.diag(share.sum(axis=0)) - share.T @ share
+        step = np.linalg.solve(curvature + prior, gradient)
+        size = 1.0
+        while size > 1e-6 and loss(values - size * step) > loss(values):
+            size /= 2
+        values = values - size * step
+        if np.abs(size * step).max() < 1e-9:
+            break
+    return float(values[0] / TEMPERATURE), values[1:]

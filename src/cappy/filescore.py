@@ -6,25 +6,30 @@ all rows are done. A run that was stopped goes on behind the journal's last whol
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cappy.checkpoint.files import atomic_file
-from cappy.data.rows import BadRow, Row, format_of, scan_rows
-from cappy.errors import InputError, MissingExtraError
+from cappy.data.rows import BadRow, Row, scan_rows
+from cappy.errors import InputError
+from cappy.group import GroupScores
+from cappy.journal import Journal, open_journal
+from cappy.tables import check_table_output, write_rows
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 CHUNK = 512
 """Rows scored between two writes to the journal: what an interruption costs at most."""
+STREAM_CHUNK = 16
+"""Rows of a stream scored together: few, because somebody may be waiting at its end."""
+ADDED = ("score", "scores", "tokens_cut")
+"""Columns of the output; what the input has under these names is replaced."""
 Report = Callable[[int, str], None]
+Numbered = tuple[int, Row | BadRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +70,14 @@ def _text_list(value: Any, name: str) -> list[str]:
     return value
 
 
-def score_stream(
-    scorer: Scorer, rows: Iterable[tuple[int, Row | BadRow]], columns: Columns, report: Report
-) -> Iterator[Row]:
+def score_stream(scorer: Scorer, rows: Iterable[Numbered], columns: Columns, report: Report) -> Iterator[Row]:
     """Score rows as they come, without a journal; yields each usable row with its scores."""
-    for chunk in _chunks(rows):
-        for number, row, outcome in _score_chunk(scorer, chunk, columns):
-            if isinstance(outcome, str):
-                report(number, outcome)
+    for chunk in _chunks(rows, STREAM_CHUNK):
+        for (number, row), outcome in zip(chunk, _outcomes(scorer, chunk, columns), strict=True):
+            if isinstance(outcome, str) or isinstance(row, BadRow):
+                report(number, str(outcome))
             else:
-                yield {**row, **outcome}
+                yield _merged(row, outcome)
 
 
 def score_file(
@@ -85,170 +88,108 @@ def score_file(
     `report` is told each unusable row's number and why, `advance` the number of rows done.
 
     Raises:
-        InputError: a file cannot be read or written.
+        InputError: a file cannot be read or written, or no row has the columns wanted.
 
     """
-    _check_target(source, target)
-    journal = target.with_name(f".{target.name}.progress")
-    done = _open_journal(journal, _identity(scorer, source, columns))
-    advance(done)
-    try:
-        with journal.open("ab") as log:
-            for chunk in _chunks(islice(scan_rows(source), done, None)):
-                for _, _, outcome in _score_chunk(scorer, chunk, columns):
-                    log.write(json.dumps(outcome).encode() + b"\n")
-                log.flush()
-                os.fsync(log.fileno())
-                advance(len(chunk))
-        write_rows(target, _merged(source, journal, report))
-    except OSError as error:
-        raise InputError(f"{target} cannot be written ({error.strerror or error}).") from error
-    journal.unlink()
-
-
-def _merged(source: Path, journal: Path, report: Report) -> Iterator[Row]:
-    """Join the input's rows with the journal's outcomes, reporting those that have no scores."""
-    with journal.open("rb") as log:
-        next(log)
-        for (number, row), line in zip(scan_rows(source), log, strict=True):
-            outcome = json.loads(line)
-            if isinstance(outcome, str) or isinstance(row, BadRow):
-                report(number, str(outcome))
-            else:
-                yield {**row, **outcome}
-
-
-def _check_target(source: Path, target: Path) -> None:
     if not source.exists():
         raise InputError(f"{source} does not exist.")
+    check_table_output(target)
     if target.exists() and source.samefile(target):
         raise InputError("the output would overwrite the input; give another name.")
-    if not target.absolute().parent.is_dir():
-        raise InputError(f"the folder of {target} does not exist.")
-    if format_of(target) == "parquet":
-        try:
-            import pyarrow  # noqa: F401  (asked for before hours of scoring, not after)
-        except ImportError as error:
-            raise MissingExtraError("writing Parquet", "data") from error
+    _check_columns(source, columns)
+    with open_journal(target, _identity(scorer, source, columns)) as journal:
+        advance(journal.done)
+        for chunk in _chunks(islice(scan_rows(source), journal.done, None), CHUNK):
+            journal.append(_outcomes(scorer, chunk, columns))
+            advance(len(chunk))
+        bad = {number: reason for number, _, reason in _joined(source, journal) if isinstance(reason, str)}
+        for number, reason in bad.items():
+            report(number, reason)
+        write_rows(
+            target, lambda: (_merged(row, new) for _, row, new in _joined(source, journal) if not isinstance(new, str))
+        )
 
 
-def _chunks(rows: Iterable[tuple[int, Row | BadRow]]) -> Iterator[list[tuple[int, Row | BadRow]]]:
+def _check_columns(source: Path, columns: Columns) -> None:
+    """Refuse a file whose first rows all lack the instruction: the columns have other names.
+
+    Raises:
+        InputError: they have, with the names found.
+
+    """
+    first = [row for _, row in islice(scan_rows(source), 100) if not isinstance(row, BadRow)]
+    if first and not any(columns.instruction in row for row in first):
+        names = ", ".join(map(str, first[0]))
+        raise InputError(f"{source} has no column {columns.instruction!r}; it has: {names}.")
+
+
+def _chunks(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
     stream = iter(rows)
-    while chunk := list(islice(stream, CHUNK)):
+    while chunk := list(islice(stream, size)):
         yield chunk
 
 
-def _score_chunk(
-    scorer: Scorer, chunk: Sequence[tuple[int, Row | BadRow]], columns: Columns
-) -> Iterator[tuple[int, Row, Row | str]]:
-    """Score a chunk; yields number, row, and either the new columns or why there are none."""
+def _outcomes(scorer: Scorer, chunk: Sequence[Numbered], columns: Columns) -> list[Row | str]:
+    """Score a chunk: for each row its new columns, or why there are none."""
     usable: list[tuple[str, list[str]]] = []
-    plans: list[tuple[int, Row, bool | str]] = []
-    for number, row in chunk:
-        if isinstance(row, BadRow):
-            plans.append((number, {}, row.reason))
-            continue
+    plans: list[bool | str] = []
+    for _, row in chunk:
         try:
+            if isinstance(row, BadRow):
+                raise InputError(row.reason)
             instruction, responses, several = columns.group(row)
         except InputError as error:
-            plans.append((number, row, str(error)))
+            plans.append(str(error))
             continue
         usable.append((instruction, responses))
-        plans.append((number, row, several))
-    scored = scorer.score_groups(usable)
-    for number, row, plan in plans:
-        if isinstance(plan, str):
-            yield number, row, plan
-        else:
-            scores = [round(score, 6) for score in next(scored).scores]
-            yield number, row, {"scores": scores} if plan else {"score": scores[0]}
+        plans.append(several)
+    scored = iter(_scored(scorer, usable))
+    return [plan if isinstance(plan, str) else _columns(next(scored), plan) for plan in plans]
+
+
+def _scored(scorer: Scorer, groups: Sequence[tuple[str, list[str]]]) -> list[GroupScores | str]:
+    """Score groups together; if one cannot be scored, each by itself, so that only that one is lost."""
+    try:
+        return list(scorer.score_groups(groups))
+    except InputError:
+        alone: list[GroupScores | str] = []
+        for group in groups:
+            try:
+                alone += scorer.score_groups([group])
+            except InputError as error:
+                alone.append(str(error).removeprefix("group 0, "))
+        return alone
+
+
+def _columns(scored: GroupScores | str, several: bool) -> Row | str:
+    if isinstance(scored, str):
+        return scored
+    scores = [round(score, 6) for score in scored.scores]
+    cut = max(cut.instruction + cut.response for cut in scored.cuts)
+    return {"scores": scores, "tokens_cut": cut} if several else {"score": scores[0], "tokens_cut": cut}
+
+
+def _merged(row: Row, new: Row) -> Row:
+    return {**{key: value for key, value in row.items() if key not in ADDED}, **new}
+
+
+def _joined(source: Path, journal: Journal) -> Iterator[tuple[int, Row, Row | str]]:
+    """Go through the input's rows with their outcomes.
+
+    Raises:
+        InputError: there are not as many of one as of the other.
+
+    """
+    try:
+        for (number, row), outcome in zip(scan_rows(source), journal.outcomes(), strict=True):
+            yield number, {} if isinstance(row, BadRow) else row, outcome
+    except ValueError as error:
+        raise InputError(f"{source} changed while it was scored; remove {journal.path} and start again.") from error
 
 
 def _identity(scorer: Scorer, source: Path, columns: Columns) -> Row:
-    """Describe what a journal belongs to: other input or another scorer must not continue it."""
-    facts = source.stat()
-    weights = scorer.checkpoint.folder / "model.safetensors"
-    return {
-        "source": [source.name, facts.st_size, facts.st_mtime_ns],
-        "scorer": [str(scorer.checkpoint.folder), weights.stat().st_size if weights.exists() else 0, repr(scorer)],
-        "columns": [columns.instruction, columns.response, columns.responses],
-    }
-
-
-def _open_journal(journal: Path, identity: Row) -> int:
-    """Prepare the journal and return how many rows it holds; one that is not ours is begun anew."""
-    heading = json.dumps(identity).encode() + b"\n"
-    try:
-        content = journal.read_bytes() if journal.exists() else b""
-        if not content.startswith(heading):
-            journal.write_bytes(heading)
-            return 0
-        whole = content[: content.rfind(b"\n") + 1]  # a line cut off by a crash is done again
-        if whole != content:
-            journal.write_bytes(whole)
-        return whole.count(b"\n") - 1
-    except OSError as error:
-        raise InputError(f"{journal} cannot be written ({error.strerror or error}).") from error
-
-
-def write_rows(target: Path, rows: Iterator[Row]) -> None:
-    """Write rows to a file by its ending, whole or not at all."""
-    with atomic_file(target) as beside:
-        if format_of(target) == "parquet":
-            _write_parquet(beside, rows)
-        elif format_of(target) == "csv":
-            _write_csv(beside, rows)
-        else:
-            with beside.open("wb") as file:
-                for row in rows:
-                    file.write(json_line(row))
-
-
-def json_line(row: Row) -> bytes:
-    """Encode a row as a line of JSON: readable UTF-8, or escapes where a text holds lone surrogates."""
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
-
-
-def _write_csv(target: Path, rows: Iterator[Row]) -> None:
-    writer: csv.DictWriter[str] | None = None
-    with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        for row in rows:
-            flat = {
-                key: json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v for key, v in row.items()
-            }
-            if writer is None:
-                names = list(flat) + [name for name in ("score", "scores") if name not in flat]
-                writer = csv.DictWriter(file, names, extrasaction="ignore", restval="")
-                writer.writeheader()
-            writer.writerow(flat)
-
-
-def _write_parquet(target: Path, rows: Iterator[Row]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    stream = iter(rows)
-    writer: pq.ParquetWriter | None = None
-    while chunk := list(islice(stream, 4096)):
-        for row in chunk:
-            row.setdefault("score", None)
-            row.setdefault("scores", None)
-        schema = writer.schema if writer else _parquet_schema(chunk)
-        writer = writer or pq.ParquetWriter(target, schema)
-        writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
-    if writer is None:
-        pq.write_table(pa.table({"score": pa.array([], pa.float64())}), target)
-    else:
-        writer.close()
-
-
-def _parquet_schema(chunk: Sequence[Row]) -> Any:
-    """Take the columns from the first rows; the scores' types are known."""
-    import pyarrow as pa
-
-    inferred = pa.Table.from_pylist(list(chunk)).schema
-    fields = [field for field in inferred if field.name not in ("score", "scores")]
-    return pa.schema([*fields, ("score", pa.float64()), ("scores", pa.list_(pa.float64()))])
+    """Describe what the outcomes depend on."""
+    folder = scorer.checkpoint.folder.resolve()
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".txt"))
+    states = {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in (source.resolve(), *files)}
+    return {"files": states, "scorer": scorer.settings(), "columns": astuple(columns), "source": str(source.resolve())}

@@ -41,6 +41,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Check that some room is left for both parts."""
+        if not (isinstance(self.max_tokens, int) and isinstance(self.response_tokens, int)):
+            raise InputError("max_tokens and response_tokens must be whole numbers.")
         if self.side not in TRUNCATION_SIDES:
             raise InputError(f"truncation side {self.side!r} is unknown; choose one of {', '.join(TRUNCATION_SIDES)}.")
         if self.response_tokens < 1 or self.max_tokens - self.response_tokens < 8:
@@ -72,7 +74,7 @@ class Conventions:
         """Derive the conventions of an encoder."""
         if layout not in LAYOUTS:
             raise InputError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}.")
-        return cls(layout, cls_id, sep_id, spec.family == "roberta", spec.token_types > 1, spec.position_offset)
+        return cls(layout, cls_id, sep_id, spec.family == "roberta", spec.family == "bert", spec.position_offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,6 @@ class Packed:
     types: Ints
     lengths: Ints
 
-    def spread(self) -> tuple[Ints, Bools, Ints]:
-        """Return the padded view of these sequences; see `spread`."""
-        return spread(self.lengths)
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -177,13 +175,13 @@ class Batch:
         return lengths
 
 
-def spread(lengths: Ints) -> tuple[Ints, Bools, Ints]:
-    """Index packed tokens as padded rows and back.
+def spread(lengths: Ints, at_least: int = 1) -> tuple[Ints, Bools, Ints]:
+    """Index packed tokens as padded rows, of a width of `at_least` or more, and back.
 
     For `lengths` [rows] returns `index` [rows, longest] into the packed tokens (padding points at
     token 0), `valid` [rows, longest], and `inverse` [tokens], each packed token's place in the flattened padded rows.
     """
-    longest = int(lengths.max(initial=1))
+    longest = int(lengths.max(initial=at_least))
     columns = np.arange(longest, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     valid = columns[None, :] < lengths[:, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol, overload
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
+from cappy.checkpoint.spec import PRECISIONS
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
 from cappy.layout import (
@@ -30,7 +31,6 @@ from cappy.layout import (
 )
 
 RUNTIMES = ("onnx", "torch")
-PRECISIONS = ("fp32", "int8")
 BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
 WINDOW_GROUPS = 2048
@@ -75,6 +75,10 @@ class Scorer:
         """The layout in use, `shared` or `joint`."""
         return self._conventions.layout
 
+    def settings(self) -> dict[str, Any]:
+        """Return all that scores depend on besides the checkpoint's files."""
+        return {**self._options, "layout": self.layout, "limits": asdict(self.limits)}
+
     def __repr__(self) -> str:
         """Name the checkpoint and the layout."""
         return f"Scorer({self.checkpoint.folder.name!r}, layout={self.layout!r})"
@@ -101,8 +105,7 @@ class Scorer:
             InputError: a text is no string, or there is no response.
 
         """
-        responses = [response] if isinstance(response, str) else response
-        scored = self._score_group(instruction, responses)
+        scored = self._score_group(*_as_pair((instruction, [response] if isinstance(response, str) else response)))
         if isinstance(response, str):
             return scored.scores[0]
         return np.array(scored.scores, dtype=np.float32)
@@ -184,16 +187,23 @@ def _window(stream: Iterator[GroupLike]) -> list[tuple[str, Sequence[str]]]:
     window: list[tuple[str, Sequence[str]]] = []
     texts = 0
     for item in islice(stream, WINDOW_GROUPS):
-        if isinstance(item, Group):
-            pair: tuple[str, Sequence[str]] = (item.instruction, [candidate.text for candidate in item.candidates])
-        else:
-            instruction, responses = item
-            pair = (instruction, responses if isinstance(responses, str) else list(responses))
+        pair = _as_pair(item)
         window.append(pair)
         texts += len(pair[1])
         if texts >= WINDOW_TEXTS:
             break
     return window
+
+
+def _as_pair(item: GroupLike) -> tuple[str, Sequence[str]]:
+    """Return a group as plain texts; what is no group at all is refused."""
+    if isinstance(item, Group):
+        return item.instruction, [candidate.text for candidate in item.candidates]
+    try:
+        instruction, responses = item
+        return instruction, responses if isinstance(responses, str) else list(responses)
+    except (TypeError, ValueError) as error:
+        raise InputError("a group must be a Group or a pair of an instruction and a list of responses.") from error
 
 
 def _check(instruction: Any, responses: Any, place: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,7 +82,7 @@ def test_rank_reports_what_was_cut(model: str) -> None:
         (["rank", "what ?", "-f", "/nowhere/file"], 2, "cannot be read"),
         (["rank", "what ?", "yes", "-m", "/nowhere"], 3, "no checkpoint"),
         (["rank", "what ?", "yes", "--layout", "long"], 2, "layout"),
-        (["rank"], 2, "INSTRUCTION"),
+        (["rank"], 2, "instruction"),
         (["classify", "a text", "-c", "one"], 2, "two choices"),
         (["classify", "-c", "one", "-c", "two"], 2, "no texts"),
         (["classify", "a text", "-c", "one", "-c", "two", "-i", "no place"], 2, "{text}"),
@@ -95,7 +97,7 @@ def test_mistakes_get_a_sentence_and_a_code(model: str, arguments: list[str], co
         arguments = [*arguments, "-m", model]
     result = run(*arguments)
     assert result.returncode == code, result.stderr.decode()
-    assert words in result.stderr.decode()
+    assert words.lower() in result.stderr.decode().lower()
 
 
 def test_classify(model: str) -> None:
@@ -178,3 +180,35 @@ def test_models_describes_and_lists(model: str) -> None:
     assert described["layout"] == "shared"
     assert described["max_tokens"] == 96
     assert b"cappy-mini" in run("models").stdout
+
+
+def test_an_interrupt_says_so_and_the_same_command_goes_on(model: str, tmp_path: Path) -> None:
+    rows = [json.dumps({"instruction": f"what is {i} ?", "response": "yes " * 30}) for i in range(60_000)]
+    (tmp_path / "in.jsonl").write_text("\n".join(rows))
+    command = [
+        sys.executable,
+        "-m",
+        "cappy.cli.app",
+        "score",
+        str(tmp_path / "in.jsonl"),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+    ]
+    process = subprocess.Popen([*command, "-m", model], stderr=subprocess.PIPE)
+    while not any(path.stat().st_size > 5000 for path in tmp_path.glob(".out*progress")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted" in errors
+    assert b"Traceback" not in errors
+    assert not (tmp_path / "out.jsonl").exists()
+    assert len(list(tmp_path.glob(".out*progress"))) == 1
+
+
+def test_a_reader_that_leaves_ends_it_without_a_word(model: str, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("\n".join(json.dumps(ROWS[0]) for _ in range(3000)))
+    command = f"{sys.executable} -m cappy.cli.app score {tmp_path}/in.jsonl -o - -m {model} | head -n 1"
+    result = subprocess.run(["sh", "-c", command], check=False, capture_output=True, timeout=120)
+    assert result.stderr == b""
+    assert len(result.stdout.splitlines()) == 1

@@ -46,10 +46,21 @@ def test_broken_csv_lines(tmp_path: Path) -> None:
     assert kinds == [False, True, True, True, False]
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "no.parquet", "cut.jsonl.gz"])
+def test_an_unclosed_quote_is_reported_and_no_row_vanishes_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('a,b\n1,2\n3,"4\n5,6\n')
+    assert any(isinstance(row, BadRow) for _, row in scan_rows(tmp_path / "x.csv"))
+    (tmp_path / "y.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(InputError, match="twice"):
+        list(scan_rows(tmp_path / "y.csv"))
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "no.parquet", "cut.jsonl.gz", "bad.jsonl.gz", "bad.jsonl.zst"])
 def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     if name == "no.parquet":
         (tmp_path / name).write_text("not parquet")
+    if name.startswith("bad"):
+        whole = gzip.compress(b'{"a": 1}\n' * 1000) if name.endswith("gz") else zstandard.compress(b'{"a": 1}\n' * 1000)
+        (tmp_path / name).write_bytes(whole[:12] + b"\xff" * 9 + whole[21:])
     if name.startswith("cut"):
         (tmp_path / name).write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     with pytest.raises(InputError, match=name):

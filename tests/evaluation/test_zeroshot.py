@@ -50,20 +50,33 @@ def test_a_task_is_measured_under_its_original_templates(folder: Path) -> None:
         seen.extend(group.instruction for group in groups)
         return [[1.0, 0.0] for _ in groups]
 
-    result = evaluate_task(TASK, folder, folder, always_no, None)  # type: ignore[arg-type]
+    result = evaluate_task(TASK, folder, folder, always_no)  # type: ignore[arg-type]
     assert [part.template for part in result.templates] == ["good"]
     assert result.mean == pytest.approx(6 / 9)
     assert result.majority == pytest.approx(6 / 9)
     assert result.chance == 0.5
     assert "missing column" in result.note
     assert seen == [f"Is thing {i} good?" for i in range(9)]
-    assert "66.7" in zero_shot_table([result], {})
+    assert "66.7" in zero_shot_table([result])
+
+
+def test_a_limit_draws_rows_at_random_by_seed(folder: Path) -> None:
+    seen: list[list[str]] = []
+
+    def score(groups: list[Group]) -> list[list[float]]:
+        seen.append([group.instruction for group in groups])
+        return [[1.0, 0.0] for _ in groups]
+
+    for seed in (0, 0, 1):
+        evaluate_task(TASK, folder, folder, score, limit=4, seed=seed)  # type: ignore[arg-type]
+    assert seen[0] == seen[1] != seen[2]
+    assert len(set(seen[0])) == 4
 
 
 def test_a_set_that_is_not_there_is_a_row_that_says_so(folder: Path) -> None:
-    result = evaluate_task(Task("absent", "absent", "toy"), folder, folder, lambda groups: [], None)
+    result = evaluate_task(Task("absent", "absent", "toy"), folder, folder, lambda groups: [])
     assert "absent" in result.note
-    assert "| absent | 0 | —" in zero_shot_table([result], {})
+    assert "| absent | 0 | —" in zero_shot_table([result])
 
 
 def test_string_labels_are_numbered_as_hugging_face_does(tmp_path: Path) -> None:

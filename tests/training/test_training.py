@@ -99,7 +99,7 @@ def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, m
 
 def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "run", bert, 1)
-    with pytest.raises(InputError, match="another recipe or seed"):
+    with pytest.raises(InputError, match="another recipe, seed"):
         run(data, tmp_path / "run", bert, 2, seed=1)
 
 
@@ -173,13 +173,13 @@ def test_encoders_that_cannot_be_used(bert: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
 def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, layout: str) -> None:
-    from cappy.checkpoint.checkpoint import as_float32, read_checkpoint
+    from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.layout import Conventions, Limits, encode_group, pack
     from cappy.runtime.torch_encoder import Encoder
 
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, layout, 1, 2)
-    weights = {name: torch.from_numpy(array) for name, array in as_float32(checkpoint.read_weights()).items()}
+    weights = {name: torch.from_numpy(array).float() for name, array in checkpoint.read_weights().items()}
     texts = [([10, 11, 12], [[20], [21, 22, 23]]), ([13] * 9, [[24, 25]])]
     together = Encoder(checkpoint.spec, weights)
     groups = [encode_group(i, r, conventions, Limits(96, 32)) for i, r in texts]

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.spec import LAYOUTS, EncoderSpec, encoder_spec, require_one_label
+from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, EncoderSpec, encoder_spec, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Limits
@@ -40,7 +39,7 @@ class Checkpoint:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What Cappy noted in config.json: layout, limits, the precision that ships, temperature."""
+        """What Cappy noted in config.json: layout, limits, the precision that ships."""
         noted = self.config.get("cappy") or {}
         return noted if isinstance(noted, Mapping) else {}
 
@@ -102,6 +101,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: the limits it notes cannot be used ({error}).") from error
     if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
         raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
+    if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
+        raise CheckpointError(f"{path}: the precision noted under 'cappy' is none of {', '.join(PRECISIONS)}.")
     return checkpoint
 
 
@@ -146,8 +147,3 @@ def _read_torch(path: Path) -> dict[str, Array]:
         return {name: tensor.float().numpy() for name, tensor in tensors.items()}
     except Exception as error:  # a damaged archive, or one that holds code
         raise CheckpointError(f"{path} is damaged or holds more than tensors ({type(error).__name__}).") from error
-
-
-def as_float32(weights: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the weights in float32."""
-    return {name: array.astype(np.float32) for name, array in weights.items()}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cappy.errors import InputError
+
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
@@ -16,25 +18,27 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    old = beside.with_name(beside.name + ".old")
     try:
         yield beside
         for path in beside.rglob("*"):
             if path.is_file():
                 sync(path)
         beside.chmod(0o777 & ~_umask())
-        old = beside.with_name(beside.name + ".old")
         if target.exists():
             target.rename(old)
         beside.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
     finally:
+        if old.exists() and not target.exists():  # stopped between the two renames
+            old.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a path to write to; it replaces `target` when the block ends without an error."""
-    target = target.absolute()
+    """Give a path to write to; it replaces `target` when the block ends without an error. Links are followed."""
+    target = target.resolve()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
     beside = Path(name)
@@ -45,6 +49,22 @@ def atomic_file(target: Path) -> Iterator[Path]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_output(target: Path) -> None:
+    """Refuse a place no file can be written to, before the work for it is done.
+
+    Raises:
+        InputError: the folder is missing or closed, or something that is no ordinary file is there.
+
+    """
+    resolved = target.resolve()
+    if resolved.exists() and not resolved.is_file():
+        raise InputError(f"{target} is no ordinary file and will not be replaced; give another name.")
+    if not resolved.parent.is_dir():
+        raise InputError(f"the folder of {target} does not exist.")
+    if not os.access(resolved.parent, os.W_OK):
+        raise InputError(f"nothing can be written to the folder of {target}.")
 
 
 def sync(path: Path) -> None:

@@ -31,10 +31,14 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
     """
     if name is None or name == BUNDLED:
         return bundled_folder()
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    try:
+        folder = Path(name).expanduser()
+        known, is_folder = folder.exists(), folder.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long, or ~somebody who is not
+        raise CheckpointError(f"there is no checkpoint {str(name)[:80]!r} ({error}).") from error
+    if is_folder:
         return folder
-    if folder.exists():
+    if known:
         raise CheckpointError(f"{folder} is a file; a checkpoint is a folder with config.json and model.safetensors.")
     text = os.fspath(name)
     if not _HUB_NAME.match(text) or text.startswith("."):

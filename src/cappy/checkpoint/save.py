@@ -86,8 +86,11 @@ def damaged_files(folder: Path) -> list[str]:
     path = folder / MANIFEST
     if not path.exists():
         return []
-    entries = json.loads(path.read_text(encoding="utf-8"))["files"]
-    return [n for n, e in entries.items() if not (folder / n).exists() or sha256(folder / n) != e["sha256"]]
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["files"].items()
+        return [n for n, e in entries if not (folder / n).exists() or sha256(folder / n) != e["sha256"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [MANIFEST]
 
 
 def sha256(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from cappy.errors import CheckpointError
 
 LAYOUTS = ("shared", "joint")
+PRECISIONS = ("fp32", "int8")
 TRUNCATION_SIDES = ("left", "right", "middle")
 _FAMILIES = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta"}
 _ACTIVATIONS = ("gelu",)
@@ -103,8 +104,9 @@ def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:
     scheme = config.get("position_embedding_type", "absolute")
     if scheme not in ("absolute", None):
         raise CheckpointError(f"{where}: position_embedding_type {scheme!r} is not supported, only 'absolute'.")
-    offset = int(config.get("pad_token_id") or 0) + 1 if family == "roberta" else 0
     try:
+        # RoBERTa's positions start behind its padding id, which is 1 unless the config says otherwise.
+        offset = int(config.get("pad_token_id", 1)) + 1 if family == "roberta" else 0
         spec = EncoderSpec(
             family=family,
             hidden=int(config["hidden_size"]),
@@ -133,6 +135,7 @@ def require_one_label(config: Mapping[str, Any], where: str) -> None:
     """
     labels = config.get("num_labels")
     if labels is None:
-        labels = len(config.get("id2label") or {"0": "", "1": ""})
+        names = config.get("id2label")
+        labels = len(names) if isinstance(names, Mapping) else 2  # Hugging Face's default
     if labels != 1:
         raise CheckpointError(f"{where}: the checkpoint has {labels} labels, but a scorer has exactly one output.")

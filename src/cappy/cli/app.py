@@ -6,7 +6,6 @@ input; 3 the checkpoint cannot be used; 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import Annotated
@@ -58,17 +57,31 @@ def main() -> None:
     """Run the command line and leave with an exit code that means something."""
     # A service manager's stop is an interruption too: long work saves what it has.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGPIPE"):  # `cappy … | head` ends without a word, as other programs do
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
+        return int(app(standalone_mode=False) or 0)
     except CappyError as error:
         typer.echo(f"cappy: {error}", err=True)
-        sys.exit(3 if isinstance(error, CheckpointError) else 2)
-    except BrokenPipeError:
-        # Whoever read our output has left (`cappy rank … | head`); nothing more to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        typer.echo("cappy: interrupted; run the same command again to go on.", err=True)
-        sys.exit(130)
+        return 3 if isinstance(error, CheckpointError) else 2
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo(
+            "cappy: interrupted; scoring a file and training go on when the same command is run again.", err=True
+        )
+        return 130
+    except OSError as error:
+        typer.echo(f"cappy: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", err=True)
+        return 2
+    except Exception as error:
+        show = getattr(error, "show", None)  # typer's own usage errors, whichever click it brings
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ def build(
     seed: Annotated[int, typer.Option(help="Decides wrong answers, sampling and the split.")] = 0,
 ) -> None:
     """Write a recipe's training groups, and its development groups as NAME.development.ENDING."""
+    from cappy.checkpoint.files import check_output
     from cappy.data.contamination import read_evaluation_texts, without_overlaps
     from cappy.data.store import write_groups
     from cappy.training.mixture import build_mixture
     from cappy.training.recipes import find_recipe
 
+    check_output(output)
     chosen = find_recipe(recipe)
     training, development = build_mixture(chosen, data, seed)
     if against:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from cappy.cli.options import Layout, Model, Precision, Runtime, Threads, load_scorer
-from cappy.errors import MissingExtraError
+from cappy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from cappy.group import Group
@@ -28,10 +28,11 @@ def zero_shot(
     data: Annotated[Path, typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of the tasks' rows.")],
     templates: Annotated[Path, typer.Option(envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates.")],
     task: Annotated[Optional[list[str]], typer.Option(help="Only this task; may be given again.")] = None,  # noqa: UP045
-    rows: Annotated[Optional[int], typer.Option(min=1, help="Only the first rows of each task.")] = None,  # noqa: UP045
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each task, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides which rows are drawn.")] = 0,
     similarity: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Also measure cosine similarity under this sentence encoder (a folder or hub name)."),
+        typer.Option(help="Measure cosine similarity under this sentence encoder instead of the scorer."),
     ] = None,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the results as JSON.")] = None,  # noqa: UP045
     model: Model = None,
@@ -41,34 +42,37 @@ def zero_shot(
     threads: Threads = 0,
 ) -> None:
     """Accuracy on held-out classification tasks under all their original PromptSource templates."""
-    from cappy.checkpoint.files import atomic_file
+    from cappy.checkpoint.files import atomic_file, check_output
     from cappy.evaluation.report import percent, zero_shot_table
     from cappy.evaluation.tasks import find_tasks
-    from cappy.evaluation.zeroshot import TaskResult, cosine_scores, evaluate_tasks
+    from cappy.evaluation.zeroshot import cosine_scores, evaluate_task
 
-    scorer = load_scorer(model, runtime, layout, precision, threads)
-
-    def scores(groups: Sequence[Group]) -> list[tuple[float, ...]]:
-        return [scored.scores for scored in scorer.score_groups(groups)]
-
-    systems: dict[str, Any] = {"mean": scores}
-    if similarity:
-        embed = _embedder(similarity)
-        systems["similarity"] = lambda groups: cosine_scores(embed, groups)
     tasks = find_tasks(task or [])
-    results: dict[str, list[TaskResult]] = {name: [] for name in systems}
-    for name, system in systems.items():
-        for result in evaluate_tasks(tasks, data, templates, system, rows):
-            results[name].append(result)
-            shown = percent(result.mean) if result.templates else result.note
-            typer.echo(f"{name} {result.task}: {shown}", err=True)
-    own = results.pop("mean")
-    typer.echo(zero_shot_table(own, results))
     if output:
-        everything = {"scorer": repr(scorer), "results": [result.summary() for result in own]}
-        everything |= {name: [result.summary() for result in other] for name, other in results.items()}
+        check_output(output)
+    if similarity:
+        embed, name = _embedder(similarity), f"cosine similarity under {similarity}"
+
+        def system(groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+            return cosine_scores(embed, groups)
+
+    else:
+        scorer = load_scorer(model, runtime, layout, precision, threads)
+        name = repr(scorer)
+
+        def system(groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+            return [scored.scores for scored in scorer.score_groups(groups)]
+
+    results = []
+    for wanted in tasks:
+        result = evaluate_task(wanted, data, templates, system, rows, seed)
+        results.append(result)
+        typer.echo(f"{result.task}: {percent(result.mean) if result.templates else result.note}", err=True)
+    typer.echo(zero_shot_table(results))
+    if output:
+        facts = {"system": name, "rows": rows, "seed": seed, "results": [result.summary() for result in results]}
         with atomic_file(output) as beside:
-            beside.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+            beside.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def _embedder(name: str) -> Any:
@@ -96,7 +100,10 @@ def precision(
     from cappy.evaluation.precision import compare
 
     exact, rounded = (load_scorer(model, "onnx", layout, name, threads) for name in ("fp32", "int8"))
-    result = asdict(compare(exact, rounded, list(read_groups(groups))))
+    labelled = list(read_groups(groups))
+    if not labelled:
+        raise InputError(f"{groups} holds no groups.")
+    result = asdict(compare(exact, rounded, labelled))
     for name, value in result.items():
         typer.echo(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
     if output:

@@ -69,6 +69,8 @@ def _describe(name: str) -> dict[str, Any]:
 
     folder = find_checkpoint(name)
     checkpoint = read_checkpoint(folder)
+    checkpoint.read_weights()
+    _ = checkpoint.tokenizer.vocabulary  # reading both is what shows that they can be read
     damaged = damaged_files(folder)
     if damaged:
         raise CheckpointError(f"{folder}: {', '.join(damaged)} is not what its manifest says; get the checkpoint anew.")

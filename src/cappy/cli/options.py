@@ -37,19 +37,26 @@ def gather_texts(arguments: Sequence[str], file: Path | None) -> list[str]:
     """Return the texts given as arguments, then those of a file, one a line; `-` is standard input in either place."""
     texts: list[str] = []
     for argument in arguments:
-        texts += read_lines(Path("-")) if argument == "-" else [argument]
-    return texts + (read_lines(file) if file else [])
+        texts += _filled(read_lines(Path("-"))) if argument == "-" else [argument]
+    return texts + (_filled(read_lines(file)) if file else [])
+
+
+def _filled(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()]
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return a file's lines that are not blank; `-` is standard input.
+    """Return a file's lines, blank ones too; `-` is standard input.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is no text.
 
     """
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        lines = raw.decode("utf-8-sig").split("\n")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    return [line for line in raw.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+    return [line.rstrip("\r") for line in lines]

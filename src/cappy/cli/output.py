@@ -8,6 +8,9 @@ from typing import Any
 
 import typer
 
+_JOINERS = "\u200c\u200d"
+"""Characters without a width that emoji and several scripts are written with."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line."""
@@ -22,7 +25,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
     table = Table(title=Text(title) if title else None, title_justify="left")
     for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place in numbers else "left", no_wrap=place in numbers)
+        table.add_column(
+            name, justify="right" if place in numbers else "left", no_wrap=place in numbers, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
@@ -32,4 +37,4 @@ def printable(text: str) -> str:
     """Make any text safe to show on one terminal line: no control characters, no lone surrogates."""
     single = " ".join(text.split())
     safe = single.encode("utf-8", "replace").decode("utf-8")
-    return "".join(character if character.isprintable() else "�" for character in safe)
+    return "".join(character if character.isprintable() or character in _JOINERS else "�" for character in safe)

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer
+from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer, read_lines
 from cappy.cli.output import print_json, print_table
 
 
@@ -28,7 +28,7 @@ def rank(
     Example: cappy rank "Is the sky green?" Yes No
     """
     if instruction == "-":
-        instruction = "\n".join(gather_texts(["-"], None))
+        instruction = "\n".join(read_lines(Path("-"))).strip("\n")
     texts = gather_texts(candidates or [], file)
     ranking = load_scorer(model, runtime, layout, precision, threads).rank(instruction, texts, top_k)
     if as_json:

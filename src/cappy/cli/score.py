@@ -30,12 +30,13 @@ def score(
     """Score every row of a file.
 
     A row has an instruction and a response, or a list of responses; the output has the same rows with
-    "score" or "scores" added. Broken rows are reported and left out, the rest is done, and the exit code
-    is then 1. Run the same command again to go on where an interrupted run stopped.
+    "score" or "scores" added, and "tokens_cut" for what did not fit. Broken rows are reported and left
+    out, the rest is done, and the exit code is 1. Run the same command again to go on where an interrupted run stopped.
     """
     from cappy.data.rows import json_rows, scan_rows
-    from cappy.filescore import Columns, json_line, score_file, score_stream, write_rows
+    from cappy.filescore import Columns, score_file, score_stream
     from cappy.progress import progress_bar
+    from cappy.tables import check_table_output, json_line, write_rows
 
     scorer = load_scorer(model, runtime, layout, precision, threads)
     columns = Columns(instruction_column, response_column, responses_column)
@@ -53,9 +54,11 @@ def score(
         if str(output) == "-":
             for row in scored:
                 sys.stdout.buffer.write(json_line(row))
-            sys.stdout.buffer.flush()
+                sys.stdout.buffer.flush()
         else:
-            write_rows(output, scored)
+            check_table_output(output)
+            whole = list(scored)
+            write_rows(output, lambda: whole)
     else:
         with progress_bar("scoring", None) as advance:
             score_file(scorer, file, output, columns, report, advance)

@@ -15,6 +15,7 @@ from typing import Any
 
 from cappy.data.rows import read_rows
 from cappy.data.text import normalise
+from cappy.errors import InputError
 from cappy.group import Group
 
 SHINGLE = 6
@@ -73,6 +74,8 @@ def _strings(value: Any) -> Iterator[str]:
 
 def read_evaluation_texts(folder: Path) -> EvaluationTexts:
     """Index the rows of every data file in `folder`."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder of evaluation files.")
     endings = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".parquet")
     files = sorted(path for path in folder.iterdir() if path.name.endswith(endings))
     return EvaluationTexts((path.name, row) for path in files for row in read_rows(path))

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,8 +61,16 @@ def scan_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
         else:
             with _bytes(path) as stream:
                 yield from _csv_rows(stream) if format_of(path) == "csv" else json_rows(stream)
-    except (OSError, EOFError) as error:
+    except _unreadable() as error:
         raise InputError(f"{path} cannot be read ({error}).") from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Return what a damaged or missing file raises, compressed ones included."""
+    known: list[type[Exception]] = [OSError, EOFError, zlib.error]
+    if "zstandard" in sys.modules:
+        known.append(sys.modules["zstandard"].ZstdError)
+    return tuple(known)
 
 
 def json_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
@@ -83,7 +92,13 @@ def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
     # The standard limit of 131,072 characters a cell is less than a long instruction.
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(lines)
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        names = list(reader.fieldnames or ())
+    except csv.Error as error:
+        raise InputError(f"the heading is not CSV ({error}).") from error
+    if len(set(names)) < len(names):
+        raise InputError(f"the heading names a column twice: {', '.join(names)}.")
     while True:
         try:
             row = next(reader)

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cappy.evaluation.zeroshot import TaskResult
 
 
-def zero_shot_table(results: Sequence[TaskResult], baselines: Mapping[str, Sequence[TaskResult]]) -> str:
-    """Return a Markdown table: a row a task, accuracies in percent, other systems' means beside them."""
-    names = list(baselines)
-    heading = ["task", "rows", "templates", "majority", *names, "mean", "median", "worst", "best"]
-    lines = [f"| {' | '.join(heading)} |", f"|{'---|' * len(heading)}"]
-    others = {name: {result.task: result for result in baselines[name]} for name in names}
+def zero_shot_table(results: Sequence[TaskResult]) -> str:
+    """Return a Markdown table, a row a task, accuracies in percent; tasks without a result say why below it."""
+    heading = ["task", "rows", "templates", "majority", "mean", "median", "worst", "best"]
+    lines = [heading, ["---"] * len(heading)]
     for result in results:
         if not result.templates:
-            lines.append(f"| {result.task} | {result.rows} |{' — |' * (len(heading) - 2)}")
+            lines.append([result.task, str(result.rows), *["—"] * (len(heading) - 2)])
             continue
         figures = result.summary()
-        beside = [percent(others[name][result.task].mean) for name in names]
-        own = [percent(figures[key]) for key in ("mean", "median", "worst", "best")]
-        cells = [result.task, str(result.rows), str(len(result.templates)), percent(result.majority), *beside, *own]
-        lines.append(f"| {' | '.join(cells)} |")
+        own = [percent(figures[key]) for key in ("majority", "mean", "median", "worst", "best")]
+        lines.append([result.task, str(result.rows), str(len(result.templates)), *own])
     done = [result for result in results if result.templates]
     if len(done) > 1:
-        means = [percent(sum(others[n][r.task].mean for r in done) / len(done)) for n in names]
-        majority = percent(sum(r.majority for r in done) / len(done))
-        average = percent(sum(r.mean for r in done) / len(done))
-        cells = ["**average**", "", "", majority, *means, f"**{average}**", "", "", ""]
-        lines.append(f"| {' | '.join(cells)} |")
+        averages = [sum(values) / len(done) for values in zip(*((r.majority, r.mean) for r in done), strict=True)]
+        lines.append(["**average**", "", "", *map(percent, averages), "", "", ""])
     notes = [f"{result.task}: {result.note}." for result in results if result.note]
-    return "\n".join([*lines, *(["", *notes] if notes else [])])
+    return "\n".join([f"| {' | '.join(line)} |" for line in lines] + (["", *notes] if notes else []))
 
 
 def percent(share: float) -> str:

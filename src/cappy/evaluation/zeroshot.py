@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -68,30 +69,24 @@ def majority_baseline(groups: Sequence[Group]) -> float:
     return right.most_common(1)[0][1] / len(groups)
 
 
-def evaluate_task(task: Task, data: Path, templates: Path, score: ScoreGroups, limit: int | None) -> TaskResult:
-    """Measure one task; `limit` takes only the first rows."""
+def evaluate_task(
+    task: Task, data: Path, templates: Path, score: ScoreGroups, limit: int | None = None, seed: int = 0
+) -> TaskResult:
+    """Measure one task; `limit` rows are drawn at random by `seed`, all are taken unless it is given."""
     rows = task_rows(task, data)
     if rows is None:
         return TaskResult(task.name, 0, 0.0, 0.0, (), f"no file {task.file} in the folder")
-    rendered = render_task(task, rows[:limit], templates)
+    if limit is not None and limit < len(rows):
+        rows = random.Random(f"{seed}:{task.name}").sample(rows, limit)
+    rendered = render_task(task, rows, templates)
     skipped = [f"template {part.template!r} skipped: {part.skipped}" for part in rendered if not part.groups]
     used = [part for part in rendered if part.groups]
     results = [TemplateResult(p.template, len(p.groups), accuracy(p.groups, score(p.groups))) for p in used]
     if not used:
-        return TaskResult(task.name, len(rows[:limit]), 0.0, 0.0, (), "; ".join(skipped))
+        return TaskResult(task.name, len(rows), 0.0, 0.0, (), "; ".join(skipped))
     first = used[0].groups
     chance = fmean(1 / len(group.candidates) for group in first)
-    return TaskResult(
-        task.name, len(rows[:limit]), majority_baseline(first), chance, tuple(results), "; ".join(skipped)
-    )
-
-
-def evaluate_tasks(
-    tasks: Sequence[Task], data: Path, templates: Path, score: ScoreGroups, limit: int | None = None
-) -> Iterator[TaskResult]:
-    """Measure tasks one after the other."""
-    for task in tasks:
-        yield evaluate_task(task, data, templates, score, limit)
+    return TaskResult(task.name, len(rows), majority_baseline(first), chance, tuple(results), "; ".join(skipped))
 
 
 def cosine_scores(embed: Callable[[Sequence[str]], NDArray[Any]], groups: Sequence[Group]) -> list[list[float]]:

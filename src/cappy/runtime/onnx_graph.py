@@ -128,22 +128,23 @@ class _Operand:
 class _Prefix:
     """What candidates need of their instructions besides keys and values; the same in every layer.
 
-    `columns` [prefixes, heads, longest, 2] and `row` [prefixes, heads, 1, head size + 2] complete the
-    keys, `nothing` [prefixes, heads, 1, head size] completes the values; see `_attend_behind`.
+    `columns` [prefixes, heads, longest, 2] completes the keys, `key` [prefixes, heads, 1, head size + 2] and
+    `value` [prefixes, heads, 1, head size + 1] stand for the candidate's own part; see `_attend_behind`.
     """
 
     rows: _Rows
     columns: str
-    row: str
-    nothing: str
+    key: str
+    value: str
 
 
 class EncoderGraph:
     """Builds the graph of one encoder in one layout and precision."""
 
-    def __init__(self, spec: EncoderSpec, layout: str, precision: str) -> None:
-        """Start a graph; `precision` is `fp32` or `int8`."""
+    def __init__(self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False) -> None:
+        """Start a graph; `precision` is `fp32` or `int8`, `half_tables` says that embeddings are stored in float16."""
         self.spec, self.layout, self.precision = spec, layout, precision
+        self.table_type = TensorProto.FLOAT16 if half_tables else TensorProto.FLOAT
         self.graph = Graph()
 
     def build(self) -> ModelProto:
@@ -203,17 +204,15 @@ class EncoderGraph:
     def _prefix_context(self, rows: _Rows) -> _Prefix:
         """Prepare the parts of the completed keys and values that are the same in every layer."""
         graph, heads, size = self.graph, self.spec.heads, self.spec.head_size
-        count = graph.add("Shape", [rows.index], start=0, end=1)
         bias = graph.transpose(rows.bias, 0, 1, 3, 2)  # [prefixes, 1, longest, 1]
         columns = graph.add("Concat", [graph.add("Sub", [bias, bias]), bias], axis=3)
         tiled = graph.add("Tile", [columns, graph.ints(1, heads, 1, 1)])
-        row = np.zeros((1, heads, 1, size + 2), dtype=np.float32)
-        row[..., size] = 1
-        rest = graph.ints(heads, 1, size + 2)
-        complete = graph.add("Expand", [graph.constant(row), graph.add("Concat", [count, rest], axis=0)])
-        nothing = graph.constant(np.zeros((1, heads, 1, size), dtype=np.float32))
-        shape = graph.add("Concat", [count, graph.ints(heads, 1, size)], axis=0)
-        return _Prefix(rows, tiled, complete, graph.add("Expand", [nothing, shape]))
+        key, value = (np.zeros((1, heads, 1, size + more), dtype=np.float32) for more in (2, 1))
+        key[..., size] = value[..., size] = 1
+        count = graph.add("Shape", [rows.index], start=0, end=1)
+        repeat = graph.add("Concat", [count, graph.ints(1, 1, 1)], axis=0)
+        extra = (graph.add("Tile", [graph.constant(row), repeat]) for row in (key, value))
+        return _Prefix(rows, tiled, *extra)
 
     def _embed(self, name: str) -> str:
         """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
@@ -223,7 +222,7 @@ class EncoderGraph:
         parts = []
         for part, count in rows.items():
             shape = (count, spec.hidden)
-            table = graph.weight(f"{spec.embeddings}{part}_embeddings.weight", shape, TensorProto.FLOAT16)
+            table = graph.weight(f"{spec.embeddings}{part}_embeddings.weight", shape, self.table_type)
             found = graph.take(table, graph.input(f"{name}_{part}", 1))
             parts.append(graph.add("Cast", [found], to=TensorProto.FLOAT))
         total = graph.add("Add", [graph.add("Add", parts[:2]), parts[2]])
@@ -317,11 +316,36 @@ class EncoderGraph:
     def _attend_own(self, query: str, key: str, value: str, places: _Queries, rows: _Rows) -> str:
         """Full attention within each row: packed in and out."""
         graph = self.graph
-        scores = graph.add(
-            "FusedMatMul", [self._heads(query, places.own), self._heads(key, rows.index)], MICROSOFT, transB=1
-        )
-        weights = graph.add("Softmax", [graph.add("Add", [scores, rows.bias])], axis=-1)
-        return self._unheads(graph.add("MatMul", [weights, self._heads(value, rows.index)]), places.own_inverse)
+        keys, values = self._heads(key, rows.index), self._counted(value, rows)
+        scores = graph.add("FusedMatMul", [self._heads(query, places.own), keys], MICROSOFT, transB=1)
+        mixed, *_ = self._weigh(graph.add("Add", [scores, rows.bias]), values)
+        return self._unheads(mixed, places.own_inverse)
+
+    def _counted(self, value: str, rows: _Rows) -> str:
+        """Pad values and add a column of ones: [rows, heads, longest, head size + 1]."""
+        graph = self.graph
+        padded = self._heads(value, rows.index)
+        one = [graph.ints(0), graph.ints(1), graph.ints(3)]
+        column = graph.add("Slice", [padded, *one])
+        zeros = graph.add("Sub", [column, column])
+        return str(graph.add("Concat", [padded, graph.add("Add", [zeros, self._one()])], axis=3))
+
+    def _one(self) -> str:
+        return self.graph.constant(np.array(1, dtype=np.float32))
+
+    def _weigh(self, scores: str, values: str) -> tuple[str, str, str, str]:
+        """Softmax of `scores` times `values`, whose last column is ones.
+
+        The product gives the softmax's denominator too, summed key after key: padding adds zeros at the end
+        and changes no bit. An ordinary sum, vector by vector, would depend on the padded width, and one bit is
+        enough to tip a rounding to int8. Returns the result, the unnormalised weights, their sums and the maxima.
+        """
+        graph = self.graph
+        highest = graph.add("ReduceMax", [scores, graph.ints(-1)], keepdims=1)
+        raised = graph.add("Exp", [graph.add("Sub", [scores, highest])])
+        product = graph.add("MatMul", [raised, values])
+        mixed, total = graph.add("Split", [product, graph.ints(self.spec.head_size, 1)], outputs=2, axis=-1)
+        return graph.add("Div", [mixed, total]), raised, total, highest
 
     def _attend_behind(
         self,
@@ -343,20 +367,19 @@ class EncoderGraph:
         from_self, log_sum = self._attend_self(query, own_kv, places, own)
         behind = graph.transpose(graph.take(log_sum, places.own_of_row), 0, 2, 1)
         level = graph.add("Unsqueeze", [behind, graph.ints(3)])
-        ones = graph.add("Add", [graph.add("Sub", [level, level]), graph.constant(np.array(1, dtype=np.float32))])
+        ones = graph.add("Add", [graph.add("Sub", [level, level]), self._one()])
         queries = graph.add("Concat", [self._heads(query, places.row), level, ones], axis=3)
         keys = graph.add("Concat", [self._heads(prefix_kv[0], prefix.rows.index), prefix.columns], axis=3)
-        keys = graph.add("Concat", [keys, prefix.row], axis=2)
-        values = graph.add("Concat", [self._heads(prefix_kv[1], prefix.rows.index), prefix.nothing], axis=2)
+        keys = graph.add("Concat", [keys, prefix.key], axis=2)
+        values = graph.add("Concat", [self._counted(prefix_kv[1], prefix.rows), prefix.value], axis=2)
         scores = graph.add("FusedMatMul", [queries, keys], MICROSOFT, transB=1)
-        weights = graph.add("Softmax", [scores], axis=-1)
-        from_prefix = self._unheads(graph.add("MatMul", [weights, values]), places.row_inverse)
+        mixed, raised, total, _ = self._weigh(scores, values)
         last = [graph.ints(-1), graph.ints(np.iinfo(np.int64).max), graph.ints(3)]
-        own_share = graph.transpose(graph.add("Slice", [weights, *last]), 0, 2, 1, 3)
-        shares = graph.take(graph.reshape(own_share, -1, self.spec.heads, 1), places.row_inverse)
+        share = graph.transpose(graph.add("Div", [graph.add("Slice", [raised, *last]), total]), 0, 2, 1, 3)
+        shares = graph.take(graph.reshape(share, -1, self.spec.heads, 1), places.row_inverse)
         split = graph.reshape(from_self, -1, self.spec.heads, self.spec.head_size)
         weighted = graph.reshape(graph.add("Mul", [split, shares]), -1, self.spec.hidden)
-        return str(graph.add("Add", [from_prefix, weighted]))
+        return str(graph.add("Add", [self._unheads(mixed, places.row_inverse), weighted]))
 
     def _attend_self(self, query: str, own_kv: tuple[str, str], places: _Queries, own: _Rows) -> tuple[str, str]:
         """Attention of candidates' tokens within their candidate.
@@ -364,21 +387,19 @@ class EncoderGraph:
         Returns the packed result [tokens, hidden] and the log-sum-exp of the logits [padded tokens, heads].
         """
         graph = self.graph
-        key, value = (self._heads(part, own.index) for part in own_kv)
+        key, value = self._heads(own_kv[0], own.index), self._counted(own_kv[1], own)
         product = graph.add("FusedMatMul", [self._heads(query, places.own), key], MICROSOFT, transB=1)
-        scores = graph.add("Add", [product, own.bias])
-        highest = graph.add("ReduceMax", [scores, graph.ints(-1)], keepdims=1)
-        raised = graph.add("Exp", [graph.add("Sub", [scores, highest])])
-        total = graph.add("ReduceSum", [raised, graph.ints(-1)], keepdims=1)
-        mixed = graph.add("Div", [graph.add("MatMul", [raised, value]), total])
+        mixed, _, total, highest = self._weigh(graph.add("Add", [product, own.bias]), value)
         log_sum = graph.add("Add", [highest, graph.add("Log", [total])])
         by_token = graph.reshape(graph.transpose(log_sum, 0, 2, 1, 3), -1, self.spec.heads)
         return self._unheads(mixed, places.own_inverse), by_token
 
 
-def build_graph(spec: EncoderSpec, layout: str, precision: str) -> tuple[bytes, dict[str, tuple[int, ...]]]:
+def build_graph(
+    spec: EncoderSpec, layout: str, precision: str, half_tables: bool
+) -> tuple[bytes, dict[str, tuple[int, ...]]]:
     """Return the serialised graph and the names and shapes of the weights it wants."""
-    builder = EncoderGraph(spec, layout, precision)
+    builder = EncoderGraph(spec, layout, precision, half_tables)
     model = builder.build()
     return model.SerializeToString(), {name: shape for name, (_, shape) in builder.graph.weights.items()}
 

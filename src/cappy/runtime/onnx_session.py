@@ -23,7 +23,8 @@ class OnnxRuntime:
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
         """Make a session; `threads` 0 takes one a core."""
         self.layout = layout
-        graph, shapes = build_graph(spec, layout, precision)
+        half = all(a.dtype == np.float16 for name, a in weights.items() if name.endswith(_EMBEDDING_TABLE))
+        graph, shapes = build_graph(spec, layout, precision, half)
         levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
         arrays = {name: graph_weight(name, weights, spec.head_size, levels) for name in shapes}
         options = ort.SessionOptions()
@@ -65,7 +66,8 @@ def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
 
 def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Index packed queries behind their prefixes, and lead from there to their places in the segments."""
-    row, _, row_inverse = spread(row_lengths)
+    # A row of one would take another multiplication routine than a row of two, and round otherwise.
+    row, _, row_inverse = spread(row_lengths, at_least=2)
     return {
         f"{name}_row": row,
         f"{name}_row_inverse": row_inverse,
@@ -95,7 +97,9 @@ def graph_weight(name: str, weights: Weights, head_size: int, levels: int) -> ND
     """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps."""
     stem, _, leaf = name.rpartition(".")
     if name.endswith(_EMBEDDING_TABLE):
-        return np.ascontiguousarray(weights[name], dtype=np.float16)
+        return np.ascontiguousarray(
+            weights[name] if weights[name].dtype == np.float16 else weights[name].astype(np.float32)
+        )
     exact = weights[f"{stem}.weight" if leaf in ("int8", "scale") else name].astype(np.float32)
     if stem.endswith("attention.self.query"):
         exact /= np.float32(np.sqrt(head_size))

@@ -6,13 +6,10 @@ import torch
 from torch import Tensor
 
 
-def regression_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared error against labels in [0, 1] (Cappy, Tan et al., 2023, section 3.2)."""
-    return torch.mean((scores - labels) ** 2)
+def regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Mean squared error against labels in [0, 1] (Tan et al., 2023, section 3.2), averaged within each group first.
 
-
-def balanced_regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Mean squared error, averaged within each group first: a group of many candidates weighs as much as one of two.
+    A group of many candidates then weighs as much as one of two.
 
     `group` [candidates] tells which of `groups` groups a candidate belongs to.
     """

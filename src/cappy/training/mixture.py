@@ -82,7 +82,7 @@ def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[st
 
 
 def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> list[dict[str, Any]]:
-    """Take up to `count` rows at random; a rare label (under 20%) is taken whole before the rest."""
+    """Take up to `count` rows at random; of a few labels each gets an equal share, or all it has."""
     draw.shuffle(rows)
     if len(rows) <= count:
         return rows

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from cappy.checkpoint.files import atomic_file
-from cappy.checkpoint.save import save_checkpoint, scorer_config
+from cappy.checkpoint.save import save_checkpoint, scorer_config, sha256
 from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.contamination import read_evaluation_texts, without_overlaps
 from cappy.group import Group
@@ -81,7 +81,8 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     def evaluate(model: Encoder) -> str:
         return describe(development_figures(model, held_out[:DEVELOPMENT_GROUPS], conventions))
 
-    trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed)
+    origin = f"{sha256(folder / 'model.safetensors')} {len(encoded)} groups {tokens} tokens"
+    trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
     trainer.run(encoded, options.budget, evaluate=evaluate)
     figures = development_figures(trainer.model, held_out, conventions)
     facts = run_facts(recipe, options, training, trainer, figures)

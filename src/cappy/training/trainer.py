@@ -25,7 +25,7 @@ from cappy.errors import InputError
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, endless_batches, epoch_batches, pack_training
-from cappy.training.losses import balanced_regression_loss, listwise_loss
+from cappy.training.losses import listwise_loss, regression_loss
 from cappy.training.recipes import Recipe
 
 log = logging.getLogger("cappy.training")
@@ -91,13 +91,17 @@ class Trainer:
         conventions: Conventions,
         folder: Path,
         seed: int,
-        dtype: torch.dtype | None = None,
+        origin: str = "",
     ) -> None:
-        """Prepare a run from `weights`; a state already in `folder` is resumed."""
+        """Prepare a run from `weights`; a state already in `folder` is resumed.
+
+        `origin` identifies encoder and data: a state of another origin is not resumed.
+        """
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.recipe, self.conventions, self.folder, self.seed = recipe, conventions, folder, seed
-        self.dtype = dtype or training_dtype(self.device)
+        self.dtype = training_dtype(self.device)
+        self.identity = {"seed": seed, "recipe": asdict(recipe), "origin": origin}
         masters = {name: weights[name].to(self.device, torch.float32).clone() for name in spec.shapes()}
         self.masters = {name: tensor.requires_grad_() for name, tensor in masters.items()}
         self.model = Encoder(spec, {name: t.detach().to(self.dtype).clone() for name, t in masters.items()})
@@ -107,6 +111,7 @@ class Trainer:
         options = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(options, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
         self.progress = Progress()
+        self._updating = False
         if (folder / "state").exists():
             self._resume()
 
@@ -134,6 +139,7 @@ class Trainer:
                 losses.append(loss)
                 state.step, state.epoch, state.batch = state.step + 1, epoch, number
                 state.tokens += tokens
+                self._updating = False
                 now = time.monotonic()
                 state.seconds += now - begun
                 if state.step % 25 == 0:
@@ -146,7 +152,8 @@ class Trainer:
                     log.info("step %d: %s", state.step, evaluate(self.model))
                     evaluated = time.monotonic()
         finally:
-            self.save()
+            if not self._updating:  # stopped amid an update, the state before the last save is the one that counts
+                self.save()
         if evaluate:
             log.info("step %d, the end: %s", state.step, evaluate(self.model))
 
@@ -163,7 +170,7 @@ class Trainer:
         batch, label_array, number_array = pack_training(groups, self.conventions)
         labels, numbers = torch.from_numpy(label_array), torch.from_numpy(number_array)
         scores = self.model(batch).float().cpu()
-        loss = balanced_regression_loss(scores, labels, numbers, len(groups))
+        loss = regression_loss(scores, labels, numbers, len(groups))
         if self.recipe.listwise:
             ranking = listwise_loss(scores, labels, numbers, len(groups), self.recipe.temperature)
             loss = loss + self.recipe.listwise * ranking
@@ -173,6 +180,7 @@ class Trainer:
 
     def _update(self, rate: float) -> None:
         """Move the masters by the gradients of the working copy, and copy them back."""
+        self._updating = True
         for name, parameter in self.model.named_parameters():
             self.masters[name].grad = None if parameter.grad is None else parameter.grad.to(torch.float32)
             parameter.grad = None
@@ -192,23 +200,25 @@ class Trainer:
                 tensors[f"{key}:{name}"] = value.detach().cpu()
         with atomic_folder(self.folder / "state") as target:
             save_file(tensors, target / "state.safetensors")
-            facts = {"progress": asdict(self.progress), "seed": self.seed, "recipe": asdict(self.recipe)}
+            facts = {"progress": asdict(self.progress), **self.identity}
             (target / "progress.json").write_text(json.dumps(facts, indent=1))
 
     def _resume(self) -> None:
         """Read the state of a stopped run of the same recipe and seed."""
         facts = json.loads((self.folder / "state" / "progress.json").read_text())
-        mine = json.loads(json.dumps({"seed": self.seed, "recipe": asdict(self.recipe)}))
-        if {key: facts[key] for key in mine} != mine:
-            raise InputError(f"{self.folder} holds a run of another recipe or seed; give another folder.")
+        mine = json.loads(json.dumps(self.identity))
+        if {key: facts.get(key) for key in mine} != mine:
+            raise InputError(
+                f"{self.folder} holds a run of another recipe, seed, encoder or data; give another folder."
+            )
         tensors = load_file(self.folder / "state" / "state.safetensors")
         self.progress = Progress(**facts["progress"])
         with torch.no_grad():
             for name, tensor in self.masters.items():
                 tensor.copy_(tensors[f"weight:{name}"])
-                state = {key: tensors.get(f"{key}:{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-                if state["step"] is not None:
-                    self.optimizer.state[tensor] = {key: value for key, value in state.items() if value is not None}
+                if f"step:{name}" in tensors:
+                    moments = {key: tensors[f"{key}:{name}"].to(self.device) for key in ("exp_avg", "exp_avg_sq")}
+                    self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"], **moments}
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(self.masters[name])
         log.info("resuming at step %d", self.progress.step)

@@ -1,0 +1,78 @@
+"""A journal of finished work beside an output file: what an interrupted run goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cappy.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two runs on one output are not told apart
+    fcntl = None  # type: ignore[assignment]
+
+
+class Journal:
+    """Outcomes of an input's rows in order, a line of JSON each, appended and synced as they are finished.
+
+    The name holds a hash of what the work depends on, so work of other input or another scorer is
+    neither continued nor destroyed. One run at a time may hold it.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        """Wrap an open file; `open_journal` prepares it."""
+        self.path, self._file = path, file
+        self.done = 0
+
+    def append(self, outcomes: Sequence[Any]) -> None:
+        """Write outcomes and make sure they are on the disk."""
+        self._file.write(b"".join(json.dumps(outcome).encode() + b"\n" for outcome in outcomes))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.done += len(outcomes)
+
+    def outcomes(self) -> Iterator[Any]:
+        """Read all outcomes from the first."""
+        self._file.seek(0)
+        for line in self._file:
+            yield json.loads(line)
+
+    def resume(self) -> None:
+        """Count the whole lines and cut off one that a crash left half written."""
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1
+        self._file.truncate(whole)
+        self._file.seek(whole)
+        self.done = content.count(b"\n")
+
+
+@contextmanager
+def open_journal(target: Path, identity: Mapping[str, Any]) -> Iterator[Journal]:
+    """Open the journal of `target` for work described by `identity`; it is removed when the block ends well.
+
+    Raises:
+        InputError: another run holds it, or it cannot be written.
+
+    """
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    path = target.with_name(f".{target.name}.{key}.progress")
+    try:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise InputError(f"another run is writing {target}.") from error
+            journal = Journal(path, file)
+            journal.resume()
+            yield journal
+            path.unlink()
+    except OSError as error:
+        raise InputError(f"{target} cannot be written ({error.strerror or error}).") from error

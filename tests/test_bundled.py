@@ -1,0 +1,71 @@
+"""The scorer in the package: that it is whole, small, and scores what it scored when it was released."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+import cappy
+from cappy.checkpoint.find import bundled_folder
+from cappy.checkpoint.save import damaged_files
+
+GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
+
+
+def test_the_package_holds_a_whole_checkpoint_of_the_size_promised() -> None:
+    folder = bundled_folder()
+    assert damaged_files(folder) == []
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 60e6
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for part in ("## Training", "## Data and licences", "## Held-out tasks", "## int8 against fp32", "## Limits"):
+        assert part in card
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_golden_scores(precision: str) -> None:
+    scorer = cappy.load(precision=precision)
+    pairs = [(pair["instruction"], [pair["response"]]) for pair in GOLDEN]
+    got = [scored.scores[0] for scored in scorer.score_groups(pairs)]
+    # other processors round int8 products the same way but add float32 in another order
+    assert got == pytest.approx([pair[precision] for pair in GOLDEN], abs=1e-4 if precision == "fp32" else 2e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_company_changes_nothing(precision: str) -> None:
+    """The promise on the real encoder: rounding could tip over by a single bit that padding changed."""
+    draw = random.Random(0)
+    words = "the cat wrote seven long letters to Paris while London burned quietly near two rivers".split()
+
+    def text(longest: int) -> str:
+        return " ".join(draw.choices(words, k=draw.randint(1, longest)))
+
+    scorer = cappy.load(precision=precision)
+    groups = [(text(90), [text(40) for _ in range(draw.randint(1, 9))]) for _ in range(30)]
+    for (instruction, responses), together in zip(groups, scorer.score_groups(groups), strict=True):
+        alone = [scorer.score(instruction, response) for response in responses]
+        assert together.scores == pytest.approx(alone, abs=1e-5)
+
+
+def test_the_examples_come_out_right() -> None:
+    scorer = cappy.load()
+    assert (
+        scorer.rank("The Danube flows into the Black Sea. Into which sea does it flow?", ["the Black Sea", "Europe"])[
+            0
+        ].index
+        == 0
+    )
+    reviews = cappy.Classifier(["negative", "positive"], "{text}\nIs this review positive or negative?", scorer=scorer)
+    assert reviews.predict(["A wonderful, moving film.", "Dull and far too long."]).tolist() == ["positive", "negative"]
+
+
+def test_the_demo_runs_as_it_stands() -> None:
+    import subprocess
+    import sys
+
+    demo = Path(__file__).parent.parent / "examples" / "demo.py"
+    run = subprocess.run([sys.executable, str(demo)], check=True, capture_output=True, text=True)
+    assert "Ranking candidate answers" in run.stdout
+    assert run.stdout.count("score") >= 5
