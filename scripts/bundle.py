@@ -1,10 +1,10 @@
 r"""Put a trained checkpoint into the package: its weights, its settings, and a model card with its measurements.
 
-    cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
-    cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES -o zero-shot.json
-    cappy eval zero-shot --similarity ENCODER --data EVAL --templates TEMPLATES -o similarity.json
-    cappy eval precision runs/groups.development.parquet -m runs/mini/checkpoint -o precision.json
-    python scripts/bundle.py runs/mini --zero-shot zero-shot.json --baseline similarity.json \
+cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
+cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES -o zero-shot.json
+cappy eval zero-shot --similarity ENCODER --data EVAL --templates TEMPLATES -o similarity.json
+cappy eval precision runs/groups.development.parquet -m runs/mini/checkpoint -o precision.json
+python scripts/bundle.py runs/mini --zero-shot zero-shot.json --baseline similarity.json \
         --precision-figures precision.json --precision int8
 """
 
