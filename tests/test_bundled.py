@@ -51,12 +51,9 @@ def test_company_changes_nothing(precision: str) -> None:
 
 def test_the_examples_come_out_right() -> None:
     scorer = cappy.load()
-    assert (
-        scorer.rank("The Danube flows into the Black Sea. Into which sea does it flow?", ["the Black Sea", "Europe"])[
-            0
-        ].index
-        == 0
-    )
+    headlines = ["Council bans all cars from the city centre", "Harbour bridge to close for repairs until spring"]
+    article = "The city council voted to close the old harbour bridge for repairs until spring."
+    assert scorer.rank(f"Write a headline for this article: {article}", headlines).best.index == 1
     reviews = cappy.Classifier(["negative", "positive"], "{text}\nIs this review positive or negative?", scorer=scorer)
     assert reviews.predict(["A wonderful, moving film.", "Dull and far too long."]).tolist() == ["positive", "negative"]
 
