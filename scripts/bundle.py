@@ -46,6 +46,8 @@ def zero_shot_section(results: dict[str, Any], baseline: dict[str, Any], command
     lines = [f"| {' | '.join(map(str, row))} |" for row in table]
     notes = [f"{row['task']}: {row['note']}." for row in results["results"] if row.get("note")]
     intro = f"Accuracy in percent over all original PromptSource templates of each task (`{command}`)."
+    intro += " The untrained encoder is cosine similarity under the encoder that training started from"
+    intro += f", on at most {baseline['rows']} rows a task." if baseline.get("rows") else "."
     return "\n".join(["## Held-out tasks, zero-shot", "", intro, "", *lines, "", *notes, ""])
 
 

@@ -23,6 +23,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield beside
         for path in beside.rglob("*"):
             if path.is_file():
+                path.chmod(0o666 & ~_umask())  # safetensors writes files that nobody else may read
                 sync(path)
         beside.chmod(0o777 & ~_umask())
         if target.exists():
