@@ -16,6 +16,7 @@ import cappy
 from cappy.cli import classify, data, evaluate, models, rank, score, train
 from cappy.errors import CappyError, CheckpointError
 
+INTERRUPTED = 130
 HELP = """Judge how correct responses to an instruction are, with a small scorer that works offline.
 
 Start with: cappy rank "What is the capital of France?" Paris London Rome
@@ -64,7 +65,10 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
+        if code == INTERRUPTED:  # typer has caught it before us
+            raise KeyboardInterrupt
+        return code
     except CappyError as error:
         typer.echo(f"cappy: {error}", err=True)
         return 3 if isinstance(error, CheckpointError) else 2
@@ -72,7 +76,7 @@ def _run() -> int:
         typer.echo(
             "cappy: interrupted; scoring a file and training go on when the same command is run again.", err=True
         )
-        return 130
+        return INTERRUPTED
     except OSError as error:
         typer.echo(f"cappy: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", err=True)
         return 2
