@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,19 @@ def test_predicts_the_best_scored_choice(scorer: cappy.Scorer) -> None:
     assert shares.shape == (3, 2)
     assert shares.sum(axis=1) == pytest.approx(1)
     assert classifier.predict([]).shape == (0,)
+
+
+def test_long_texts_have_the_room_that_the_choices_leave(scorer: cappy.Scorer) -> None:
+    text = " ".join(["river", "fire", "wind"] * 24)  # fits 96 tokens beside a choice of one, not beside a budget of 32
+    choices = ["good", "bad"]
+    assert scorer.rank(text, choices)[0].cut
+    fitting = scorer.for_choices(choices)
+    assert not fitting.rank(text, choices)[0].cut
+    scores = fitting.score(text, choices) / 0.15
+    logits = Classifier(choices, scorer=scorer).decision_function([text])[0]
+    assert logits[::-1] == pytest.approx(scores, abs=1e-4)  # classes are sorted: bad, good
+    assert scorer.for_choices(["good"]).score(TEXTS[0], "good") == pytest.approx(scorer.score(TEXTS[0], "good"))
+    assert pickle.loads(pickle.dumps(fitting)).limits == fitting.limits  # noqa: S301
 
 
 def test_braces_in_texts_are_just_text(scorer: cappy.Scorer) -> None:

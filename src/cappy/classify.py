@@ -151,7 +151,7 @@ class Classifier:
         # Plain replacement, not str.format: texts and templates may hold braces of their own.
         template = self.instruction.replace("{choices}", listed)
         groups = ((template.replace("{text}", _text(number, text)), choices) for number, text in enumerate(texts))
-        scores = [scored.scores for scored in self.scorer.score_groups(groups)]
+        scores = [scored.scores for scored in self.scorer.for_choices(choices).score_groups(groups)]
         return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))[:, self._columns]
 
 

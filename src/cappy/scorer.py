@@ -124,6 +124,17 @@ class Scorer:
         texts = list(candidates)
         return Ranking.of(instruction, texts, self._score_group(instruction, texts), top_k)
 
+    def for_choices(self, choices: Iterable[str]) -> Scorer:
+        """Return this scorer with limits made for a closed set of choices, which leave instructions more room.
+
+        In the shared layout an instruction has what the response budget leaves; where the longest response is known,
+        the budget need be no larger than that. Scores change only for instructions that would have been cut.
+        """
+        longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices))), default=0)
+        limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
+        options = {**self._options, "response_tokens": limits.response_tokens}
+        return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options)
+
     def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
         """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cappy.data.promptsource import Template, choice_group, read_templates
+from cappy.data.promptsource import Rendering, Template, choice_group, read_templates
 from cappy.errors import InputError
 
 YAML = """
@@ -71,6 +71,14 @@ def test_choices_of_the_row(tmp_path: Path) -> None:
     assert rendering is not None
     assert rendering.choices == ("a b", "c")
     assert rendering.references == ("c",)
+
+
+def test_a_choice_written_twice_is_one_and_look_alikes_are_refused(tmp_path: Path) -> None:
+    twice = Rendering("?", ("b",), ("a", "b", "a"))
+    group = choice_group(twice, "task", "template")
+    assert group is not None
+    assert [(c.text, c.label) for c in group.candidates] == [("a", 0.0), ("b", 1.0)]
+    assert choice_group(Rendering("?", ("5",), ("5", "-5")), "task", "template") is None
 
 
 def test_templates_run_in_a_sandbox() -> None:

@@ -128,7 +128,7 @@ def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert
     assert first != second
 
 
-def encoded(data: Path, bert: Path, most: int = 8) -> list[TrainingGroup]:
+def encoded(data: Path, bert: Path, most: int = 8, short_words: int = 0) -> list[TrainingGroup]:
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.layout import Conventions
     from cappy.training.run import training_limits
@@ -136,13 +136,21 @@ def encoded(data: Path, bert: Path, most: int = 8) -> list[TrainingGroup]:
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
     training, _ = build_mixture(RECIPE, data, 0)
-    return encode_groups(training, checkpoint.tokenizer, conventions, training_limits(RECIPE), most, 0)
+    return encode_groups(training, checkpoint.tokenizer, conventions, training_limits(RECIPE), most, 0, short_words)
 
 
 def test_limiting_candidates_keeps_the_right_one(data: Path, bert: Path) -> None:
     assert all(
         group.labels.tolist().count(1.0) == 1 and len(group.labels) == 2 for group in encoded(data, bert, most=2)
     )
+
+
+def test_of_short_candidates_more_are_kept(data: Path, bert: Path) -> None:
+    all_kept = encoded(data, bert)
+    assert {len(group.labels) for group in all_kept} == {2, 3}  # good or bad, and three colours
+    some = encoded(data, bert, most=1, short_words=2)
+    assert {len(group.labels) for group in some} == {2}
+    assert all(group.labels.tolist().count(1.0) == 1 for group in some)
 
 
 def test_learning_rate_warms_up_and_comes_down() -> None:

@@ -61,7 +61,9 @@ def zero_shot(
         name = repr(scorer)
 
         def system(groups: Sequence[Group]) -> Sequence[Sequence[float]]:
-            return [scored.scores for scored in scorer.score_groups(groups)]
+            choices = {tuple(candidate.text for candidate in group.candidates) for group in groups}
+            fitting = scorer.for_choices(*choices) if len(choices) == 1 else scorer
+            return [scored.scores for scored in fitting.score_groups(groups)]
 
     results = []
     for wanted in tasks:

@@ -141,7 +141,7 @@ def choice_group(rendering: Rendering, task: str, template: str) -> Group | None
     """Make a group of a rendering's answer choices, the references labelled 1; None if it has no fitting choices."""
     truths = {normalise(reference) for reference in rendering.references}
     distinct = {normalise(choice): choice for choice in rendering.choices or ()}
-    if len(distinct) < 2 or len(distinct) < len(rendering.choices or ()) or not truths & distinct.keys():
+    if len(distinct) < 2 or len(distinct) < len(set(rendering.choices or ())) or not truths & distinct.keys():
         return None  # choices that only punctuation tells apart ("5", "-5") would be labelled alike
     candidates = tuple(
         Candidate(text, 1.0, "reference") if key in truths else Candidate(text, 0.0, "choice")

@@ -125,6 +125,16 @@ class Encoder(nn.Module):
         dense, out = self.spec.head
         return self._linear(torch.tanh(self._linear(first, dense)), out).squeeze(-1)
 
+    def encode(self, sequences: Packed) -> Tensor:
+        """Last hidden states of sequences that stand alone: packed [tokens, hidden]."""
+        device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
+        rows = Rows.of(sequences.lengths, device)
+        x = self._embed(sequences, device)
+        for index in range(self.spec.layers):
+            layer = self.spec.layer(index)
+            x = self._finish_layer(x, self._attend(*self._qkv(x, layer), rows), layer)
+        return x
+
     def forward(self, batch: Batch) -> Tensor:
         """Score every segment of `batch`: [segments], the raw regression output."""
         device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device

@@ -27,10 +27,19 @@ class TrainingGroup:
 
 
 def encode_groups(
-    groups: Sequence[Group], tokenizer: TextTokenizer, conventions: Conventions, limits: Limits, most: int, seed: int
+    groups: Sequence[Group],
+    tokenizer: TextTokenizer,
+    conventions: Conventions,
+    limits: Limits,
+    most: int,
+    seed: int,
+    short_words: int = 0,
 ) -> list[TrainingGroup]:
-    """Tokenise labelled groups, keeping at most `most` candidates of each: the right ones and random wrong ones."""
-    chosen = [_choose(group, most, seed) for group in groups]
+    """Tokenise labelled groups, keeping `most` candidates of each: the right ones and random wrong ones.
+
+    Of short candidates more are kept, up to `short_words` words together: they cost little.
+    """
+    chosen = [_choose(group, most, seed, short_words) for group in groups]
     encoded: list[TrainingGroup] = []
     for start in range(0, len(groups), 2000):
         part = range(start, min(start + 2000, len(groups)))
@@ -45,14 +54,16 @@ def encode_groups(
     return encoded
 
 
-def _choose(group: Group, most: int, seed: int) -> list[int]:
+def _choose(group: Group, most: int, seed: int, short_words: int) -> list[int]:
     indices = list(range(len(group.candidates)))
     if len(indices) <= most:
         return indices
     draw = random.Random(f"{seed}:{group.instruction}")
     draw.shuffle(indices)
     indices.sort(key=lambda i: -(group.candidates[i].label or 0.0))
-    return sorted(indices[:most])
+    words = np.cumsum([len(group.candidates[i].text.split()) for i in indices])
+    kept = max(most, int(np.searchsorted(words, short_words, side="right")))
+    return sorted(indices[:kept])
 
 
 def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int) -> list[list[int]]:

@@ -22,6 +22,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Similarity:
+    """Groups that ask which of many phrases fits a sentence, labelled by the starting encoder's cosine.
+
+    `groups` how many; `phrases` how many to draw candidates from; `listed` the share that lists its options
+    in the instruction, beside up to `longest_list` others; `temperature` of the labels, in units of cosine.
+    """
+
+    groups: int = 14_000
+    phrases: int = 40_000
+    candidates: int = 16
+    listed: float = 0.25
+    longest_list: int = 64
+    temperature: float = 0.05
+    instruction_tokens: int = 400  # lists of options are long, and learning to read them to their end is the point
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How a scorer is trained.
 
@@ -46,6 +63,7 @@ class Recipe:
     batch_tokens: int = 6000
     listwise: float = 0.3  # weight of the listwise loss beside regression
     temperature: float = 0.15  # of the listwise softmax over scores that live in [0, 1]
+    similarity: Similarity | None = Similarity()
 
 
 # Sets whose terms forbid commercial use (dream, quail, dialogsum, web_nlg, lima) are left out, so that the

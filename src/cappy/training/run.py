@@ -25,6 +25,7 @@ from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import build_mixture, count_tasks
 from cappy.training.recipes import Recipe
+from cappy.training.similarity import similarity_groups
 from cappy.training.start import find_encoder, starting_weights
 from cappy.training.trainer import Budget, Trainer, accuracy_by_task, score_training_groups
 
@@ -74,6 +75,13 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     limits = training_limits(recipe)
     encoded = encode_groups(training, tokenizer, conventions, limits, recipe.candidates, options.seed)
+    if recipe.similarity:
+        plan = recipe.similarity
+        similar = similarity_groups(training, plan, Encoder(spec, weights), tokenizer, options.seed)
+        log.info("%d similarity groups made from the texts of the others", len(similar))
+        longer = Limits(plan.instruction_tokens + recipe.response_tokens + 4, recipe.response_tokens)
+        encoded += encode_groups(similar, tokenizer, conventions, longer, plan.candidates, options.seed)
+        training = [*training, *similar]
     held_out = encode_groups(development, tokenizer, conventions, limits, 10**6, options.seed)
     tokens = sum(group.encoded.tokens for group in encoded)
     log.info("%d training groups of %d tokens, %d development groups", len(encoded), tokens, len(held_out))

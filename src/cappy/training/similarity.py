@@ -1,0 +1,138 @@
+"""Similarity groups: which of these phrases fits this sentence, labelled by the encoder that training starts from.
+
+Training on tasks of a few choices makes a scorer forget much of what a sentence encoder knows: which of many
+short names a text is about. These groups keep it: sentences and phrases come from the training groups' own
+texts, and the labels from the cosine of the encoder's own embeddings (distillation, Hinton et al., 2015,
+arXiv 1503.02531). They hold many candidates, hard ones among them, and some list their options in the instruction.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cappy.checkpoint.tokenizer import TextTokenizer
+from cappy.data.phrases import phrases, sentences
+from cappy.data.text import normalise
+from cappy.group import Candidate, Group
+from cappy.layout import Conventions, Limits, Size, encode_group, pack, token_batches
+from cappy.runtime.torch_encoder import Encoder
+from cappy.training.recipes import Similarity
+
+TASK = "similarity"
+_NEAR = 120
+"""Hard candidates are drawn from so many nearest phrases."""
+_PLAIN = (
+    "{text}",
+    "What is this about?\n\n{text}",
+    "{text}\n\nTopic:",
+    "{text}\n\nWhich of the following fits best?",
+    "Text: {text}\nCategory:",
+    "Name the subject of this text.\n{text}",
+    "Which label describes the text?\n\n{text}",
+    "In a few words, what is meant here? {text}",
+    "Read the sentence and say what it is about.\n\nSentence: {text}\n\nAnswer:",
+    'The best heading for "{text}" is',
+    "{text} This has to do with",
+    "Find the phrase that is closest in meaning to the following.\n\n{text}",
+)
+_LISTED = (
+    "{text}\n\nChoose one of the following: {options}",
+    "Which of these fits the text best?\n{options}\n\nText: {text}",
+    "Options: {options}\n\nWhich one describes this text?\n\n{text}",
+    "What is this about?\n\n{text}\n\nPossible answers:\n{options}",
+    "Assign a category to the sentence. The categories are {options}.\n\nSentence: {text}",
+    "Given the options\n{options}\n\npick the one that this text belongs to: {text}",
+)
+_JOINS = (", ", "; ", "\n- ", "\n", " | ")
+
+
+def similarity_groups(
+    groups: Sequence[Group], plan: Similarity, model: Encoder, tokenizer: TextTokenizer, seed: int
+) -> list[Group]:
+    """Make `plan.groups` groups (fewer, where there are fewer sentences) from the texts of training `groups`."""
+    texts = sentences(groups, plan.groups, seed)
+    names = phrases(sentences(groups, 4 * plan.groups, seed), plan.phrases, seed)
+    if len(names) < plan.candidates:
+        return []
+    vectors = embed(model, tokenizer, [*texts, *names])
+    return list(labelled_groups(texts, names, vectors[: len(texts)], vectors[len(texts) :], plan, seed))
+
+
+def labelled_groups(
+    texts: Sequence[str],
+    names: Sequence[str],
+    text_vectors: NDArray[np.float32],
+    name_vectors: NDArray[np.float32],
+    plan: Similarity,
+    seed: int,
+) -> Iterator[Group]:
+    """Yield a group for each text with candidates among `names`.
+
+    `text_vectors` [texts, width] and `name_vectors` [names, width] are of length 1. A candidate's label is
+    exp((cosine - best cosine of the group) / temperature), in (0, 1]: 1 for the best, near 0 for those far behind it.
+    """
+    near = min(_NEAR, len(names))
+    draw = random.Random(f"{seed}:similarity")
+    for start in range(0, len(texts), 512):
+        cosines = text_vectors[start : start + 512] @ name_vectors.T
+        nearest = np.argpartition(-cosines, near - 1, axis=1)[:, :near]
+        for text, row, close in zip(texts[start : start + 512], cosines, nearest, strict=True):
+            ranked = close[np.argsort(-row[close], kind="stable")]
+            chosen = _draw_names(text, names, [int(i) for i in ranked], plan.candidates, draw)
+            labels = np.exp((row[chosen] - row[chosen].max()) / plan.temperature)
+            candidates = tuple(
+                Candidate(names[i], float(label), "choice") for i, label in zip(chosen, labels, strict=True)
+            )
+            listed = draw.random() < plan.listed
+            others = draw.sample(range(len(names)), min(len(names), draw.randint(0, plan.longest_list)))
+            instruction = _instruction(text, [names[i] for i in {*chosen, *others}] if listed else [], draw)
+            yield Group(instruction, candidates, TASK, "listed" if listed else "plain")
+
+
+def _draw_names(text: str, names: Sequence[str], ranked: Sequence[int], count: int, draw: random.Random) -> list[int]:
+    """Pick one of the five nearest names, then most among the near ones and the others anywhere; shuffled.
+
+    Half of the groups have no near name that shares a word with the text, so that meaning decides and not spelling.
+    """
+    if draw.random() < 0.5:
+        words = set(normalise(text).split())
+        ranked = [i for i in ranked if words.isdisjoint(names[i].split())] or ranked
+    best = ranked[draw.randrange(min(5, len(ranked)))]
+    hard = draw.sample(ranked, min(len(ranked), 5 * count // 8))
+    far = draw.sample(range(len(names)), count)
+    chosen = list(dict.fromkeys([best, *hard, *far]))[:count]
+    draw.shuffle(chosen)
+    return chosen
+
+
+def _instruction(text: str, options: Sequence[str], draw: random.Random) -> str:
+    if not options:
+        return draw.choice(_PLAIN).format_map({"text": text})
+    join = draw.choice(_JOINS)
+    shuffled = draw.sample(options, len(options))
+    listing = (join if join.startswith("\n") else "") + join.join(shuffled)
+    return draw.choice(_LISTED).format_map({"text": text, "options": listing.removeprefix("\n")})
+
+
+@torch.no_grad()
+def embed(model: Encoder, tokenizer: TextTokenizer, texts: Sequence[str], budget: int = 8000) -> NDArray[np.float32]:
+    """Embed texts as the sentence encoder does: the mean of the last hidden states, of length 1: [texts, width]."""
+    conventions = Conventions.of(model.spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
+    limits = Limits(min(160, model.spec.max_tokens), 8)
+    # A text stands as an instruction; the candidate behind it is empty and its score unused.
+    encoded = [encode_group(ids, [()], conventions, limits) for ids in tokenizer.encode(list(texts))]
+    vectors = np.empty((len(texts), model.spec.hidden), dtype=np.float32)
+    for batch in token_batches([Size.of(group) for group in encoded], budget):
+        packed = pack([encoded[i] for i in batch], conventions)
+        assert packed.prefixes is not None  # the shared layout has instructions
+        states = model.encode(packed.prefixes)
+        lengths = torch.from_numpy(packed.prefixes.lengths)
+        owner = torch.repeat_interleave(torch.arange(len(batch)), lengths)
+        means = torch.zeros(len(batch), model.spec.hidden).index_add(0, owner, states.float().cpu())
+        vectors[batch] = torch.nn.functional.normalize(means / lengths[:, None], dim=-1).numpy()
+    return vectors

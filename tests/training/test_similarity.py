@@ -1,0 +1,77 @@
+"""Similarity groups: embeddings as the sentence encoder makes them, labels by their cosine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.group import Candidate, Group
+from cappy.runtime.torch_encoder import Encoder
+from cappy.training.recipes import Similarity
+from cappy.training.similarity import TASK, embed, labelled_groups, similarity_groups
+from cappy.training.start import starting_weights
+
+TEXTS = ["the capital of france is paris", "a cat in the house", "who is a good dog ? no cat", "river and fire"]
+
+
+@pytest.fixture(scope="module")
+def model(bert: Path) -> Encoder:
+    _, spec, weights = starting_weights(bert, 0)
+    return Encoder(spec, weights)
+
+
+def test_embeddings_equal_mean_pooling_of_transformers(bert: Path, model: Encoder) -> None:
+    import transformers
+
+    tokenizer = load_tokenizer(bert, "bert")
+    plain = transformers.BertModel.from_pretrained(bert, add_pooling_layer=False).eval()
+    vectors = embed(model, tokenizer, TEXTS, budget=20)  # several batches
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        ids = [tokenizer.cls_id, *tokenizer.encode([text])[0], tokenizer.sep_id]
+        with torch.no_grad():
+            states = plain(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        expected = torch.nn.functional.normalize(states.mean(0), dim=-1).numpy()
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_labels_follow_the_cosine() -> None:
+    draw = np.random.default_rng(0)
+    names = [f"name{number}" for number in range(300)]
+    texts = [f"text {number}" for number in range(50)]
+    vectors = draw.normal(size=(350, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    plan = Similarity(groups=50, candidates=10, listed=0.5, longest_list=20, temperature=0.1)
+    made = list(labelled_groups(texts, names, vectors[:50], vectors[50:], plan, seed=3))
+    assert len(made) == 50
+    for number, group in enumerate(made):
+        assert texts[number] in group.instruction
+        assert group.task == TASK
+        chosen = [names.index(candidate.text) for candidate in group.candidates]
+        assert len(set(chosen)) == len(chosen) == 10
+        cosines = vectors[50 + np.array(chosen)] @ vectors[number]
+        expected = np.exp((cosines - cosines.max()) / 0.1)
+        np.testing.assert_allclose([c.label for c in group.candidates], expected, rtol=1e-4)
+        assert cosines.max() >= np.sort(vectors[50:] @ vectors[number])[-5]
+        listed = all(c.text in group.instruction for c in group.candidates)
+        assert listed == (group.template == "listed")
+    assert 10 < sum(group.template == "listed" for group in made) < 40
+    best_first = [group.candidates[0].label == 1 for group in made]
+    assert np.mean(best_first) < 0.4  # the best candidate has no place of its own
+    assert made == list(labelled_groups(texts, names, vectors[:50], vectors[50:], plan, seed=3))
+
+
+def test_groups_come_from_training_texts(bert: Path, model: Encoder) -> None:
+    tokenizer = load_tokenizer(bert, "bert")
+    source = [
+        Group(f"{text} and number {number} stands alone", (Candidate("yes", 1.0),))
+        for number in range(60)
+        for text in TEXTS
+    ]
+    made = similarity_groups(source, Similarity(groups=30, phrases=100, candidates=5), model, tokenizer, 0)
+    assert len(made) == 30
+    assert all(max(c.label or 0 for c in group.candidates) == 1 for group in made)
+    assert similarity_groups(source[:1], Similarity(), model, tokenizer, 0) == []
