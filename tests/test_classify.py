@@ -39,7 +39,7 @@ def test_long_texts_have_the_room_that_the_choices_leave(scorer: cappy.Scorer) -
     logits = Classifier(choices, scorer=scorer).decision_function([text])[0]
     assert logits[::-1] == pytest.approx(scores, abs=1e-4)  # classes are sorted: bad, good
     assert scorer.for_choices(["good"]).score(TEXTS[0], "good") == pytest.approx(scorer.score(TEXTS[0], "good"))
-    assert pickle.loads(pickle.dumps(fitting)).limits == fitting.limits  # noqa: S301
+    assert pickle.loads(pickle.dumps(fitting)).limits == fitting.limits
 
 
 def test_braces_in_texts_are_just_text(scorer: cappy.Scorer) -> None:

@@ -1,5 +1,7 @@
 """The failures a user of Cappy meets; every message is one sentence that says what to do."""
 
+from __future__ import annotations
+
 
 class CappyError(Exception):
     """Something the caller can put right: the message is meant to be shown as it is."""
@@ -19,3 +21,8 @@ class MissingExtraError(CappyError, ImportError):
     def __init__(self, what: str, extra: str) -> None:
         """Say that `what` needs the extra named `extra`."""
         super().__init__(f"{what} needs more packages; install them with: pip install 'cappy[{extra}]'")
+        self._parts = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickle as it was made, so that worker processes can hand it on."""
+        return MissingExtraError, self._parts

@@ -41,7 +41,18 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["rank", "classify", "score", "train", "models", "data build", "data contamination", "eval zero-shot"]
+    "command",
+    [
+        "rank",
+        "classify",
+        "score",
+        "train",
+        "models",
+        "data build",
+        "data mixture",
+        "data contamination",
+        "eval zero-shot",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")

@@ -27,8 +27,9 @@ def test_sentences_are_the_texts_own() -> None:
 
 
 def test_phrases_are_runs_of_words_that_name_something() -> None:
-    texts = [f"of the broken {a} umbrella, the {b} lantern" for a in ("red", "old") for b in ("tall", "dim")] * 20
-    texts += [f"filler words number {word} stand here" for word in ("alpha", "bravo", "gamma")]
+    colours = ("crimson", "azure", "amber", "indigo", "violet", "olive")
+    things = ("umbrella", "lantern", "kettle", "saddle", "barrel", "pillow")
+    texts = [f"of the {colour} {thing}, the {thing} of {colour}" for colour in colours for thing in things]
     found = phrases(texts, 100, 0)
     assert found == list(dict.fromkeys(found))
     assert found

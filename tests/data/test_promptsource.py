@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cappy.data.promptsource import Rendering, Template, choice_group, read_templates
+from cappy.data.candidates import choice_group
+from cappy.data.promptsource import Rendering, Template, read_templates, rendered_example
 from cappy.errors import InputError
 
 YAML = """
@@ -44,7 +45,7 @@ def test_reads_and_renders(templates: list[Template]) -> None:
         ("Yes",),
         ("Yes", "No"),
     )
-    group = choice_group(rendering, "toy", "yes or no")
+    group = choice_group(rendered_example(rendering, "toy", "yes or no"))
     assert group is not None
     assert [(c.text, c.label, c.origin) for c in group.candidates] == [("Yes", 1, "reference"), ("No", 0, "choice")]
 
@@ -75,10 +76,10 @@ def test_choices_of_the_row(tmp_path: Path) -> None:
 
 def test_a_choice_written_twice_is_one_and_look_alikes_are_refused(tmp_path: Path) -> None:
     twice = Rendering("?", ("b",), ("a", "b", "a"))
-    group = choice_group(twice, "task", "template")
+    group = choice_group(rendered_example(twice, "task", "template"))
     assert group is not None
     assert [(c.text, c.label) for c in group.candidates] == [("a", 0.0), ("b", 1.0)]
-    assert choice_group(Rendering("?", ("5",), ("5", "-5")), "task", "template") is None
+    assert choice_group(rendered_example(Rendering("?", ("5",), ("5", "-5")), "", "")) is None
 
 
 def test_templates_run_in_a_sandbox() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from cappy.data.rendered import Rendered, groups_from_rendered, task_of
+from cappy.data.candidates import WrongAnswers, make_groups
+from cappy.data.rendered import Rendered, rendered_examples, task_of
 from cappy.data.text import normalise
 from cappy.group import Group
 
 
 def groups(rows: list[Rendered]) -> list[Group]:
-    return [group for _, group in groups_from_rendered(rows, wrong=4, seed=0)]
+    examples = [example for _, example in rendered_examples(rows)]
+    return [group for _, group in make_groups(examples, WrongAnswers(near=2, far=2), seed=0)]
 
 
 def truths(group: Group) -> list[str]:

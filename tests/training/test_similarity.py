@@ -66,11 +66,12 @@ def test_labels_follow_the_cosine() -> None:
 
 def test_groups_come_from_training_texts(bert: Path, model: Encoder) -> None:
     tokenizer = load_tokenizer(bert, "bert")
-    source = [
-        Group(f"{text} and number {number} stands alone", (Candidate("yes", 1.0),))
-        for number in range(60)
-        for text in TEXTS
+    colours = ("crimson", "azure", "amber", "indigo", "violet", "olive", "scarlet")
+    things = ("umbrella", "lantern", "kettle", "saddle", "barrel", "pillow")
+    texts = [
+        f"the {colour} {thing} of {number}, the {thing}" for colour in colours for thing in things for number in TEXTS
     ]
+    source = [Group(text, (Candidate("yes", 1.0),)) for text in texts]
     made = similarity_groups(source, Similarity(groups=30, phrases=100, candidates=5), model, tokenizer, 0)
     assert len(made) == 30
     assert all(max(c.label or 0 for c in group.candidates) == 1 for group in made)

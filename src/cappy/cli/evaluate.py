@@ -88,7 +88,7 @@ def _embedder(name: str) -> Any:
 
 @app.command()
 def precision(
-    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data build` writes them.")],
+    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")],
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
     model: Model = None,
     layout: Layout = None,

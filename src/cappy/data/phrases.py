@@ -47,7 +47,7 @@ def phrases(texts: Sequence[str], count: int, seed: int) -> list[str]:
     """
     clauses = [_words(clause) for text in texts for clause in re.split(r"[^\w\s'’-]+", text)]
     frequency = Counter(word for clause in clauses for word in set(clause))
-    common = {word for word, times in frequency.items() if times > _COMMON * len(texts)}
+    common = {word for word, times in frequency.items() if times > max(20, _COMMON * len(texts))}
     draw = random.Random(f"{seed}:phrases")
     found: dict[str, None] = {}
     order = list(range(len(clauses)))

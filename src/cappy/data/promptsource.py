@@ -13,9 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cappy.data.text import normalise
+from cappy.data.examples import Example
 from cappy.errors import InputError, MissingExtraError
-from cappy.group import Candidate, Group
 
 try:
     import yaml
@@ -137,14 +136,6 @@ def read_templates(folder: Path) -> list[Template]:
     return sorted(templates, key=lambda template: template.name)
 
 
-def choice_group(rendering: Rendering, task: str, template: str) -> Group | None:
-    """Make a group of a rendering's answer choices, the references labelled 1; None if it has no fitting choices."""
-    truths = {normalise(reference) for reference in rendering.references}
-    distinct = {normalise(choice): choice for choice in rendering.choices or ()}
-    if len(distinct) < 2 or len(distinct) < len(set(rendering.choices or ())) or not truths & distinct.keys():
-        return None  # choices that only punctuation tells apart ("5", "-5") would be labelled alike
-    candidates = tuple(
-        Candidate(text, 1.0, "reference") if key in truths else Candidate(text, 0.0, "choice")
-        for key, text in distinct.items()
-    )
-    return Group(rendering.prompt, candidates, task, template)
+def rendered_example(rendering: Rendering, task: str, template: str, address: str = "") -> Example:
+    """Make an example of a rendering."""
+    return Example(rendering.prompt, rendering.references, rendering.choices, task, template, address)

@@ -7,14 +7,13 @@ the choices of another rendering of the same row; otherwise other responses of t
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cappy.data.examples import Example
 from cappy.data.options import choices_for, listed_options
 from cappy.data.text import normalise
-from cappy.group import Candidate, Group
 
 CLOSED_SET_SIZE = 14
 """A template with at most this many distinct responses answers from a closed set."""
@@ -67,6 +66,7 @@ class Rendered:
     template: str
     instruction: str
     response: str
+    address: str = ""
 
 
 def task_of(template: str) -> str:
@@ -75,11 +75,10 @@ def task_of(template: str) -> str:
     return max(matches, key=len, default=template)
 
 
-def groups_from_rendered(rows: Sequence[Rendered], wrong: int, seed: int) -> Iterator[tuple[int, Group]]:
-    """Yield groups with the row's place within its template, so that a caller can split by row.
+def rendered_examples(rows: Sequence[Rendered]) -> Iterator[tuple[int, Example]]:
+    """Yield each row as an example, template by template, with its place within its template.
 
-    `wrong` is how many wrong answers a row gets where other rows must lend them. Templates whose
-    every response is the same teach nothing but that response, and are left out.
+    Templates whose every response is the same teach nothing but that response, and are left out.
     """
     by_template: dict[str, list[Rendered]] = defaultdict(list)
     for row in rows:
@@ -87,21 +86,15 @@ def groups_from_rendered(rows: Sequence[Rendered], wrong: int, seed: int) -> Ite
     listed = {template: [_listed(row) for row in members] for template, members in by_template.items()}
     siblings = _siblings(by_template, listed)
     for template, members in by_template.items():
-        random_source = random.Random(f"{seed}:{template}")
         task = task_of(template)
         closed = closed_set(members)
         if len({normalise(row.response) for row in members}) < 2:
             continue
         for place, row in enumerate(members):
             choices = listed[template][place] or closed
-            origin = "choice"
             if choices is None:
                 choices = _borrowed(row, siblings.get((task, normalise(row.response)), ()))
-            if choices is None:
-                choices = (row.response, *_other_responses(members, place, wrong, random_source))
-                origin = "other"
-            if len(choices) > 1:
-                yield place, _labelled(row, choices, origin, task)
+            yield place, Example(row.instruction, (row.response,), choices, task, template, row.address)
 
 
 def _listed(row: Rendered) -> tuple[str, ...] | None:
@@ -139,36 +132,3 @@ def _borrowed(row: Rendered, candidates: Sequence[tuple[Counter[str], tuple[str,
     if best is None or sum((words & best[0]).values()) < 0.7 * total:
         return None
     return best[1]
-
-
-def _other_responses(rows: Sequence[Rendered], place: int, count: int, random_source: random.Random) -> list[str]:
-    """Pick wrong answers from the template's other rows: half from the neighbourhood, half from anywhere.
-
-    Neighbouring rows often share their passage, which makes their answers the harder ones. Of the
-    far ones those of a similar length are taken, so that length alone tells nothing.
-    """
-    truth = rows[place]
-    taken = {normalise(truth.response)}
-    taken |= {normalise(row.response) for row in rows if row.instruction == truth.instruction}
-    near = [i for i in range(max(0, place - 6), min(len(rows), place + 7)) if i != place]
-    far = random_source.sample(range(len(rows)), min(len(rows), 4 * count))
-    far.sort(key=lambda i: abs(len(rows[i].response) - len(truth.response)))
-    random_source.shuffle(near)
-    chosen: list[str] = []
-    for pool, limit in ((near, count // 2), (far, count)):
-        for index in pool:
-            key = normalise(rows[index].response)
-            if len(chosen) < limit and key and key not in taken:
-                taken.add(key)
-                chosen.append(rows[index].response)
-    return chosen
-
-
-def _labelled(row: Rendered, choices: Sequence[str], origin: str, task: str) -> Group:
-    """Label the choice that equals the response 1 and the rest 0."""
-    truth = normalise(row.response)
-    candidates = tuple(
-        Candidate(text, 1.0, "reference") if normalise(text) == truth else Candidate(text, 0.0, origin)
-        for text in choices
-    )
-    return Group(row.instruction, candidates, task, row.template)

@@ -8,12 +8,13 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from cappy.checkpoint.files import atomic_file
 from cappy.errors import InputError, MissingExtraError
 
 Row = dict[str, Any]
@@ -63,6 +64,12 @@ def scan_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
                 yield from _csv_rows(stream) if format_of(path) == "csv" else json_rows(stream)
     except _unreadable() as error:
         raise InputError(f"{path} cannot be read ({error}).") from error
+
+
+def write_json_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON lines, the file whole or not at all."""
+    with atomic_file(path) as beside, beside.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

@@ -11,18 +11,19 @@ from typing import Any
 from cappy.checkpoint.files import atomic_file
 from cappy.checkpoint.save import sha256
 from cappy.data.rows import format_of, read_rows
+from cappy.data.text import repair
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Candidate, Group
 
 
 def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any]) -> None:
     """Write groups and, last, their manifest `PATH.manifest.json`: recipe, counts and hash."""
-    rows = [_row(group) for group in groups]
     with atomic_file(path) as beside:
         if format_of(path) == "parquet":
-            _write_parquet(beside, rows)
+            write_parquet(beside, groups)
         else:
-            beside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+            rows = (json.dumps(_row(group), ensure_ascii=False) + "\n" for group in groups)
+            beside.write_text("".join(rows), encoding="utf-8")
     tasks = Counter(group.task for group in groups)
     origins = Counter(candidate.origin for group in groups for candidate in group.candidates)
     manifest = {"recipe": dict(recipe), "groups": len(groups), "tasks": dict(sorted(tasks.items()))}
@@ -36,7 +37,8 @@ def _row(group: Group) -> dict[str, Any]:
     return {"instruction": group.instruction, "candidates": candidates, "task": group.task, "template": group.template}
 
 
-def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_parquet(path: Path, groups: Sequence[Group]) -> None:
+    """Write groups as one Parquet file; the same groups give the same bytes. Lone surrogates become U+FFFD."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -45,17 +47,29 @@ def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     candidate = pa.struct([("text", pa.string()), ("label", pa.float32()), ("origin", pa.string())])
     fields = [("instruction", pa.string()), ("candidates", pa.list_(candidate))]
     schema = pa.schema([*fields, ("task", pa.string()), ("template", pa.string())])
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+    rows = [_repaired(_row(group)) for group in groups]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+
+
+def _repaired(value: Any) -> Any:
+    """Replace what UTF-8 cannot hold in all texts of a row."""
+    if isinstance(value, str):
+        return repair(value)
+    if isinstance(value, list):
+        return [_repaired(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _repaired(item) for key, item in value.items()}
+    return value
 
 
 def read_groups(path: Path) -> Iterator[Group]:
-    """Yield the groups of a file.
+    """Yield the groups of a file, or of a folder that `cappy data build` made.
 
     Raises:
         InputError: a row is no group (named by its number).
 
     """
-    for number, row in enumerate(read_rows(path), 1):
+    for number, row in enumerate(_rows(path), 1):
         try:
             candidates = tuple(
                 Candidate(
@@ -68,3 +82,16 @@ def read_groups(path: Path) -> Iterator[Group]:
             raise InputError(
                 f"{path}, row {number}: not a group of an instruction with candidates ({error})."
             ) from error
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_dir():
+        yield from read_rows(path)
+        return
+    try:
+        shards = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["shards"]
+        files = [path / shard["file"] for shard in shards]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no finished store of groups: it has no readable manifest.json.") from error
+    for file in files:
+        yield from read_rows(file)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cappy.data.promptsource import Template, choice_group, read_templates
+from cappy.data.candidates import choice_group
+from cappy.data.promptsource import Template, read_templates, rendered_example
 from cappy.data.rows import Row, read_rows
 from cappy.errors import InputError
 from cappy.group import Group
@@ -88,7 +89,7 @@ def _render(task: Task, template: Template, rows: Sequence[Row]) -> RenderedTask
     try:
         for row in rows:
             rendering = template.render(row)
-            group = choice_group(rendering, task.name, template.name) if rendering else None
+            group = choice_group(rendered_example(rendering, task.name, template.name)) if rendering else None
             if group:
                 groups.append(group)
     except InputError as error:

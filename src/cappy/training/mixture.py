@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cappy.data.promptsource import choice_group, read_templates
-from cappy.data.rendered import Rendered, groups_from_rendered, task_of
+from cappy.data.candidates import WrongAnswers, choice_group, make_groups
+from cappy.data.promptsource import read_templates, rendered_example
+from cappy.data.rendered import Rendered, rendered_examples, task_of
 from cappy.data.rows import read_rows
 from cappy.data.text import normalise
 from cappy.errors import InputError
@@ -51,10 +52,12 @@ def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[
         raise InputError(f"recipe {recipe.name!r} needs {path}, which does not exist.")
     rows = [Rendered(row["template"], row["instruction"], row["response"]) for row in read_rows(path)]
     rows = [row for row in rows if task_of(row.template) not in recipe.left_out]
-    for place, group in groups_from_rendered(rows, recipe.wrong, seed):
+    places, examples = zip(*rendered_examples(rows), strict=True)
+    wrong = WrongAnswers(near=recipe.wrong // 2, far=recipe.wrong - recipe.wrong // 2)
+    for number, group in make_groups(examples, wrong, seed):
         # Templates of one data set render the same rows in the same order, and neighbouring rows often
         # share a passage: ten rows at a time are held out or kept.
-        yield f"{group.task}:{place // 10}", group
+        yield f"{group.task}:{places[number] // 10}", group
 
 
 def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[str, Group]]:
@@ -70,7 +73,8 @@ def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[st
                 rendering = template.render(row)
             except InputError:
                 continue  # a template for rows of another label or column
-            group = rendering and choice_group(rendering, source.file, f"{source.file}/{template.name}")
+            name = f"{source.file}/{template.name}"
+            group = rendering and choice_group(rendered_example(rendering, source.file, name))
             if group:
                 passage = next(
                     (str(row[key]) for key in ("paragraph", "passage", "context") if key in row), str(number)

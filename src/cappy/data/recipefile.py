@@ -1,0 +1,108 @@
+"""Recipe files: what a store of groups is built from, in YAML that a person reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cappy.data.bigbench import GENERATIVE_TASKS
+from cappy.data.build import BuildPlan
+from cappy.data.candidates import WrongAnswers
+from cappy.data.examples import Source
+from cappy.data.sources import BigBenchSource, RenderedSource, TableSource, TemplateSource
+from cappy.errors import InputError, MissingExtraError
+
+BUNDLED = ("t0", "t0-50k")
+"""Recipes that come with the package: the paper's mixture from the hub, and a small rendered copy of it."""
+ON_PROBLEM = ("skip", "fatal")
+
+
+def read_recipe(name: str, data: Path | None = None, templates: Path | None = None) -> BuildPlan:
+    """Read a recipe: one of `BUNDLED` by name, or a YAML file.
+
+    Files it names lie below `data`, or below the recipe's own folder; template folders below `templates`, or
+    below the recipe's `templates`.
+
+    Raises:
+        InputError: the recipe is missing or says something that is not understood.
+
+    """
+    content, home = _load(name)
+    home = data or home
+    wrong = _made(WrongAnswers, content.get("wrong") or {}, f"{name}: wrong")
+    on_problem = content.get("on_problem", "skip")
+    if on_problem not in ON_PROBLEM:
+        raise InputError(f"{name}: on_problem must be one of {', '.join(ON_PROBLEM)}.")
+    seed = content.get("seed", 0)
+    if not isinstance(seed, int):
+        raise InputError(f"{name}: seed must be a whole number.")
+    unknown = set(content) - {"seed", "wrong", "on_problem", "templates", "sources", "about"}
+    if unknown:
+        raise InputError(f"{name}: {', '.join(sorted(map(str, unknown)))} is not understood.")
+    listed = content.get("sources")
+    if not isinstance(listed, list) or not listed:
+        raise InputError(f"{name} lists no sources.")
+    folder = templates or home / str(content.get("templates", "promptsource_templates"))
+    sources = tuple(_source(entry, home, folder, f"{name}, source {n}") for n, entry in enumerate(listed, 1))
+    facts = {**content, "wrong": asdict(wrong)}
+    return BuildPlan(sources, wrong, seed, on_problem == "fatal", facts)
+
+
+def _load(name: str) -> tuple[dict[str, Any], Path]:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError("reading recipes", "data") from error
+    path = Path(name)
+    try:
+        if name in BUNDLED:
+            text = files("cappy.data").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
+            path = Path(f"{name}.yaml")
+        else:
+            text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{name} is no readable recipe ({error}); bundled ones are {', '.join(BUNDLED)}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{name} is no recipe: it must name its sources.")
+    return content, path.parent
+
+
+def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
+    """Make a source from its entry; the kind is the first key: rendered, table, data or bigbench."""
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{place} must be a mapping.")
+    options = dict(entry)
+    if "left_out" in options:
+        options["left_out"] = tuple(options["left_out"])
+    kind: Callable[..., Source]
+    if "rendered" in options:
+        kind, options["path"] = RenderedSource, home / str(options.pop("rendered"))
+    elif "table" in options:
+        kind, options["path"] = TableSource, home / str(options.pop("table"))
+    elif "bigbench" in options:
+        tasks = options.pop("bigbench")
+        kind, options["tasks"] = BigBenchSource, GENERATIVE_TASKS if tasks == "all" else tuple(tasks)
+        options["folder"] = home / str(options.get("folder", "bigbench"))
+    elif "data" in options:
+        name = str(options["data"])
+        kind, local = TemplateSource, home / name
+        options["templates"] = templates / str(options.get("templates", name))
+        options["data"] = str(local) if local.is_file() else name
+    else:
+        raise InputError(f"{place} must have one of the keys rendered, table, data or bigbench.")
+    return _made(kind, options, place)
+
+
+Made = TypeVar("Made")
+
+
+def _made(kind: Callable[..., Made], options: Mapping[str, Any], place: str) -> Made:
+    """Call `kind` with the options; those it does not know are an error that names the place."""
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise InputError(f"{place}: {str(error).partition('() ')[2] or error}.") from error

@@ -1,0 +1,119 @@
+"""Fetching archives from a real (local) package index, and refusing what is not what it should be."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cappy.data.fetch import ARCHIVES, Archive, cache_folder, fetch
+from cappy.errors import InputError
+
+FILES = {"toy-1/data/a/templates.yaml": b"a: 1", "toy-1/data/b/notes.txt": b"no", "toy-1/setup.py": b"raise SystemExit"}
+
+
+def tar(members: dict[str, bytes], link: str | None = None) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as out:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            out.addfile(member, io.BytesIO(content))
+        if link:
+            member = tarfile.TarInfo("toy-1/data/linked/templates.yaml")
+            member.type, member.linkname = tarfile.SYMTYPE, link
+            out.addfile(member)
+    return raw.getvalue()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder served as a package index."""
+    folder = tmp_path / "site"
+    (folder / "toy").mkdir(parents=True)
+    (folder / "toy" / "index.html").write_text(
+        '<a href="../files/toy-0.tar.gz">toy-0.tar.gz</a><a href="../files/toy-1.tar.gz#sha256=x">toy-1.tar.gz</a>'
+    )
+    (folder / "files").mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def archive(content: bytes) -> Archive:
+    digest = hashlib.sha256(content).hexdigest()
+    return Archive("toy", "toy-1.tar.gz", digest, "toy-1/data", lambda path: path.name == "templates.yaml")
+
+
+def test_fetches_verifies_and_keeps_only_what_is_wanted(site: tuple[Path, str], tmp_path: Path) -> None:
+    folder, index = site
+    content = tar(FILES, link="/etc/passwd")
+    (folder / "files" / "toy-1.tar.gz").write_bytes(content)
+    seen: list[tuple[int, int | None]] = []
+    target = fetch(archive(content), tmp_path / "cache" / "toy", index, lambda *step: seen.append(step))
+    assert [path.relative_to(target).as_posix() for path in target.rglob("*.*")] == ["a/templates.yaml"]
+    assert seen == [(len(content), len(content))]
+    assert sorted(path.name for path in target.parent.iterdir()) == ["toy"]  # nothing left beside it
+    (folder / "files" / "toy-1.tar.gz").unlink()
+    assert fetch(archive(content), target, index) == target  # there already
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "words"),
+    [
+        (tar(FILES), b"another", "SHA-256"),
+        (tar({"toy-1/data/../../x/templates.yaml": b""}), None, "elsewhere"),
+        (tar({"toy-1/other": b""}), None, "nothing under"),
+        (tar(FILES)[:-40], None, "readable archive"),
+        (None, b"", "cannot be fetched"),
+    ],
+    ids=["hash", "path", "empty", "damaged", "missing"],
+)
+def test_what_is_wrong_is_refused_and_leaves_nothing(
+    site: tuple[Path, str], tmp_path: Path, content: bytes | None, expected: bytes | None, words: str
+) -> None:
+    folder, index = site
+    if content is not None:
+        (folder / "files" / "toy-1.tar.gz").write_bytes(content)
+    wanted = archive(content or b"" if expected is None else expected)
+    with pytest.raises(InputError, match=words):
+        fetch(wanted, tmp_path / "cache" / "toy", index)
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_offline_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE"):
+        fetch(ARCHIVES["bigbench"], tmp_path / "none")
+
+
+def test_the_cache_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CAPPY_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("CAPPY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "cappy"
+
+
+@pytest.mark.slow
+def test_the_real_promptsource_archive(tmp_path: Path) -> None:
+    from cappy.data.promptsource import read_templates
+
+    folder = fetch(ARCHIVES["promptsource"], tmp_path / "promptsource")
+    files = sorted(folder.rglob("templates.yaml"))
+    assert len(files) == 279
+    assert all(read_templates(file.parent) for file in files)
