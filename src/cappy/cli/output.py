@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from cappy.group import Group
 
 _JOINERS = "\u200c\u200d"
 """Characters without a width that emoji and several scripts are written with."""
@@ -31,6 +34,25 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
+
+
+def print_group(group: Group) -> None:
+    """Print a group: task and template, the instruction as it is, then a line for each candidate."""
+    from rich.console import Console
+    from rich.rule import Rule
+    from rich.text import Text
+
+    console = Console()
+    console.print(Rule(Text(printable(" · ".join(filter(None, (group.task, group.template))) or "group"))))
+    for line in group.instruction.splitlines():
+        console.print(Text(printable(line)))
+    console.print()
+    width = max(len(candidate.origin) for candidate in group.candidates)
+    for candidate in group.candidates:
+        label = "  —  " if candidate.label is None else f"{candidate.label:5.2f}"
+        style = "bold" if (candidate.label or 0) > 0.5 else ""
+        console.print(Text(f"{label}  {candidate.origin:{width}}  {printable(candidate.text)}", style=style))
+    console.print()
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ from cappy.data.bigbench import GENERATIVE_TASKS
 from cappy.data.build import BuildPlan
 from cappy.data.candidates import WrongAnswers
 from cappy.data.examples import Source
+from cappy.data.fetch import cache_folder
 from cappy.data.sources import BigBenchSource, RenderedSource, TableSource, TemplateSource
 from cappy.errors import InputError, MissingExtraError
 
@@ -23,8 +24,8 @@ ON_PROBLEM = ("skip", "fatal")
 def read_recipe(name: str, data: Path | None = None, templates: Path | None = None) -> BuildPlan:
     """Read a recipe: one of `BUNDLED` by name, or a YAML file.
 
-    Files it names lie below `data`, or below the recipe's own folder; template folders below `templates`, or
-    below the recipe's `templates`.
+    Files it names lie below `data`, or below the recipe's own folder. Template folders lie below `templates`, or the
+    recipe's own `templates`, or where `cappy data fetch promptsource` put them.
 
     Raises:
         InputError: the recipe is missing or says something that is not understood.
@@ -45,7 +46,7 @@ def read_recipe(name: str, data: Path | None = None, templates: Path | None = No
     listed = content.get("sources")
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{name} lists no sources.")
-    folder = templates or home / str(content.get("templates", "promptsource_templates"))
+    folder = templates or _first_there(home / str(content.get("templates", "promptsource_templates")), "promptsource")
     sources = tuple(_source(entry, home, folder, f"{name}, source {n}") for n, entry in enumerate(listed, 1))
     facts = {**content, "wrong": asdict(wrong)}
     return BuildPlan(sources, wrong, seed, on_problem == "fatal", facts)
@@ -86,7 +87,7 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
     elif "bigbench" in options:
         tasks = options.pop("bigbench")
         kind, options["tasks"] = BigBenchSource, GENERATIVE_TASKS if tasks == "all" else tuple(tasks)
-        options["folder"] = home / str(options.get("folder", "bigbench"))
+        options["folder"] = _first_there(home / str(options.get("folder", "bigbench")), "bigbench")
     elif "data" in options:
         name = str(options["data"])
         kind, local = TemplateSource, home / name
@@ -95,6 +96,11 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
     else:
         raise InputError(f"{place} must have one of the keys rendered, table, data or bigbench.")
     return _made(kind, options, place)
+
+
+def _first_there(folder: Path, fetched: str) -> Path:
+    """Return the folder a recipe means: its own, or what `cappy data fetch` has brought where that is missing."""
+    return folder if folder.exists() else cache_folder() / fetched
 
 
 Made = TypeVar("Made")

@@ -22,7 +22,7 @@ def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any])
         if format_of(path) == "parquet":
             write_parquet(beside, groups)
         else:
-            rows = (json.dumps(_row(group), ensure_ascii=False) + "\n" for group in groups)
+            rows = (json.dumps(group_row(group), ensure_ascii=False) + "\n" for group in groups)
             beside.write_text("".join(rows), encoding="utf-8")
     tasks = Counter(group.task for group in groups)
     origins = Counter(candidate.origin for group in groups for candidate in group.candidates)
@@ -32,7 +32,8 @@ def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any])
         beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _row(group: Group) -> dict[str, Any]:
+def group_row(group: Group) -> dict[str, Any]:
+    """Return a group as plain data, the columns of a store."""
     candidates = [{"text": c.text, "label": c.label, "origin": c.origin} for c in group.candidates]
     return {"instruction": group.instruction, "candidates": candidates, "task": group.task, "template": group.template}
 
@@ -47,7 +48,7 @@ def write_parquet(path: Path, groups: Sequence[Group]) -> None:
     candidate = pa.struct([("text", pa.string()), ("label", pa.float32()), ("origin", pa.string())])
     fields = [("instruction", pa.string()), ("candidates", pa.list_(candidate))]
     schema = pa.schema([*fields, ("task", pa.string()), ("template", pa.string())])
-    rows = [_repaired(_row(group)) for group in groups]
+    rows = [_repaired(group_row(group)) for group in groups]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
 
 
@@ -95,3 +96,15 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"{path} is no finished store of groups: it has no readable manifest.json.") from error
     for file in files:
         yield from read_rows(file)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a store or of a file of groups; empty where there is none."""
+    place = path / "manifest.json" if path.is_dir() else path.with_name(path.name + ".manifest.json")
+    if not place.exists():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{place} is no readable manifest ({error}).") from error
+    return found

@@ -61,6 +61,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         "recipe": f"`{recipe['name']}`, seed {facts['seed']}",
         "encoder": facts["encoder"],
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
+        "similarity groups": _similarity(recipe.get("similarity")),
         "rendered rows": f"`{recipe['rendered']}` without {', '.join(recipe['left_out'])}",
         "further sets": sources or "none",
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
@@ -71,6 +72,15 @@ def _training(facts: Mapping[str, Any]) -> str:
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _similarity(plan: Mapping[str, Any] | None) -> str:
+    if not plan:
+        return "none"
+    return (
+        f"{plan['groups']} of {plan['candidates']} phrases, labelled by the encoder's own cosine (temperature "
+        f"{plan['temperature']}), {100 * plan['listed']:.0f}% with their options listed"
+    )
 
 
 def _development(figures: Mapping[str, Any]) -> str:

@@ -54,6 +54,7 @@ class Recipe:
     choice_cap: int = 3000
     other_cap: int = 700
     candidates: int = 8  # at most this many a group in training; the reference is always kept
+    short_words: int = 64  # more are kept where they are short, up to so many words together
     instruction_tokens: int = 192  # longer instructions cost more than they taught on the development split
     response_tokens: int = 48
     held_out: float = 0.04  # share of rows kept for development, the same rows for all templates

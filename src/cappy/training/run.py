@@ -74,7 +74,9 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     limits = training_limits(recipe)
-    encoded = encode_groups(training, tokenizer, conventions, limits, recipe.candidates, options.seed)
+    encoded = encode_groups(
+        training, tokenizer, conventions, limits, recipe.candidates, options.seed, recipe.short_words
+    )
     if recipe.similarity:
         plan = recipe.similarity
         similar = similarity_groups(training, plan, Encoder(spec, weights), tokenizer, options.seed)

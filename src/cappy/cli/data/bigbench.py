@@ -1,0 +1,48 @@
+"""`cappy data bigbench`: the paper's generative tasks as JSON lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.errors import InputError
+
+
+def bigbench(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for TASK.train.jsonl and TASK.validation.jsonl.")
+    ],
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of the tasks; the one that `cappy data fetch bigbench` made unless given."),
+    ] = None,
+) -> None:
+    """Write the paper's 45 BIG-Bench tasks as JSON lines (task, subtask, instruction, references) and count them."""
+    from cappy.cli.output import print_table
+    from cappy.data.bigbench import GENERATIVE_TASKS, SPLITS, available_tasks, read_task
+    from cappy.data.fetch import cache_folder
+    from cappy.data.rows import write_json_rows
+
+    folder = source or cache_folder() / "bigbench"
+    found = set(available_tasks(folder))
+    if not found:
+        raise InputError(f"{folder} holds none of the tasks; bring them with: cappy data fetch bigbench")
+    output.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for task in GENERATIVE_TASKS:
+        if task not in found:
+            rows.append([task, "—", "—", "—"])
+            continue
+        parts = {split: read_task(folder, task, split) for split in SPLITS}
+        for split, examples in parts.items():
+            write_json_rows(output / f"{task}.{split}.jsonl", (asdict(example) for example in examples))
+        subtasks = len({example.subtask for example in parts["train"]})
+        rows.append([task, *(str(len(parts[split])) for split in SPLITS), str(subtasks)])
+    print_table("", ["task", "train", "validation", "subtasks"], rows, numbers=(1, 2, 3))
+    missing = [task for task in GENERATIVE_TASKS if task not in found]
+    typer.echo(f"{len(found)} of {len(GENERATIVE_TASKS)} tasks written to {output}")
+    if missing:
+        typer.echo(f"not in {folder}: {', '.join(missing)} (on the hub: tasksource/bigbench)")

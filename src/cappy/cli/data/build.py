@@ -1,0 +1,41 @@
+"""`cappy data build`: a recipe to a store of groups."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def build(
+    recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or t0-50k or t0, which come with Cappy.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store; the same one resumes it.")],
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(envvar="CAPPY_DATA", help="Folder of the files it names; the recipe's own unless given."),
+    ] = None,
+    templates: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the recipe says which unless given."
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
+) -> None:
+    """Build labelled groups by a recipe: Parquet shards and a manifest. Stop it at will; the same command goes on."""
+    from cappy.data.build import build as build_store
+    from cappy.data.recipefile import read_recipe
+    from cappy.progress import progress_bar
+
+    plan = read_recipe(recipe, data, templates)
+    begun = time.monotonic()
+    with progress_bar("groups", None) as advance:
+        manifest = build_store(plan, output, workers, advance)
+    candidates = sum(manifest["candidates"].values())
+    typer.echo(f"{manifest['groups']} groups with {candidates} candidates from {manifest['rows']} rows in {output}")
+    typer.echo(f"({time.monotonic() - begun:.0f} s)", err=True)
+    for kind, count in manifest["problems"].items():
+        address, reason = manifest["problem_samples"][kind][0]
+        typer.echo(f"  {count} x {kind}, such as {address}: {reason}", err=True)

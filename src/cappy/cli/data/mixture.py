@@ -1,0 +1,40 @@
+"""`cappy data mixture`: the groups that a training recipe trains on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def mixture(
+    data: Annotated[Path, typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")
+    ],
+    recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    against: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides wrong answers, sampling and the split.")] = 0,
+) -> None:
+    """Write the groups that `cappy train --recipe` trains on, and its development groups as NAME.development.ENDING."""
+    from cappy.checkpoint.files import check_output
+    from cappy.data.contamination import read_evaluation_texts, without_overlaps
+    from cappy.data.store import write_groups
+    from cappy.training.mixture import build_mixture
+    from cappy.training.recipes import find_recipe
+
+    check_output(output)
+    chosen = find_recipe(recipe)
+    training, development = build_mixture(chosen, data, seed)
+    if against:
+        training = without_overlaps(training, read_evaluation_texts(against))
+    facts = {**asdict(chosen), "seed": seed}
+    write_groups(output, training, facts)
+    beside = output.with_name(f"{output.stem}.development{output.suffix}")
+    write_groups(beside, development, facts)
+    typer.echo(f"{len(training)} training groups in {output}, {len(development)} development groups in {beside}")

@@ -1,0 +1,93 @@
+"""Adding a language model's responses to groups, labelled by the groups' references (Tan et al., 2023, section 3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from cappy.data.candidates import merge
+from cappy.data.labels import Labeller
+from cappy.data.shards import begin_store, finish_store, is_done, read_facts, write_shard
+from cappy.data.store import read_groups, read_manifest
+from cappy.errors import InputError
+from cappy.group import Candidate, Group
+from cappy.llm.decoding import Decoding, Generator
+
+PART = 200
+"""Groups sampled for before they are written: what an interruption loses at most."""
+
+
+def is_open(group: Group) -> bool:
+    """Tell whether a group's answer is free text: it has a reference and lists no choices."""
+    origins = {candidate.origin for candidate in group.candidates}
+    return "reference" in origins and "choice" not in origins
+
+
+def with_samples(
+    groups: Sequence[Group], generator: Generator, plan: Sequence[Decoding], label: Labeller, seed: int | str
+) -> list[Group]:
+    """Add the plan's responses to every group that `is_open`; the others are returned as they are.
+
+    Responses that are equal under `normalise` merge with each other and with the references, which keep label 1. Empty
+    ones are dropped.
+    """
+    chosen = [number for number, group in enumerate(groups) if is_open(group)]
+    prompts = [groups[number].instruction for number in chosen]
+    drawn: list[list[Candidate]] = [[] for _ in chosen]
+    for decoding in plan:
+        found = generator.generate(prompts, decoding, _seed(seed, decoding.name)) if prompts else []
+        for place, texts in enumerate(found):
+            references = [c.text for c in groups[chosen[place]].candidates if c.origin == "reference"]
+            drawn[place] += [
+                Candidate(text, label(text, references), f"sample:{decoding.name}") for text in texts if text.strip()
+            ]
+    made = list(groups)
+    for number, samples in zip(chosen, drawn, strict=True):
+        made[number] = replace(groups[number], candidates=merge([*groups[number].candidates, *samples]))
+    return made
+
+
+def _seed(seed: int | str, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:4], "big")
+
+
+def sample_store(
+    store: Path,
+    target: Path,
+    generator: Generator,
+    plan: Sequence[Decoding],
+    label: Labeller,
+    facts: dict[str, Any],
+    seed: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Copy a store with samples added, shard by shard, and return the manifest. Calling again goes on where it stopped.
+
+    `facts` name the model and the labeller in the manifest, beside the recipe of `store` and the plan.
+
+    Raises:
+        InputError: `store` is no finished store, or `target` holds another.
+
+    """
+    manifest = read_manifest(store)
+    if "shards" not in manifest:
+        raise InputError(f"{store} is no finished store of groups; build one with: cappy data build")
+    recipe = {**facts, "plan": [asdict(decoding) for decoding in plan], "of": manifest["recipe"]}
+    shards = begin_store(target, recipe, seed)
+    targets = []
+    for shard in manifest["shards"]:
+        groups: list[Group] | None = None  # read only where something is left to do
+        for start in range(0, shard["groups"], PART):
+            place = shards / f"{Path(shard['file']).stem}.{start // PART:04d}.parquet"
+            targets.append(place)
+            if not is_done(place):
+                groups = groups or list(read_groups(store / shard["file"]))
+                part = groups[start : start + PART]
+                made = with_samples(part, generator, plan, label, f"{seed}:{place.name}")
+                write_shard(place, made, [], len(part), shard["file"])
+            if advance:
+                advance(read_facts(place)["groups"])
+    return finish_store(target, targets, recipe, seed)

@@ -1,0 +1,1 @@
+"""Large language models that propose what the scorer judges."""

@@ -1,0 +1,90 @@
+"""How responses are drawn from a language model: decodings, and plans of several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cappy.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """One way of generating, and how many responses it gives.
+
+    `beams` above 1 is beam search (its best beam; `count` beams where more are asked for); else tokens are drawn after
+    `temperature`, the `top_k` likeliest (0: all) and the nucleus `top_p`; temperature 0 takes the likeliest token.
+    """
+
+    name: str
+    count: int = 1
+    beams: int = 1
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_tokens: int = 3
+    max_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.count < 1 or self.beams < 1 or self.top_k < 0 or self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise InputError(f"decoding {self.name!r} has a value out of range.")
+        if self.beams == 1 and self.temperature == 0 and self.count > 1:
+            raise InputError(f"decoding {self.name!r} asks for several greedy responses, which would all be the same.")
+        if not 0 <= self.min_tokens <= self.max_tokens:
+            raise InputError(f"decoding {self.name!r} has min_tokens {self.min_tokens}, max_tokens {self.max_tokens}.")
+
+
+PAPER_PLAN = (
+    Decoding("beam4", beams=4),
+    Decoding("sampling", 4),
+    Decoding("temp0.9", 4, temperature=0.9),
+    Decoding("topk40", 4, top_k=40),
+    Decoding("topp0.95", 4, top_p=0.95),
+)
+"""The 17 responses an instruction gets in the paper (Tan et al., 2023, section 4.2), of 3 to 64 new tokens."""
+
+_PART = re.compile(r"(?:(greedy|sampling)|(beam|temp|topk|topp)(\d+(?:\.\d+)?))(?:\*(\d+))?")
+
+
+class Generator(Protocol):
+    """What a language model must offer here."""
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[list[str]]:
+        """Return `decoding.count` responses for every prompt; the same for the same seed."""
+        ...
+
+
+def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
+    """Read a plan: "paper", or decodings such as "greedy,beam4,sampling*4,temp0.7*2,topk40,topp0.95*4".
+
+    Raises:
+        InputError: a part is not understood.
+
+    """
+    if text == "paper":
+        return tuple(replace(decoding, max_tokens=max_tokens) for decoding in PAPER_PLAN)
+    plan = []
+    for part in text.split(","):
+        match = _PART.fullmatch(part.strip())
+        if match is None:
+            raise InputError(f"{part.strip()!r} is no decoding; a plan is like 'paper' or 'greedy,beam4,topk40*4'.")
+        word, kind, number, count = match.groups()
+        base = Decoding(part.strip().partition("*")[0], int(count or 1), max_tokens=max_tokens, min_tokens=0)
+        plan.append(_with(base, word or kind, float(number or 0)))
+    return tuple(plan)
+
+
+def _with(base: Decoding, kind: str, value: float) -> Decoding:
+    """Set what a part's name says."""
+    if kind == "beam":
+        return replace(base, beams=int(value))
+    if kind == "greedy":
+        return replace(base, temperature=0.0)
+    if kind == "temp":
+        return replace(base, temperature=value)
+    if kind == "topk":
+        return replace(base, top_k=int(value))
+    return replace(base, top_p=value) if kind == "topp" else base
