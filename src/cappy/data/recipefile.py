@@ -92,7 +92,7 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
         name = str(options["data"])
         kind, local = TemplateSource, home / name
         options["templates"] = templates / str(options.get("templates", name))
-        options["data"] = str(local) if local.is_file() else name
+        options["data"] = str(local) if local.exists() else name
     else:
         raise InputError(f"{place} must have one of the keys rendered, table, data or bigbench.")
     return _made(kind, options, place)

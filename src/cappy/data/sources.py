@@ -207,7 +207,7 @@ class BigBenchSource:
 
 
 def hub_rows(name: str, split: str) -> Iterator[Located]:
-    """Stream the rows of a Hugging Face data set: "owner/name", or with its configuration "owner/name/config".
+    """Stream the rows of a Hugging Face data set: a folder, "owner/name", or "owner/name/configuration".
 
     Raises:
         InputError: the data set cannot be had.
@@ -217,9 +217,7 @@ def hub_rows(name: str, split: str) -> Iterator[Located]:
         import datasets
     except ImportError as error:
         raise MissingExtraError("reading data sets of the hub", "hub") from error
-    owner, _, rest = name.partition("/")
-    short, _, config = rest.partition("/")
-    repository = f"{owner}/{short}" if rest else owner
+    repository, config = (name, "") if Path(name).is_dir() else _repository(name)
     try:
         rows: Iterable[Any] = datasets.load_dataset(repository, config or None, split=split, streaming=True)
         for number, row in enumerate(rows):
@@ -228,6 +226,13 @@ def hub_rows(name: str, split: str) -> Iterator[Located]:
         raise
     except Exception as error:  # the library raises errors of a dozen packages
         raise InputError(f"the data set {name!r} cannot be read ({type(error).__name__}: {error}).") from error
+
+
+def _repository(name: str) -> tuple[str, str]:
+    """Split a name into the repository and the configuration: "nyu-mll/glue/mrpc", "ag_news"."""
+    owner, _, rest = name.partition("/")
+    short, _, config = rest.partition("/")
+    return (f"{owner}/{short}" if rest else owner), config
 
 
 def _located(path: Path) -> Iterator[Located]:
