@@ -77,6 +77,36 @@ def test_training_learns_and_its_checkpoint_loads(data: Path, bert: Path, tmp_pa
     assert scorer.rank("the colour of 5 is green . what is it ?", ["red", "green"]).best.text == "green"
 
 
+def test_training_on_ready_made_groups(bert: Path, tmp_path: Path) -> None:
+    from cappy.data.store import write_groups
+    from cappy.group import Candidate, Group
+
+    colours = ["red", "blue", "green"]
+    groups = [
+        Group(
+            f"the colour of {i} is {colours[i % 3]} . what is it ?",
+            tuple(Candidate(c, float(c == colours[i % 3]), "choice") for c in colours),
+            "colours",
+        )
+        for i in range(300)
+    ]
+    write_groups(tmp_path / "mine.jsonl", groups, {})
+    options = RunOptions(
+        None, tmp_path / "run", str(bert), Budget(steps=400), threads=1, groups=tmp_path / "mine.jsonl"
+    )
+    scorer = cappy.load(train(RECIPE, options))
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["development"]["by_task"] == {"colours": facts["development"]["accuracy"]}
+    assert facts["development"]["accuracy"] > 0.9
+    assert facts["development"]["groups"] + facts["groups_by_task"]["colours"] == 300
+    assert "mine.jsonl" in (scorer.checkpoint.folder / "README.md").read_text()
+    with pytest.raises(InputError, match="--groups"):
+        train(RECIPE, dataclasses.replace(options, groups=None, output=tmp_path / "none"))
+    write_groups(tmp_path / "few.jsonl", groups[:2], {})
+    with pytest.raises(InputError, match="both are needed"):
+        train(RECIPE, dataclasses.replace(options, groups=tmp_path / "few.jsonl", output=tmp_path / "few"))
+
+
 def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(data, tmp_path / "whole", bert, 30)
     original, calls = Trainer._step, 0

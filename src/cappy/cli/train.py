@@ -12,8 +12,15 @@ from cappy.errors import MissingExtraError
 
 
 def train(
-    data: Annotated[Path, typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; the same one resumes it.")],
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files."),
+    ] = None,
+    groups: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Train on these groups instead: a file, or a folder that `cappy data build` made."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
     minutes: Annotated[Optional[float], typer.Option(min=0, help="Stop after so many minutes of computing.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many steps.")] = None,  # noqa: UP045
@@ -37,6 +44,6 @@ def train(
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads, against)
+    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads, against, groups)
     target = train(find_recipe(recipe), options)
     typer.echo(f"checkpoint written to {target}")

@@ -50,7 +50,8 @@ def make_groups(examples: Sequence[Example], wrong: WrongAnswers, seed: int | st
         key = example.task, example.template
         place = places[key]
         places[key] += 1
-        group = choice_group(example) if example.choices else lenders[key].group(place)
+        # A template's choices need not hold the answer: then it is open, and others lend it wrong ones.
+        group = (choice_group(example) if example.choices else None) or lenders[key].group(place)
         if group:
             yield number, group
 

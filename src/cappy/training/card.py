@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 FRONT = """---
@@ -57,13 +58,18 @@ def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
 def _training(facts: Mapping[str, Any]) -> str:
     recipe, progress = facts["recipe"], facts["progress"]
     sources = ", ".join(sorted(source["file"] for source in recipe["sources"]))
+    data = {
+        "rendered rows": f"`{recipe['rendered']}` without {', '.join(recipe['left_out'])}",
+        "further sets": sources or "none",
+    }
+    if facts.get("groups_from"):
+        data = {"groups from": f"`{Path(facts['groups_from']).name}`"}
     rows = {
         "recipe": f"`{recipe['name']}`, seed {facts['seed']}",
         "encoder": facts["encoder"],
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
         "similarity groups": _similarity(recipe.get("similarity")),
-        "rendered rows": f"`{recipe['rendered']}` without {', '.join(recipe['left_out'])}",
-        "further sets": sources or "none",
+        **data,
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
         "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
         "loss": f"squared error + {recipe['listwise']} × listwise cross-entropy, temperature {recipe['temperature']}",

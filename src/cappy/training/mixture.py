@@ -41,6 +41,19 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
     return _capped(training, recipe, seed), _capped(development, recipe, seed)
 
 
+def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group], list[Group]]:
+    """Part ready-made groups into training and development groups, `held_out` of them for development.
+
+    The instruction decides, so that groups that ask the same are never on both sides.
+    """
+    training: list[Group] = []
+    development: list[Group] = []
+    for group in groups:
+        held = _fraction(f"{group.task}:{normalise(group.instruction)}") < held_out
+        (development if held else training).append(group)
+    return training, development
+
+
 def _fraction(key: str) -> float:
     """Map a row's key to [0, 1), the same on every machine."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48

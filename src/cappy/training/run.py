@@ -17,13 +17,15 @@ from cappy.checkpoint.files import atomic_file
 from cappy.checkpoint.save import save_checkpoint, scorer_config, sha256
 from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.contamination import read_evaluation_texts, without_overlaps
+from cappy.data.store import read_groups
+from cappy.errors import InputError
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
-from cappy.training.mixture import build_mixture, count_tasks
+from cappy.training.mixture import build_mixture, count_tasks, split_groups
 from cappy.training.recipes import Recipe
 from cappy.training.similarity import similarity_groups
 from cappy.training.start import find_encoder, starting_weights
@@ -39,7 +41,8 @@ DEVELOPMENT_GROUPS = 1000
 class RunOptions:
     """What a run needs beside its recipe."""
 
-    data: Path
+    data: Path | None
+    """Folder of the recipe's data files; not needed where `groups` are given."""
     output: Path
     encoder: str
     budget: Budget
@@ -47,6 +50,8 @@ class RunOptions:
     threads: int = 0
     against: Path | None = None
     """Folder of evaluation files; groups that hold a text of theirs are not trained on."""
+    groups: Path | None = None
+    """Ready-made labelled groups to train on instead of the recipe's: a file, or a store that was built."""
 
 
 def train(recipe: Recipe, options: RunOptions) -> Path:
@@ -64,8 +69,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         torch.set_num_threads(options.threads)
     folder = find_encoder(options.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
-    log.info("building the groups of recipe %r from %s", recipe.name, options.data)
-    training, development = build_mixture(recipe, options.data, options.seed)
+    training, development = gather_groups(recipe, options)
     if options.against:
         found = len(training)
         training = without_overlaps(training, read_evaluation_texts(options.against))
@@ -111,6 +115,26 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     return target
 
 
+def gather_groups(recipe: Recipe, options: RunOptions) -> tuple[list[Group], list[Group]]:
+    """Return training and development groups: those given, or the recipe's.
+
+    Raises:
+        InputError: neither groups nor a data folder are given, or there is nothing to train on or to hold out.
+
+    """
+    if options.groups:
+        log.info("reading groups from %s", options.groups)
+        parts = split_groups(read_groups(options.groups), recipe.held_out)
+    elif options.data:
+        log.info("building the groups of recipe %r from %s", recipe.name, options.data)
+        parts = build_mixture(recipe, options.data, options.seed)
+    else:
+        raise InputError("training needs the recipe's data files (--data) or ready-made groups (--groups).")
+    if not all(parts):
+        raise InputError(f"there are {len(parts[0])} groups to train on and {len(parts[1])} held out; both are needed.")
+    return parts
+
+
 def training_limits(recipe: Recipe) -> Limits:
     """Return a recipe's token limits; four tokens of a pair are special."""
     return Limits(recipe.instruction_tokens + recipe.response_tokens + 4, recipe.response_tokens)
@@ -144,6 +168,7 @@ def run_facts(
     """Gather what a model card tells about a run."""
     return {
         "recipe": asdict(recipe),
+        "groups_from": str(options.groups) if options.groups else None,
         "encoder": options.encoder,
         "seed": options.seed,
         "minutes": options.budget.minutes,
