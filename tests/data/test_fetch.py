@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cappy.data.fetch import ARCHIVES, Archive, cache_folder, fetch
+from cappy.data.fetch import ARCHIVES, Archive, cache_folder, fetch, pip_index
 from cappy.errors import InputError
 
 FILES = {"toy-1/data/a/templates.yaml": b"a: 1", "toy-1/data/b/notes.txt": b"no", "toy-1/setup.py": b"raise SystemExit"}
@@ -107,6 +107,13 @@ def test_the_cache_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.delenv("CAPPY_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "cappy"
+
+
+def test_the_index_is_pips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://localhost:1/mine")
+    assert pip_index() == "http://localhost:1/mine"
+    monkeypatch.delenv("PIP_INDEX_URL")
+    assert pip_index().startswith("http")
 
 
 @pytest.mark.slow

