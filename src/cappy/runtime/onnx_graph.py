@@ -6,83 +6,13 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto
 
 from cappy.checkpoint.spec import EncoderSpec
-
-MICROSOFT = "com.microsoft"
-"""Operators that onnxruntime brings: fused products, normalisation and activation."""
-
-
-@dataclass
-class Graph:
-    """Nodes, constants and external weights under construction. Every method returns its output's name."""
-
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, TensorProto] = field(default_factory=dict)
-    inputs: list[tuple[str, int, int]] = field(default_factory=list)
-    weights: dict[str, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
-
-    def add(self, op: str, inputs: Sequence[str], domain: str = "", outputs: int = 1, **attributes: Any) -> Any:
-        """Append a node; returns its output name, or a list of them if it has several."""
-        names = [f"t{len(self.nodes)}_{number}" for number in range(outputs)]
-        self.nodes.append(helper.make_node(op, list(inputs), names, domain=domain, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def constant(self, value: NDArray[Any]) -> str:
-        """Name a small constant; equal ones are kept once."""
-        name = f"c_{value.dtype.name}_{'x'.join(map(str, value.shape))}_{value.tobytes().hex()}"
-        self.constants.setdefault(name, numpy_helper.from_array(value, name))
-        return name
-
-    def ints(self, *values: int) -> str:
-        """Name a vector of integers."""
-        return self.constant(np.array(values, dtype=np.int64))
-
-    def weight(self, name: str, shape: tuple[int, ...], kind: int = TensorProto.FLOAT) -> str:
-        """Name a weight that the session will be given."""
-        self.weights[name] = (kind, shape)
-        return name
-
-    def input(self, name: str, dimensions: int, kind: int = TensorProto.INT64) -> str:
-        """Declare an input with that many dynamic dimensions."""
-        self.inputs.append((name, kind, dimensions))
-        return name
-
-    def reshape(self, x: str, *shape: int) -> str:
-        """Reshape; 0 keeps a dimension and -1 takes what is left."""
-        return str(self.add("Reshape", [x, self.ints(*shape)]))
-
-    def transpose(self, x: str, *order: int) -> str:
-        """Permute dimensions."""
-        return str(self.add("Transpose", [x], perm=list(order)))
-
-    def take(self, x: str, index: str) -> str:
-        """Gather along the first dimension."""
-        return str(self.add("Gather", [x, index], axis=0))
-
-    def model(self, output: str) -> ModelProto:
-        """Close the graph; its one output is named `scores`."""
-        self.nodes.append(helper.make_node("Identity", [output], ["scores"]))
-        inputs = [helper.make_tensor_value_info(name, kind, [None] * rank) for name, kind, rank in self.inputs]
-        external = [_external(name, kind, shape) for name, (kind, shape) in self.weights.items()]
-        result = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None])
-        graph = helper.make_graph(self.nodes, "cappy", inputs, [result], [*self.constants.values(), *external])
-        opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
-
-
-def _external(name: str, kind: int, shape: tuple[int, ...]) -> TensorProto:
-    """Declare a tensor whose data the session brings."""
-    tensor = TensorProto(name=name, data_type=kind, dims=shape, data_location=TensorProto.EXTERNAL)
-    tensor.external_data.add(key="location", value="weights")
-    return tensor
+from cappy.runtime.onnx_builder import MICROSOFT, Graph
 
 
 @dataclass(frozen=True, slots=True)
