@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cappy.data.bigbench import GENERATIVE_TASKS
 from cappy.data.build import BuildPlan
@@ -95,7 +95,8 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
         options["data"] = str(local) if local.exists() else name
     else:
         raise InputError(f"{place} must have one of the keys rendered, table, data or bigbench.")
-    return _made(kind, options, place)
+    source: Source = _made(kind, options, place)
+    return source
 
 
 def _first_there(folder: Path, fetched: str) -> Path:
@@ -103,10 +104,7 @@ def _first_there(folder: Path, fetched: str) -> Path:
     return folder if folder.exists() else cache_folder() / fetched
 
 
-Made = TypeVar("Made")
-
-
-def _made(kind: Callable[..., Made], options: Mapping[str, Any], place: str) -> Made:
+def _made(kind: Callable[..., Any], options: Mapping[str, Any], place: str) -> Any:
     """Call `kind` with the options; those it does not know are an error that names the place."""
     try:
         return kind(**options)

@@ -27,7 +27,7 @@ class TransformersLLM:
             raise MissingExtraError("language models in this process", "llm") from error
         try:
             config = transformers.AutoConfig.from_pretrained(name)
-            kind = transformers.AutoModelForCausalLM
+            kind: Any = transformers.AutoModelForCausalLM
             if config.is_encoder_decoder:
                 kind = transformers.AutoModelForSeq2SeqLM
             side = "right" if config.is_encoder_decoder else "left"
