@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -42,7 +41,7 @@ def zero_shot(
     threads: Threads = 0,
 ) -> None:
     """Accuracy on held-out classification tasks under all their original PromptSource templates."""
-    from cappy.checkpoint.files import atomic_file, check_output
+    from cappy.checkpoint.files import check_output, write_json
     from cappy.evaluation.report import percent, zero_shot_table
     from cappy.evaluation.tasks import find_tasks
     from cappy.evaluation.zeroshot import cosine_scores, evaluate_task
@@ -73,8 +72,7 @@ def zero_shot(
     typer.echo(zero_shot_table(results))
     if output:
         facts = {"system": name, "rows": rows, "seed": seed, "results": [result.summary() for result in results]}
-        with atomic_file(output) as beside:
-            beside.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        write_json(output, facts)
 
 
 def _embedder(name: str) -> Any:
@@ -97,7 +95,7 @@ def precision(
     """Compare int8 with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
     from dataclasses import asdict
 
-    from cappy.checkpoint.files import atomic_file
+    from cappy.checkpoint.files import write_json
     from cappy.data.store import read_groups
     from cappy.evaluation.precision import compare
 
@@ -109,5 +107,4 @@ def precision(
     for name, value in result.items():
         typer.echo(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
     if output:
-        with atomic_file(output) as beside:
-            beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(output, result)

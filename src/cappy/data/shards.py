@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cappy
-from cappy.checkpoint.files import atomic_file
+from cappy.checkpoint.files import atomic_file, write_json
 from cappy.checkpoint.save import sha256
 from cappy.data.examples import Problem
 from cappy.data.store import write_parquet
@@ -115,9 +115,3 @@ def read_facts(shard: Path) -> dict[str, Any]:
     """Return the facts of a finished shard."""
     facts: dict[str, Any] = json.loads(_facts_path(shard).read_text(encoding="utf-8"))
     return facts
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    with atomic_file(path) as beside:
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

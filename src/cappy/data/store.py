@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cappy.checkpoint.files import atomic_file
+from cappy.checkpoint.files import atomic_file, write_json
 from cappy.checkpoint.save import sha256
 from cappy.data.rows import format_of, read_rows
 from cappy.data.text import repair
@@ -28,8 +28,7 @@ def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any])
     origins = Counter(candidate.origin for group in groups for candidate in group.candidates)
     manifest = {"recipe": dict(recipe), "groups": len(groups), "tasks": dict(sorted(tasks.items()))}
     manifest |= {"candidates": dict(sorted(origins.items())), "sha256": sha256(path)}
-    with atomic_file(path.with_name(path.name + ".manifest.json")) as beside:
-        beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    write_json(path.with_name(path.name + ".manifest.json"), manifest)
 
 
 def group_row(group: Group) -> dict[str, Any]:

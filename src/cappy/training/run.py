@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cappy.checkpoint.files import atomic_file
+from cappy.checkpoint.files import write_json
 from cappy.checkpoint.save import save_checkpoint, scorer_config, sha256
 from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.contamination import read_evaluation_texts, without_overlaps
@@ -110,8 +109,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
     card = model_card(options.output.name, facts)
     save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
-    with atomic_file(options.output / "run.json") as beside:
-        beside.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_json(options.output / "run.json", facts)
     return target
 
 
