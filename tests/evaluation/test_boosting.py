@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cappy.data.bigbench import BigBenchExample
-from cappy.evaluation.bigbench import PROFILES, TaskRun, choose_examples, sample_order, shorten
+from cappy.data.examples import Example
+from cappy.evaluation.bigbench import PROFILES, TaskRun, choose_examples, response_tokens, sample_order, shorten
 from cappy.evaluation.bigbench_html import html
 from cappy.evaluation.bigbench_report import as_json, markdown
 from cappy.evaluation.bigbench_table import adaptive_summary, can_be_adaptive, summary, task_scores
@@ -152,3 +153,13 @@ def test_examples_are_drawn_by_the_seed_and_shortened() -> None:
     assert shorten("abc", 3) == "abc"
     short = shorten("begin " + "x" * 100 + " end", 40)
     assert len(short) == 40 and short.startswith("begin") and short.endswith("end") and " ... " in short
+
+
+def test_quick_responses_have_room_for_the_longest_training_reference() -> None:
+    short, long = Example("q", ("yes", "12"), None, "t"), Example("q", ("word " * 30,), None, "t")
+    assert response_tokens([short]) == 8 and response_tokens([]) == 8
+    assert response_tokens([short, long]) == 54
+    quick, paper = PROFILES["quick"], PROFILES["paper"]
+    assert {one.max_tokens for one in quick.decodings([short])} == {8}
+    assert {one.max_tokens for one in quick.decodings([long])} == {48}
+    assert {one.max_tokens for one in paper.decodings([short])} == {64}

@@ -202,3 +202,9 @@ def test_files_that_are_no_models(tmp_path: Any) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF not really")
     with pytest.raises(LanguageModelError, match="cannot be loaded"):
         GgufLLM(tmp_path / "bad.gguf")
+
+
+def test_beams_pass_through_parts_of_characters(smollm2: GgufLLM) -> None:
+    """The likeliest next token of this prompt is part of a character, of which the server reports no probabilities."""
+    (found,) = smollm2.generate(["नमस्ते"], Decoding("beam2", beams=2, min_tokens=0, max_tokens=4), 0)
+    assert not found.error and found.samples

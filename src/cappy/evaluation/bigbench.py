@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import random
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from cappy.errors import InputError
 from cappy.evaluation.boosting import judge
 from cappy.files import write_json
 from cappy.llm.decoding import PAPER_PLAN, Decoding, parse_plan
-from cappy.llm.kept import KeptSamples
+from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
 from cappy.llm.prompts import few_shot_prompt
 from cappy.scorer import Scorer
@@ -40,6 +41,8 @@ class Profile:
     prompt_characters: int
     max_tokens: int
     plan: tuple[Decoding, ...] = PAPER_PLAN
+    fit_length: bool = False
+    """Whether a task's responses may be no longer than its training references need; see `response_tokens`."""
 
     def __str__(self) -> str:
         """Say the profile in a line."""
@@ -47,23 +50,22 @@ class Profile:
         plan = ", ".join(f"{one.name} × {one.count}" for one in self.plan)
         return (
             f"{self.name}: {' and '.join(counts)} examples a task, prompts of at most {self.prompt_characters:,} "
-            f"characters, responses of at most {self.max_tokens} tokens; {plan}"
+            f"characters, responses of at most {self.max_tokens} tokens"
+            f"{', fewer where the training references are short' if self.fit_length else ''}; {plan}"
         )
 
     def _parts(self) -> tuple[tuple[int | None, str], ...]:
         return (self.train, "train"), (self.validation, "validation")
 
-    def decodings(self) -> tuple[Decoding, ...]:
-        """Return the plan with this profile's longest response."""
-        return tuple(
-            replace(one, max_tokens=self.max_tokens, min_tokens=min(one.min_tokens, self.max_tokens))
-            for one in self.plan
-        )
+    def decodings(self, train: Sequence[Example]) -> tuple[Decoding, ...]:
+        """Return the plan with the longest response that a task of these training examples asks for."""
+        most = min(self.max_tokens, response_tokens(train)) if self.fit_length else self.max_tokens
+        return tuple(replace(one, max_tokens=most, min_tokens=min(one.min_tokens, most)) for one in self.plan)
 
 
 PROFILES = {
     "tiny": Profile("tiny", 6, 3, 600, 6, parse_plan("beam2,sampling*2,topk40*2", max_tokens=6)),
-    "quick": Profile("quick", 40, 20, 1500, 48),
+    "quick": Profile("quick", 40, 20, 1500, 48, fit_length=True),
     "paper": Profile("paper", None, None, 12_000, 64),
 }
 
@@ -100,7 +102,7 @@ def run_task(
     found = _finished(path, identity)
     if found:
         return found
-    decodings = run.profile.decodings()
+    decodings = run.profile.decodings(train)
     tell("sampling")
     samples = {}
     for name, examples in (("validation", validation), ("train", train)):
@@ -154,6 +156,15 @@ def shorten(text: str, characters: int) -> str:
     return f"{text[: characters - end - 5]} ... {text[-end:]}"
 
 
+def response_tokens(examples: Sequence[Example]) -> int:
+    """Return how many tokens have room for the longest reference and half as much again, whatever the vocabulary.
+
+    A token of English holds more than four bytes, one of a number or of another script three and fewer.
+    """
+    longest = max((len(text.encode()) for example in examples for text in example.references), default=0)
+    return max(8, math.ceil(longest / 3) + 4)
+
+
 def sample_order(samples: Sequence[Sample]) -> list[int]:
     """Return places in the order an adaptive run would see them: one of each decoding in turn, searched beams last."""
     turns: dict[str, int] = {}
@@ -166,12 +177,15 @@ def sample_order(samples: Sequence[Sample]) -> list[int]:
 
 
 def _sampled(llm: LanguageModel, prompts: Sequence[str], plan: Sequence[Decoding], seed: int) -> list[list[Sample]]:
+    """Draw the whole plan for a few prompts before the next: their computed prompts stay in the model's cache."""
     drawn: list[list[Sample]] = [[] for _ in prompts]
-    for decoding in plan:
-        for place, samples in enumerate(llm.generate(prompts, decoding, seed)):
-            drawn[place] += samples.samples
-            if samples.error:
-                log.warning("%s", samples.error)
+    step = getattr(llm, "prompts_together", CHUNK)
+    for start in range(0, len(prompts), step):
+        for decoding in plan:
+            for place, samples in enumerate(llm.generate(prompts[start : start + step], decoding, seed), start):
+                drawn[place] += samples.samples
+                if samples.error:
+                    log.warning("%s", samples.error)
     return drawn
 
 

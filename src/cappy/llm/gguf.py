@@ -65,7 +65,8 @@ class GgufLLM(OpenAILLM):
             raise LanguageModelError(f"{file} cannot be loaded by llama.cpp ({error}).") from error
         address = f"{self._server.listening_address}/v1"
         # A request of n samples takes n places, so more requests than this would only wait.
-        super().__init__(name, address, key, chat=chat, concurrency=max(1, parallel // 4), timeout=600.0)
+        self.prompts_together = max(1, parallel // 4)
+        super().__init__(name, address, key, chat=chat, concurrency=self.prompts_together, timeout=600.0)
 
 
 def _fingerprint(file: Path) -> str:

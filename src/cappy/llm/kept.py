@@ -58,6 +58,11 @@ class KeptSamples:
         """The name of the model behind."""
         return self._llm.name
 
+    @property
+    def prompts_together(self) -> int:
+        """How many prompts the model behind answers at the same time."""
+        return int(getattr(self._llm, "prompts_together", self._chunk))
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

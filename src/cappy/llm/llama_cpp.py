@@ -25,6 +25,7 @@ class LlamaCppServer:
         """Use `client`, whose address ends in /v1; `chat` applies the model's chat template."""
         self._client, self._chat = client, chat
         self._root = str(client.base_url).rstrip("/").removesuffix("/v1")
+        self._letter: int | None = None
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request to an endpoint below the server's root."""
@@ -58,7 +59,18 @@ class LlamaCppServer:
 
     async def next_tokens(self, tokens: Sequence[int], count: int) -> list[tuple[int, float]]:
         """Return the `count` likeliest tokens after `tokens` with their log probabilities."""
-        body = {"prompt": list(tokens), "n_predict": 1, "n_probs": count, "temperature": 0, "cache_prompt": True}
+        if self._letter is None:
+            self._letter = int((await self.post("/tokenize", {"content": "a", "add_special": False}))["tokens"][0])
+        body = {
+            "prompt": list(tokens),
+            "n_predict": 1,
+            "n_probs": count,
+            "temperature": 0,
+            "cache_prompt": True,
+            # Of a token that is part of a character the server reports no probabilities: what it draws is always a
+            # letter. The probabilities it reports are those before such a bias.
+            "logit_bias": [[self._letter, 1000.0]],
+        }
         answer = await self.post("/completion", body)
         try:
             found = answer["completion_probabilities"][0]["top_logprobs"]
