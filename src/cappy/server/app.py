@@ -14,15 +14,24 @@ from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError, error_body
 from cappy.server.gate import Gate
+from cappy.server.proxy.routes import proxy_routes
+from cappy.server.proxy.upstream import Address, Upstream, UpstreamError
+from cappy.server.proxy.wishes import Wishes
 from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
 
 
-def build_app(engine: Engine) -> FastAPI:
-    """Put an application around an engine."""
+def build_app(engine: Engine, address: Address | None = None, defaults: Wishes | None = None) -> FastAPI:
+    """Put an application around an engine, and before the language model at `address`, where there is one.
+
+    `defaults` are how its answers are chosen where a request does not say.
+    """
+    upstream = Upstream(address, engine.metrics) if address else None
+    best_of_n = proxy_routes(engine, upstream, defaults or Wishes())
     app = FastAPI(title="Cappy", version=cappy.__version__, description="Scores how correct responses are.")
-    for router in (scoring_routes(engine), reranking_routes(engine), classifying_routes(engine), _operations(engine)):
-        app.include_router(router)
+    for routes in (scoring_routes, reranking_routes, classifying_routes, _operations):
+        app.include_router(routes(engine))
+    app.include_router(best_of_n)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -66,6 +75,8 @@ def _answer(request: Request, error: RequestError) -> JSONResponse:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
+    if isinstance(error, UpstreamError) and error.content:
+        return Response(error.content, error.status, error.upstream_headers)
     return _answer(request, error)
 
 

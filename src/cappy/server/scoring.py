@@ -1,4 +1,4 @@
-"""`/score` and `/v1/score` as vLLM has them, and `/v1/models`."""
+"""`/score` and `/v1/score` as vLLM has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from cappy.server.engine import Engine, Scored
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
-from cappy.server.shapes import ModelItem, ModelList, ScoreItem, ScoreRequest, ScoreResponse, Usage
+from cappy.server.shapes import ScoreItem, ScoreRequest, ScoreResponse, Usage
 
 
 def as_list(texts: str | list[str]) -> list[str]:
@@ -40,7 +40,6 @@ def score_groups(request: ScoreRequest) -> list[tuple[str, list[str]]]:
 def scoring_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["score"])
-    started = int(time.time())
 
     @router.post("/score")
     @router.post("/v1/score")
@@ -55,10 +54,5 @@ def scoring_routes(engine: Engine) -> APIRouter:
             data=[ScoreItem(index=number, score=value) for number, value in enumerate(values)],
             usage=usage(scored),
         )
-
-    @router.get("/v1/models")
-    async def models() -> ModelList:
-        """List the scorers."""
-        return ModelList(data=[ModelItem(id=name, created=started) for name in engine.scorers.names])
 
     return router

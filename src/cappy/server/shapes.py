@@ -178,10 +178,3 @@ class ModelItem(BaseModel):
     object: str = "model"
     created: int
     owned_by: str = "cappy"
-
-
-class ModelList(BaseModel):
-    """OpenAI's list of models."""
-
-    object: str = "list"
-    data: list[ModelItem]
