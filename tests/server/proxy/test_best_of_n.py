@@ -119,9 +119,8 @@ def test_adaptive_requests_stop_early(client: openai.OpenAI, running: Running, s
     raw = client.chat.completions.with_raw_response.create(**ASK, extra_body=wanting(n=32, adaptive=True))
     drawn = int(raw.headers["x-cappy-samples"])
     assert 4 <= drawn < 32 and len(spoiled.bodies) == drawn / 4
-    saved = [
-        line for line in httpx.get(running.address + "/metrics").text.split("\n") if "samples_saved_total " in line
-    ]
+    told = httpx.get(running.address + "/metrics").text.split("\n")
+    saved = [line for line in told if line.startswith("cappy_samples_saved_total ")]
     assert float(saved[0].split()[1]) >= 32 - drawn
 
 
