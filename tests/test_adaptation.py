@@ -39,7 +39,7 @@ def asked(count: int) -> list[Example]:
 def test_the_set_is_made_as_the_paper_makes_it() -> None:
     examples = asked(12)
     samples = [[f"the answer {number}", "the cat", "", "answer of a dog"] for number in range(12)]
-    for number, group in enumerate(task_groups(examples, samples=samples, seed=3)):
+    for number, group in task_groups(examples, samples=samples, seed=3).items():
         by_origin: dict[str, list[tuple[str, float | None]]] = {}
         for candidate in group.candidates:
             by_origin.setdefault(candidate.origin, []).append((candidate.text, candidate.label))
@@ -52,7 +52,7 @@ def test_the_set_is_made_as_the_paper_makes_it() -> None:
             (text, rouge_l(text, [reference])) for text in ("the cat", "answer of a dog")
         ]
     closed = task_groups(labelled(6))
-    assert all({c.text for c in group.candidates} == {"good", "bad"} for group in closed)
+    assert all({c.text for c in group.candidates} == {"good", "bad"} for group in closed.values())
 
 
 def test_too_little_is_refused(shared_bert: Path, tmp_path: Path) -> None:
@@ -73,16 +73,24 @@ def test_too_little_is_refused(shared_bert: Path, tmp_path: Path) -> None:
 
 def test_split_holds_out_a_fifth_and_never_all() -> None:
     for count in (4, 5, 16, 100):
-        groups = task_groups(asked(count))
-        training, held = split(groups, 0)
-        assert len(held) == max(2, round(0.2 * count)) and len(training) + len(held) == count
-        assert not {g.instruction for g in training} & {g.instruction for g in held}
-        assert split(groups, 0) == (training, held)
-    doubled = [*task_groups(asked(8)), *task_groups(asked(8), seed=1)]  # every question twice
-    training, held = split(doubled, 0)
-    assert len(training) + len(held) == 16 and not {g.instruction for g in training} & {g.instruction for g in held}
+        training, held = split(asked(count), range(count), 0)
+        assert len(held) == max(2, round(0.2 * count)) and sorted([*training, *held]) == list(range(count))
+        assert split(asked(count), range(count), 0) == (training, held)
+    doubled = [*asked(8), *asked(8)]  # every question twice
+    training, held = split(doubled, range(16), 0)
+    assert sorted([*training, *held]) == list(range(16)) and not {n % 8 for n in training} & {n % 8 for n in held}
     with pytest.raises(InputError, match="too few different things"):
-        split([doubled[0], doubled[8]], 0)
+        split([doubled[0], doubled[8]], range(2), 0)
+
+
+def test_what_is_held_out_lends_nothing_to_what_is_learnt_from() -> None:
+    examples, apart = asked(12), {2, 5, 7}
+    kept = {examples[number].references[0] for number in apart}
+    for number, group in task_groups(examples, apart=apart).items():
+        lent = {c.text for c in group.candidates if c.origin == "other"}
+        assert len(lent) == 4
+        if number not in apart:
+            assert not lent & kept
 
 
 def test_sixteen_examples_are_learnt_from(tmp_path: Path) -> None:
@@ -114,7 +122,7 @@ def test_sixteen_examples_are_learnt_from(tmp_path: Path) -> None:
 def test_the_best_epoch_is_kept(shared_bert: Path) -> None:
     scorer = cappy.load(shared_bert, runtime="torch")
     groups = task_groups(labelled(20))
-    training, held = split(groups, 0)
+    training, held = ([groups[number] for number in part] for part in split(labelled(20), groups, 0))
     encode = lambda some: encode_groups(  # noqa: E731
         some, scorer.checkpoint.tokenizer, scorer.conventions, scorer.limits, 100, 0
     )
@@ -137,7 +145,7 @@ def test_the_best_epoch_is_kept(shared_bert: Path) -> None:
 
 def test_the_loss_is_that_of_pretraining_a_group_at_a_time(shared_bert: Path) -> None:
     scorer = cappy.load(shared_bert, runtime="torch")
-    groups = task_groups(asked(6))
+    groups = list(task_groups(asked(6)).values())
     tuning = Tuning()
     expected = []
     for group in groups:
@@ -157,7 +165,7 @@ def test_the_loss_is_that_of_pretraining_a_group_at_a_time(shared_bert: Path) ->
 
 def test_samples_are_what_before_and_after_choose_among(shared_bert: Path) -> None:
     scorer = cappy.load(shared_bert)
-    groups = task_groups(asked(5), samples=[["the answer", "no"]] * 5)
+    groups = list(task_groups(asked(5), samples=[["the answer", "no"]] * 5).values())
     found = [max(("the answer", "no"), key=lambda text, g=g: scorer.score(g.instruction, text)) for g in groups]
     expected = [rouge_l(text, [example.references[0]]) for text, example in zip(found, asked(5), strict=True)]
     assert chosen_label(groups, scorer) == pytest.approx(np.mean(expected))

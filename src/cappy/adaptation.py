@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ class Adapted:
     before: float
     after: float
     report: dict[str, Any]
+    held_out: tuple[int, ...] = ()
+    """Numbers of the examples that decided when to stop; the scorer learnt from none of them."""
 
 
 def adapt(
@@ -91,8 +93,12 @@ def adapt(
     folder = Path(output)
     check_target(folder)
     rows = [one if isinstance(one, Example) else Example(one[0], (one[1],)) for one in examples]
-    groups = task_groups(rows, llm=llm, plan=plan, samples=samples, labeller=labeller, seed=seed)
-    training, held_out = split(groups, seed)
+    learnt, held = split(rows, task_groups(rows, seed=seed), seed)
+    groups = task_groups(rows, llm=llm, plan=plan, samples=samples, labeller=labeller, apart=frozenset(held), seed=seed)
+    training = [groups[number] for number in learnt if number in groups]
+    held_out = [groups[number] for number in held]
+    if not training:
+        raise InputError("the examples to learn from have all the same answer.")
     tuning = tuning or Tuning()
     encode, weights = _encoder(scorer, seed)
     spec, conventions = scorer.checkpoint.spec, scorer.conventions
@@ -101,7 +107,7 @@ def adapt(
         "examples": len(rows),
         "training_groups": len(training),
         "held_out_groups": len(held_out),
-        "candidates": sum(len(group.candidates) for group in groups),
+        "candidates": sum(len(group.candidates) for group in groups.values()),
         "language_model": llm.name if llm else None,
         "tuning": asdict(tuning),
         "seed": seed,
@@ -113,7 +119,7 @@ def adapt(
     save_checkpoint(folder, config, tuned.weights, scorer.checkpoint.folder, card)
     adapted = scorer.like(folder)
     before, after = (chosen_label(held_out, one) for one in (scorer, adapted))
-    return Adapted(folder, adapted, before, after, {**report, "before": before, "after": after})
+    return Adapted(folder, adapted, before, after, {**report, "before": before, "after": after}, tuple(held))
 
 
 def check_target(folder: Path) -> None:
@@ -137,9 +143,13 @@ def task_groups(
     samples: Sequence[Sequence[str]] | None = None,
     labeller: Labeller = rouge_l,
     wrong: WrongAnswers | None = None,
+    apart: Collection[int] = (),
     seed: int = 0,
-) -> list[Group]:
-    """Build a task's labelled groups: references, choices or lent answers, and samples.
+) -> dict[int, Group]:
+    """Build a task's labelled groups by example number: references, choices or lent answers, and samples.
+
+    Examples whose numbers are in `apart` lend the others no answers: what is learnt from must not show what is held
+    out.
 
     Raises:
         InputError: `samples` does not fit, or too few examples give a group.
@@ -153,6 +163,10 @@ def task_groups(
         raise InputError(
             f"adapting needs {FEWEST} examples with different answers at least, but there are {len(made)}."
         )
+    if apart:
+        rest = [number for number in range(len(examples)) if number not in apart]
+        lent = make_groups([together[number] for number in rest], wrong or WrongAnswers(near=0, far=4), seed)
+        made = {number: made[number] for number in made if number in apart} | {rest[i]: group for i, group in lent}
     if samples is not None:
         for number, group in made.items():
             references = examples[number].references
@@ -160,33 +174,37 @@ def task_groups(
                 Candidate(text, labeller(text, references), "sample:given") for text in samples[number] if text.strip()
             ]
             made[number] = replace(group, candidates=merge([*group.candidates, *drawn]))
-    groups = list(made.values())
     if llm is not None:
         decodings = parse_plan(plan) if isinstance(plan, str) else tuple(plan)
-        groups = with_samples(groups, llm, decodings, labeller, seed, lambda why: log.warning("%s", why))
-    return groups
+        warn = log.warning
+        more = with_samples(list(made.values()), llm, decodings, labeller, seed, lambda why: warn("%s", why))
+        made = dict(zip(made, more, strict=True))
+    return {number: made[number] for number in sorted(made)}
 
 
-def split(groups: Sequence[Group], seed: int, share: float = HELD_OUT) -> tuple[list[Group], list[Group]]:
-    """Part groups at random into those to learn from and those that decide when to stop, two of the latter at least.
+def split(
+    examples: Sequence[Example], numbers: Iterable[int], seed: int, share: float = HELD_OUT
+) -> tuple[list[int], list[int]]:
+    """Part example numbers at random into those to learn from and those that decide when to stop, two of them at least.
 
-    Groups that ask the same stay together.
+    Examples that ask the same stay together.
 
     Raises:
-        InputError: all groups ask the same, or too few ask different things.
+        InputError: all ask the same, or too few ask different things.
 
     """
-    order = list(groups)
+    order = list(numbers)
     random.Random(f"{seed}:split").shuffle(order)
     wanted = max(2, round(share * len(order)))
-    held: dict[str, list[Group]] = {}
-    for group in order:
-        if group.instruction in held or sum(map(len, held.values())) < wanted:
-            held.setdefault(group.instruction, []).append(group)
-    training = [group for group in order if group.instruction not in held]
+    held: dict[str, list[int]] = {}
+    for number in order:
+        asked = examples[number].instruction
+        if asked in held or sum(map(len, held.values())) < wanted:
+            held.setdefault(asked, []).append(number)
+    training = [number for number in order if examples[number].instruction not in held]
     if not training:
         raise InputError("the examples ask too few different things to hold some of them out.")
-    return training, [group for one in held.values() for group in one]
+    return training, [number for one in held.values() for number in one]
 
 
 def chosen_label(groups: Sequence[Group], scorer: Scorer) -> float:

@@ -81,8 +81,9 @@ def test_a_model_follows_the_plan(llm_folder: Path) -> None:
     assert [one.texts for one in together] == [one.texts for one in alone]  # padding changes nothing
     totals = [[one.samples[0].log_likelihood for one in found] for found in (together, alone)]
     assert totals[0] == pytest.approx(totals[1], abs=1e-4)
-    with pytest.raises(InputError, match="empty"):
-        llm.generate([""], greedy, seed=0)
+    empty, asked = llm.generate(["", prompts[0]], greedy, seed=0)
+    assert empty.error and not empty.samples  # a prompt without a token costs the others nothing
+    assert asked.texts == alone[0].texts
 
 
 def test_log_likelihoods_are_those_of_the_model(llm_folder: Path) -> None:
@@ -123,3 +124,10 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         TransformersLLM(str(tmp_path))
+
+
+def test_plans_that_say_nothing_sensible_are_refused() -> None:
+    with pytest.raises(InputError, match="no beam search"):
+        parse_plan("beam1")
+    with pytest.raises(InputError, match="named twice"):
+        parse_plan("topk40,temp0.7,topk40*2")

@@ -14,6 +14,7 @@ from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.gguf import GgufLLM
 from cappy.llm.openai_llm import OpenAILLM
+from cappy.llm.registry import fetch_model
 from tests.llm.proxy import Handler, first, healthy, proxied
 
 PROMPTS = ["Name the capital of France.", "What is 2 + 2? Answer with a number."]
@@ -208,3 +209,12 @@ def test_beams_pass_through_parts_of_characters(smollm2: GgufLLM) -> None:
     """The likeliest next token of this prompt is part of a character, of which the server reports no probabilities."""
     (found,) = smollm2.generate(["नमस्ते"], Decoding("beam2", beams=2, min_tokens=0, max_tokens=4), 0)
     assert not found.error and found.samples
+
+
+def test_a_closed_model_frees_its_server() -> None:
+    model = GgufLLM(fetch_model("smollm2"), context=128, parallel=1)
+    address = model.address.removesuffix("/v1").removeprefix("http://").split(":")
+    socket.create_connection((address[0], int(address[1])), timeout=5).close()
+    model.close()
+    with pytest.raises(OSError):
+        socket.create_connection((address[0], int(address[1])), timeout=5)

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.options import BaseUrl, Llm, LlmKey, Model, Threads, load_scorer
+from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
 
@@ -18,6 +18,7 @@ def adapt(
     llm: Llm = "",
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
+    chat: Chat = None,
     plan: Annotated[str, typer.Option(help="How to sample from the language model.")] = "paper",
     keep: Annotated[
         Optional[Path],  # noqa: UP045
@@ -71,7 +72,7 @@ def adapt(
     if keep and not llm:
         raise InputError("--keep keeps the samples of a language model; name one with --llm.")
     if llm:
-        language_model = find_llm(llm, base_url=base_url, api_key=api_key, context=4096, threads=threads)
+        language_model = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads)
         if keep:
             language_model = KeptSamples(language_model, keep)
     scorer = load_scorer(model, "onnx", None, None, threads)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from cappy.cli.options import AsJson, BaseUrl, Llm, LlmKey, Model, Precision, Threads, load_scorer, read_lines
+from cappy.cli.options import AsJson, BaseUrl, Chat, Llm, LlmKey, Model, Precision, Threads, load_scorer, read_lines
 from cappy.cli.output import print_json, print_table
 from cappy.errors import InputError, MissingExtraError
 
@@ -22,6 +22,7 @@ def boost(
     llm: Llm = "smollm2",
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
+    chat: Chat = None,
     plan: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help='How to sample: "paper" (17 samples), or decodings: "greedy,temp0.7*8". Plain unless given.'),
@@ -59,7 +60,7 @@ def boost(
         raise InputError("the instruction is empty.")
     scorer = load_scorer(model, "onnx", None, precision, threads) if selector in NEED_SCORES or adaptive else None
     rule = DEFAULT_RULE if adaptive else None
-    found = find_llm(llm, base_url=base_url, api_key=api_key, context=1024 + max_tokens, threads=threads)
+    found = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=1024 + max_tokens, threads=threads)
     best = BestOfN(found, scorer, n, plan, selector=selector, adaptive=rule, max_tokens=max_tokens, seed=seed)
     result = best(instruction)
     if as_json:

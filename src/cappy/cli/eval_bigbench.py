@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from cappy.cli.options import BaseUrl, Llm, LlmKey, Model, Threads, load_scorer
+from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
 
@@ -18,10 +18,12 @@ def bigbench(
     llm: Llm = "smollm2",
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
+    chat: Chat = None,
     source: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder of the tasks; the one that `cappy data fetch bigbench` made unless given."),
     ] = None,
+    hub: Annotated[str, typer.Option(help="Data set on the hub for tasks that the folder lacks.")] = "",
     profile: Annotated[
         str, typer.Option(help="quick (40 train and 20 validation examples a task), paper, or tiny (a trial).")
     ] = "quick",
@@ -48,7 +50,7 @@ def bigbench(
     except ImportError as error:
         raise MissingExtraError("the benchmark", "llm") from error
     from cappy.archives import cache_folder
-    from cappy.data.bigbench import available_tasks
+    from cappy.data.bigbench import GENERATIVE_TASKS, available_tasks
     from cappy.evaluation.bigbench_report import write_report
     from cappy.llm.find import find_llm
 
@@ -56,14 +58,14 @@ def bigbench(
         raise InputError(f"profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}.")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     folder = source or cache_folder() / "bigbench"
-    tasks = list(task or available_tasks(folder))
+    tasks = list(task or (GENERATIVE_TASKS if hub else available_tasks(folder)))
     if not tasks:
         raise InputError(f"{folder} holds none of the tasks; bring them with: cappy data fetch bigbench")
     scorer = load_scorer(model, "onnx", None, None, threads)
     # A character of Hindi or of a phonetic alphabet may take several tokens.
-    language_model = find_llm(llm, base_url=base_url, api_key=api_key, context=4096, threads=threads)
+    language_model = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads)
     kept = open_samples(language_model, output)
-    run = TaskRun(folder, output, PROFILES[profile], seed, keep_scorers, shots)
+    run = TaskRun(folder, output, PROFILES[profile], seed, keep_scorers, shots, hub)
     begun = time.monotonic()
     results: list[dict[str, Any]] = []
     for number, name in enumerate(tasks, 1):
@@ -79,11 +81,15 @@ def bigbench(
         others = [f"--task {name}" for name in task or []]
         others += [f"{flag} {value}" for flag, value in (("-m", model), ("--shots", shots)) if value]
         others += ["--base-url URL"] if base_url else []
+        others += [f"--hub {hub}"] if hub else []
+        others += [] if chat is None else ["--chat" if chat else "--no-chat"]
+        mean = sum(one.get("worked_examples", 0) for one in results) / len(results)
+        worked = f"{shots} asked for, {mean:.1f} shown on average (others did not fit)"
         facts = {
             "llm": language_model.name,
             "scorer": scorer.checkpoint.folder.name,
             "profile": str(run.profile),
-            "worked examples": shots,
+            "worked examples": worked if shots else 0,
             "seed": seed,
             "command": " ".join(["cappy eval bigbench", f"--llm {llm} --profile {profile} --seed {seed}", *others]),
         }

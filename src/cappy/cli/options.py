@@ -34,6 +34,14 @@ LlmKey = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--api-key", envvar="OPENAI_API_KEY", help="The server's key.", show_envvar=True),
 ]
+Chat = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option(
+        "--chat/--no-chat",
+        help="Put prompts under the model's chat template, or let it go on from them. Servers and GGUF files of chat "
+        "models chat unless told otherwise.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

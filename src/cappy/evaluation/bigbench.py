@@ -10,13 +10,14 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cappy.adaptation import Adapted, adapt, split, task_groups
-from cappy.data.bigbench import BigBenchExample, read_task
+from cappy.adaptation import Adapted, adapt
+from cappy.data.bigbench import BigBenchExample, find_task
 from cappy.data.examples import Example
 from cappy.errors import InputError
 from cappy.evaluation.boosting import judge
@@ -24,7 +25,7 @@ from cappy.files import write_json
 from cappy.llm.decoding import PAPER_PLAN, Decoding, parse_plan
 from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
-from cappy.llm.prompts import few_shot_prompt
+from cappy.llm.prompts import worked_examples
 from cappy.scorer import Scorer
 from cappy.selectors import scored
 
@@ -81,6 +82,8 @@ class TaskRun:
     keep_scorers: bool = False
     shots: int = 0
     """Worked examples of the train part that stand before every prompt of the language model; the scorer sees none."""
+    hub: str = ""
+    """A data set on the Hugging Face hub for tasks that the folder lacks."""
 
 
 def run_task(
@@ -96,7 +99,7 @@ def run_task(
     (run.output / "tasks").mkdir(parents=True, exist_ok=True)
     path = run.output / "tasks" / f"{task}.json"
     train, validation = (
-        choose_examples(read_task(run.folder, task, part), task, part, run) for part in ("train", "validation")
+        choose_examples(find_task(run.folder, task, part, run.hub), task, part, run) for part in ("train", "validation")
     )
     identity = _identity([*train, *validation], llm, scorer, run)
     found = _finished(path, identity)
@@ -104,12 +107,12 @@ def run_task(
         return found
     decodings = run.profile.decodings(train)
     tell("sampling")
-    samples = {}
+    samples, shown = {}, []
     for name, examples in (("validation", validation), ("train", train)):
-        prompts = [
-            few_shot_prompt(train, one.instruction, run.shots, run.seed, 2 * run.profile.prompt_characters)
-            for one in examples
-        ]
+        room = 2 * run.profile.prompt_characters
+        worked = [worked_examples(train, one.instruction, run.shots, run.seed, room) for one in examples]
+        shown += [len(one) for one in worked]
+        prompts = ["\n\n".join([*before, one.instruction]) for before, one in zip(worked, examples, strict=True)]
         samples[name] = _sampled(llm, prompts, decodings, run.seed)
     tell("adapting")
     adapted = _adapt(task, scorer, train, samples["train"], run)
@@ -124,10 +127,11 @@ def run_task(
         "task": task,
         "train": len(train),
         "validation": len(validation),
+        "worked_examples": sum(shown) / len(shown),
         "without_samples": sum(not drawn for drawn in samples["validation"]),
         "adaptation": adapted.report,
         "rows": rows,
-        "held_out": _held_out_rows(train, samples["train"], scorer, adapted, run),
+        "held_out": _held_out_rows(train, samples["train"], scorer, adapted),
     }
     write_json(path, result)
     if not run.keep_scorers:
@@ -210,27 +214,35 @@ def _row(example: Example, drawn: Sequence[Sample], scorer: Scorer, adapted: Sco
 
 
 def _held_out_rows(
-    train: Sequence[Example], samples: Sequence[Sequence[Sample]], scorer: Scorer, adapted: Adapted, run: TaskRun
+    train: Sequence[Example], samples: Sequence[Sequence[Sample]], scorer: Scorer, adapted: Adapted
 ) -> list[dict[str, Any]]:
     """Score the training examples that adapting held out: what a stopping rule may be fitted on."""
-    texts = [[sample.text for sample in drawn] for drawn in samples]
-    _, held = split(task_groups(train, samples=texts, seed=run.seed), run.seed)
-    kept = {group.instruction for group in held}
-    return [
-        _row(example, drawn, scorer, adapted.scorer)
-        for example, drawn in zip(train, samples, strict=True)
-        if example.instruction in kept and drawn
-    ]
+    held = [number for number in sorted(adapted.held_out) if samples[number]]
+    return [_row(train[number], samples[number], scorer, adapted.scorer) for number in held]
 
 
 def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, run: TaskRun) -> str:
     """Hash all that a task's result depends on."""
-    weights = hashlib.sha256(scorer.checkpoint.folder.joinpath("config.json").read_bytes())
-    for file in sorted(scorer.checkpoint.folder.glob("*.safetensors")):
-        weights.update(file.read_bytes())
     texts = [(example.instruction, example.references) for example in examples]
-    facts = [texts, llm.name, weights.hexdigest(), scorer.settings(), asdict(run.profile), run.seed, run.shots]
+    facts = [
+        texts,
+        llm.name,
+        _weights(scorer.checkpoint.folder),
+        scorer.settings(),
+        asdict(run.profile),
+        run.seed,
+        run.shots,
+    ]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
+def _weights(folder: Path) -> str:
+    """Hash a checkpoint, once a run."""
+    weights = hashlib.sha256(folder.joinpath("config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        weights.update(file.read_bytes())
+    return weights.hexdigest()
 
 
 def _finished(path: Path, identity: str) -> dict[str, Any] | None:

@@ -64,7 +64,12 @@ def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
             raise InputError(f"{part.strip()!r} is no decoding; a plan is like 'paper' or 'greedy,beam4,topk40*4'.")
         word, kind, number, count = match.groups()
         base = Decoding(part.strip().partition("*")[0], int(count or 1), max_tokens=max_tokens, min_tokens=0)
+        if kind == "beam" and float(number) < 2:
+            raise InputError(f"{part.strip()!r} is no beam search; say greedy, or ask for two beams or more.")
         plan.append(_with(base, word or kind, float(number or 0)))
+    names = [decoding.name for decoding in plan]
+    if len(set(names)) < len(names):
+        raise InputError(f"a decoding is named twice in {text!r}; write how many samples behind it: topk40*8.")
     return tuple(plan)
 
 

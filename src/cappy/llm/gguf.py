@@ -57,6 +57,9 @@ class GgufLLM(OpenAILLM):
         settings.model.path, settings.model_alias = str(file), {name}
         settings.n_ctx, settings.n_parallel, settings.kv_unified = context * parallel, parallel, False
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads or os.cpu_count() or 1
+        # Prompts are sampled a few at a time, and what came long before is not asked for again: gigabytes of computed
+        # prompts, which the server would keep, gain nothing.
+        settings.cache_ram_mib = 256
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [key]
         settings.verbosity = -1
         try:
@@ -67,6 +70,10 @@ class GgufLLM(OpenAILLM):
         # A request of n samples takes n places, so more requests than this would only wait.
         self.prompts_together = max(1, parallel // 4)
         super().__init__(name, self.address, key, chat=chat, concurrency=self.prompts_together, timeout=600.0)
+
+    def close(self) -> None:
+        """Stop the server and free the model's memory; what is asked afterwards fails."""
+        self._server = None
 
 
 def _fingerprint(file: Path) -> str:

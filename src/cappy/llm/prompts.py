@@ -9,22 +9,28 @@ from collections.abc import Sequence
 from cappy.data.examples import Example
 
 
-def few_shot_prompt(
+def worked_examples(
     examples: Sequence[Example], instruction: str, shots: int, seed: int, characters: int = 4000
-) -> str:
-    """Put up to `shots` examples with their first reference before an instruction.
+) -> list[str]:
+    """Return up to `shots` examples with their first reference, to stand before an instruction.
 
     Which ones is drawn from `seed` and the instruction, so that it depends on nothing else. Those that would make the
     prompt longer than `characters` are left out; an example that asks the same is never shown.
     """
     key = hashlib.sha256(f"{seed}:{instruction}".encode("utf-8", "surrogatepass")).hexdigest()
     others = [example for example in examples if example.instruction != instruction]
-    chosen = random.Random(key).sample(others, min(shots, len(others)))
     shown: list[str] = []
     room = characters - len(instruction)
-    for example in chosen:
+    for example in random.Random(key).sample(others, min(shots, len(others))):
         text = f"{example.instruction.rstrip()} {example.references[0]}"
         if len(text) + 2 <= room:
             shown.append(text)
             room -= len(text) + 2
-    return "\n\n".join([*shown, instruction])
+    return shown
+
+
+def few_shot_prompt(
+    examples: Sequence[Example], instruction: str, shots: int, seed: int, characters: int = 4000
+) -> str:
+    """Put `worked_examples` before an instruction, an empty line between them."""
+    return "\n\n".join([*worked_examples(examples, instruction, shots, seed, characters), instruction])

@@ -11,15 +11,20 @@ from cappy.llm.model import Sample, Samples
 
 
 class TransformersLLM:
-    """A causal or encoder-decoder model; prompts are plain text, cut on the left to the model's length."""
+    """A causal or encoder-decoder model; prompts are cut on the left to what the model's length leaves."""
 
     def __init__(
-        self, name: str, device: str | None = None, batch: int = 8, max_prompt_tokens: int = 1024, chat: bool = False
+        self,
+        name: str,
+        device: str | None = None,
+        batch: int = 8,
+        max_prompt_tokens: int | None = None,
+        chat: bool = False,
     ) -> None:
         """Load a model by folder or hub name.
 
         `batch` prompts are generated for together; with `chat` a prompt is a user message under the model's chat
-        template.
+        template. `max_prompt_tokens` shortens prompts further than the model's own length would.
 
         Raises:
             CheckpointError: the model cannot be had.
@@ -49,41 +54,44 @@ class TransformersLLM:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._model.to(self._device)
         self._causal = not config.is_encoder_decoder
-        self._batch, self._max_prompt = batch, max_prompt_tokens
+        self.prompts_together, self._max_prompt = batch, max_prompt_tokens
+        length = getattr(config.get_text_config(), "max_position_embeddings", None)
+        # Models whose positions are relative name no length; their tokenizer may.
+        self._length = int(length or min(self._tokenizer.model_max_length, 2048))
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
 
     def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
-        """Return `decoding.count` samples for every prompt; the same for the same prompts in the same order.
-
-        Raises:
-            InputError: a prompt has no token.
-
-        """
+        """Return `decoding.count` samples for every prompt; the same for the same prompts in the same order."""
         import torch
 
         found: list[Samples] = []
-        for start in range(0, len(prompts), self._batch):
-            part = list(prompts[start : start + self._batch])
+        for start in range(0, len(prompts), self.prompts_together):
+            part = list(prompts[start : start + self.prompts_together])
+            written = [self._under_template(prompt) for prompt in part]
+            known = [text for text in written if self._has_token(text)]
             torch.manual_seed(prompt_seed(seed, decoding.name, part[0]))
-            found += self._generate(part, decoding)
+            made = iter(self._generate(known, decoding) if known else [])
+            found += [next(made) if self._has_token(text) else Samples((), "the prompt is empty.") for text in written]
         return found
 
-    def _generate(self, prompts: list[str], decoding: Decoding) -> list[Samples]:
+    def _has_token(self, text: str) -> bool:
+        return bool(self._tokenizer(text, add_special_tokens=not self._chat)["input_ids"])
+
+    def _generate(self, written: list[str], decoding: Decoding) -> list[Samples]:
         import torch
 
-        written = [self._under_template(prompt) for prompt in prompts]
+        # A decoder's response shares its length with the prompt.
+        room = max(1, self._length - (decoding.max_tokens if self._causal else 0))
         inputs = self._tokenizer(
             written,
             return_tensors="pt",
             padding=True,
             truncation=True,
-            max_length=self._max_prompt,
+            max_length=min(room, self._max_prompt or room),
             add_special_tokens=not self._chat,
         ).to(self._device)
         inputs.pop("token_type_ids", None)
-        if not inputs["attention_mask"].any(dim=1).all():
-            raise InputError("a prompt is empty.")
         with torch.inference_mode():
             ids = self._model.generate(**inputs, **_settings(decoding), pad_token_id=self._tokenizer.pad_token_id)
             # A decoder-only model returns the prompt first, an encoder-decoder its start token.
