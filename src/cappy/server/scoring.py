@@ -7,6 +7,7 @@ import time
 from fastapi import APIRouter, Request
 
 from cappy.server.engine import Engine, Scored
+from cappy.server.error_shapes import LOOK, declared
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
 from cappy.server.shapes import ModelItem, ModelList, ScoreItem, ScoreRequest, ScoreResponse, Usage
@@ -56,7 +57,7 @@ def scoring_routes(engine: Engine) -> APIRouter:
             usage=usage(scored),
         )
 
-    @router.get("/v1/models")
+    @router.get("/v1/models", responses=declared(statuses=LOOK))
     async def models() -> ModelList:
         """List the scorers."""
         return ModelList(data=[ModelItem(id=name, created=started) for name in engine.scorers.names])
