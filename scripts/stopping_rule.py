@@ -1,69 +1,86 @@
-"""Fits the stopping rule of adaptive sampling on instructions of a training store.
+"""Fits the stopping rule of adaptive sampling on the training parts of BIG-Bench tasks.
 
-python scripts/stopping_rule.py STORE --samples samples.jsonl [--llm smollm2] [--groups 200] [--n 16] [--seed 0]
+python scripts/stopping_rule.py RUN [--source FOLDER] [--llm NAME] [--profile quick] [--seed 0]
 
-Open groups (those without choices) are drawn by the seed, the language model answers each n times, Rouge-L against the
-references is the quality. Four fifths of the groups fit the rule, the others measure it.
+RUN is the folder that `cappy eval bigbench -o RUN` keeps its samples in; nothing is sampled here. Every task is
+measured by a rule fitted on the others; the rule printed is fitted on all.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
 import cappy
-from cappy.data.sampling import is_open
-from cappy.data.store import read_groups
+from cappy.archives import cache_folder
+from cappy.data.bigbench import available_tasks, read_task
+from cappy.evaluation.bigbench import PROFILES, TaskRun, choose_examples, sample_order
 from cappy.evaluation.bigbench_table import fit_rule, simulate
 from cappy.evaluation.boosting import Judged, judge
 from cappy.llm.decoding import Decoding
 from cappy.llm.kept import KeptSamples
+from cappy.llm.model import Samples
 from cappy.selectors import scored
 from cappy.stopping import StoppingRule
 
 
-def judged_groups(options: argparse.Namespace) -> list[Judged]:
-    groups = [group for group in read_groups(options.store) if is_open(group) and len(group.instruction) < 1200]
-    groups = random.Random(options.seed).sample(groups, min(options.groups, len(groups)))
-    llm = KeptSamples(cappy.find_llm(options.llm), options.samples)
-    plan = Decoding("sampling", options.n, min_tokens=0, max_tokens=options.max_tokens)
-    found = llm.generate(
-        [group.instruction for group in groups], plan, options.seed, lambda _: print(".", end="", flush=True)
-    )
-    print()
+class Absent:
+    """A model that is not there: only what is kept is given."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
+        """Give nothing."""
+        return [Samples((), "not sampled") for _ in prompts]
+
+
+def judged_tasks(options: argparse.Namespace) -> dict[str, list[Judged]]:
+    """Judge the training examples whose whole plan was sampled, searched beams aside."""
+    (file,) = (options.run / "samples").glob("*.jsonl")
+    kept = KeptSamples(Absent(options.llm), file)
+    run = TaskRun(options.source, options.run, PROFILES[options.profile], options.seed)
     scorer = cappy.load()
-    judged = []
-    for group, samples in zip(groups, found, strict=True):
-        if len(samples.samples) == options.n:
-            references = [c.text for c in group.candidates if c.origin == "reference"]
-            judged.append(judge(scored(scorer, group.instruction, samples.samples), references))
-    return judged
+    found: dict[str, list[Judged]] = {}
+    for task in available_tasks(options.source):
+        train = choose_examples(read_task(options.source, task, "train"), task, "train", run)
+        plan = [one for one in run.profile.decodings(train) if one.beams == 1]
+        for example in train:
+            samples = [sample for one in plan for sample in kept.found(example.instruction, one, options.seed)]
+            if len(samples) == sum(one.count for one in plan):
+                samples = [samples[place] for place in sample_order(samples)]
+                pool = scored(scorer, example.instruction, samples)
+                found.setdefault(task, []).append(judge(pool, example.references))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store", type=Path)
-    parser.add_argument("--samples", type=Path, required=True)
-    parser.add_argument("--llm", default="smollm2")
-    parser.add_argument("--groups", type=int, default=200)
-    parser.add_argument("--n", type=int, default=16)
-    parser.add_argument("--max-tokens", type=int, default=32)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--source", type=Path, default=cache_folder() / "bigbench")
+    parser.add_argument("--llm", default="smollm2 (chat)", help="the model's name, as the benchmark's report gives it")
+    parser.add_argument("--profile", default="quick")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    judged = judged_groups(options)
-    fit, held = judged[: 4 * len(judged) // 5], judged[4 * len(judged) // 5 :]
-    rule = fit_rule(fit, 0.8)
-    print(f"weights from {len(fit)} instructions: {tuple(round(weight, 3) for weight in rule.weights)}")
+    tasks = judged_tasks(options)
+    everything = [one for rows in tasks.values() for one in rows]
+    weights = fit_rule(everything, 0.8).weights
+    print(f"weights from {len(everything)} instructions of {len(tasks)} tasks: {tuple(round(w, 3) for w in weights)}")
+    others = {task: fit_rule([j for t, rows in tasks.items() if t != task for j in rows], 0.8) for task in tasks}
     for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
-        rows = [simulate(one, StoppingRule(rule.weights, threshold)) for one in held]
+        means = [
+            {key: fmean(row[key] for row in rows) for key in rows[0]}
+            for task, judged in tasks.items()
+            if (rows := [simulate(one, StoppingRule(others[task].weights, threshold)) for one in judged])
+        ]
         used, adaptive, every, half = (
-            fmean(row[key] for row in rows) for key in ("samples", "adaptive", "all", "half")
+            fmean(mean[key] for mean in means) for key in ("samples", "adaptive", "all", "half")
         )
         print(
             f"threshold {threshold}: {used:.1f} samples, Rouge-L {100 * adaptive:.2f}; "
-            f"all {options.n}: {100 * every:.2f}; half: {100 * half:.2f} ({len(held)} instructions)"
+            f"all: {100 * every:.2f}; half: {100 * half:.2f} ({len(means)} tasks, each by a rule of the others)"
         )
 
 

@@ -16,8 +16,8 @@ from cappy.selectors import scored
 from cappy.stopping import StoppingRule
 
 ANSWERS = ["London is a city", "Paris", "I do not know", "Rome", "Berlin", "Madrid", "Paris", ""]
-NEVER = StoppingRule((-50.0, 0, 0, 0, 0))
-ALWAYS = StoppingRule((50.0, 0, 0, 0, 0))
+NEVER = StoppingRule((-50.0, 0, 0, 0, 0, 0))
+ALWAYS = StoppingRule((50.0, 0, 0, 0, 0, 0))
 
 
 class Script:
@@ -95,7 +95,7 @@ def test_only_open_instructions_are_sampled_on(scorer: cappy.Scorer) -> None:
     other = scored(scorer, "what about this?", [Sample(text) for text in ANSWERS[:4]])
     assert max(first.scores) != max(other.scores)
     between = (max(first.scores) + max(other.scores)) / 2
-    rule = StoppingRule((-1000 * between, 1000.0, 0, 0, 0), threshold=0.5)
+    rule = StoppingRule((-1000 * between, 1000.0, 0, 0, 0, 0), threshold=0.5)
     found = BestOfN(Script(), scorer, n=8, adaptive=rule).many(["a good one?", "what about this?"])
     lengths = {result.instruction: len(result) for result in found}
     high = "a good one?" if max(first.scores) > max(other.scores) else "what about this?"

@@ -44,7 +44,7 @@ def pool(*scored: tuple[str, float]) -> Pool:
 
 def test_features_say_what_they_say() -> None:
     found = features(pool(("Yes.", 0.9), ("yes", 0.8), ("no", 0.1), ("maybe", 0.2)))
-    np.testing.assert_allclose(found, [1, 0.9, 0.9 - 0.5, 0.5, 0.75])
+    np.testing.assert_allclose(found, [1, 0.9, 0.9 - 0.5, 0.5, 0.75, 2])
 
 
 def test_a_rule_learns_that_high_scores_need_no_more() -> None:
@@ -61,8 +61,13 @@ def test_a_rule_learns_that_high_scores_need_no_more() -> None:
 
 
 def test_the_threshold_decides() -> None:
-    sure = StoppingRule((10.0, 0, 0, 0, 0), threshold=0.9)
+    sure = StoppingRule((10.0, 0, 0, 0, 0, 0), threshold=0.9)
     assert sure.confidence(pool(("a", 0.1))) == pytest.approx(1.0, abs=1e-3)
     assert sure.stops(pool(("a", 0.1)))
-    assert not StoppingRule((0.0, 0, 0, 0, 0), threshold=0.9).stops(pool(("a", 0.1)))
+    assert not StoppingRule((0.0, 0, 0, 0, 0, 0), threshold=0.9).stops(pool(("a", 0.1)))
     assert 0 < DEFAULT_RULE.confidence(pool(("a", 0.9), ("b", 0.2))) < 1
+
+
+def test_the_rule_stops_where_all_say_the_same_and_it_scores_well() -> None:
+    assert DEFAULT_RULE.stops(pool(*[("Paris", 0.9)] * 4))
+    assert not DEFAULT_RULE.stops(pool(("Rome", 0.1), ("Oslo", 0.05), ("Bern", 0.0), ("Kyiv", 0.02)))

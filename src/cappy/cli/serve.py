@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from cappy.cli.options import Layout, Precision, Runtime, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from cappy.server.proxy.upstream import Address
 
 
 def serve(
@@ -27,6 +31,22 @@ def serve(
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Web page that may ask from a browser; may be given again."),
     ] = None,
+    llm: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Language model to answer with: an OpenAI-compatible URL ending in /v1, smollm2, a GGUF file."
+        ),
+    ] = None,
+    llm_key: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(envvar="CAPPY_LLM_KEY", help="Its key; clients' own Authorization goes through unless given."),
+    ] = None,
+    llm_model: Annotated[Optional[str], typer.Option(help="Its model where a request names none.")] = None,  # noqa: UP045
+    samples: Annotated[int, typer.Option("-n", min=1, help="Samples to choose the answer from.")] = 8,
+    adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would likely not help.")] = False,
+    llm_seconds: Annotated[float, typer.Option(min=1, help="Time a request to the language model may take.")] = 300.0,
+    llm_at_once: Annotated[int, typer.Option(min=1, help="Requests to the language model at the same time.")] = 32,
+    llm_most: Annotated[int, typer.Option(min=1, help="Samples one request may ask for; more get 422.")] = 64,
     queue_tokens: Annotated[int, typer.Option(min=1, help="Tokens that may wait; more get 429.")] = 2**19,
     request_tokens: Annotated[int, typer.Option(min=1, help="Tokens of one request; more get 413.")] = 2**18,
     candidates: Annotated[int, typer.Option(min=1, help="Candidates of one request; more get 413.")] = 4096,
@@ -37,11 +57,12 @@ def serve(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Serve the scorer over HTTP, as vLLM, Cohere, Jina and text-embeddings-inference do.
+    """Serve the scorer over HTTP, as vLLM, Cohere, Jina and text-embeddings-inference do; with --llm, best of n too.
 
-    Example: cappy serve --port 8100
+    Example: cappy serve --llm http://localhost:8000/v1 -n 8
     """
     try:
+        from cappy.server.proxy.wishes import Wishes
         from cappy.server.scorers import Scorers
         from cappy.server.serving import serve as run
         from cappy.server.settings import Settings
@@ -62,7 +83,30 @@ def serve(
         request_tokens=request_tokens,
         queue_tokens=queue_tokens,
         drain_seconds=drain_seconds,
+        llm_most=llm_most,
         api_keys=tuple(key for key in api_key or () if key),
         cors_origins=tuple(cors_origin or ()),
     )
-    run(Scorers(loaders), settings, host, port)
+    if samples > llm_most:
+        raise InputError(f"-n is {samples}, but --llm-most is {llm_most}.")
+    loaded = Scorers(loaders)
+    address, behind = _where(llm, llm_key, llm_model, threads) if llm else (None, None)
+    if address:
+        address = replace(address, seconds=llm_seconds, at_once=llm_at_once)
+    run(loaded, settings, host, port, address, Wishes(n=samples, adaptive=adaptive))
+    del behind
+
+
+def _where(llm: str, key: str | None, model: str | None, threads: int) -> tuple[Address, object]:
+    """Return where the language model is, and what must live as long as it is asked."""
+    from cappy.server.proxy.upstream import Address
+
+    if llm.startswith(("http://", "https://")):
+        return Address(llm, key, model), None
+    from cappy.llm.find import find_llm
+    from cappy.llm.gguf import GgufLLM
+
+    found = find_llm(llm, context=4096, threads=threads)
+    if not isinstance(found, GgufLLM):
+        raise InputError(f"{llm!r} is no URL and no GGUF model; serve it with vLLM or llama.cpp and give its URL.")
+    return Address(found.address, found.key, found.model, only=True), found

@@ -63,10 +63,10 @@ class GgufLLM(OpenAILLM):
             self._server = xllamacpp.Server(settings)
         except Exception as error:
             raise LanguageModelError(f"{file} cannot be loaded by llama.cpp ({error}).") from error
-        address = f"{self._server.listening_address}/v1"
+        self.address, self.key = f"{self._server.listening_address}/v1", key
         # A request of n samples takes n places, so more requests than this would only wait.
         self.prompts_together = max(1, parallel // 4)
-        super().__init__(name, address, key, chat=chat, concurrency=self.prompts_together, timeout=600.0)
+        super().__init__(name, self.address, key, chat=chat, concurrency=self.prompts_together, timeout=600.0)
 
 
 def _fingerprint(file: Path) -> str:

@@ -63,6 +63,10 @@ class KeptSamples:
         """How many prompts the model behind answers at the same time."""
         return int(getattr(self._llm, "prompts_together", self._chunk))
 
+    def found(self, prompt: str, decoding: Decoding, seed: int) -> list[Sample]:
+        """Return what is kept of a prompt, without asking for more."""
+        return list(self._samples(self._key(prompt, decoding, seed), decoding.name, "").samples)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -12,17 +12,30 @@ from starlette.exceptions import HTTPException
 import cappy
 from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
+from cappy.server.error_shapes import LOOK, declared
 from cappy.server.errors import RequestError, error_body
+from cappy.server.explaining import explaining_routes
 from cappy.server.gate import Gate
+from cappy.server.proxy.routes import proxy_routes
+from cappy.server.proxy.upstream import Address, Upstream, UpstreamError
+from cappy.server.proxy.wishes import Wishes
 from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
 
+DESCRIPTION = "Scores how correct responses are."
 
-def build_app(engine: Engine) -> FastAPI:
-    """Put an application around an engine."""
-    app = FastAPI(title="Cappy", version=cappy.__version__, description="Scores how correct responses are.")
-    for router in (scoring_routes(engine), reranking_routes(engine), classifying_routes(engine), _operations(engine)):
-        app.include_router(router)
+
+def build_app(engine: Engine, address: Address | None = None, defaults: Wishes | None = None) -> FastAPI:
+    """Put an application around an engine, and before the language model at `address`, where there is one.
+
+    `defaults` are how its answers are chosen where a request does not say.
+    """
+    upstream = Upstream(address, engine.metrics) if address else None
+    best_of_n = proxy_routes(engine, upstream, defaults or Wishes())
+    app = FastAPI(title="Cappy", version=cappy.__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    for routes in (scoring_routes, reranking_routes, classifying_routes, explaining_routes, _operations):
+        app.include_router(routes(engine))
+    app.include_router(best_of_n)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -39,19 +52,19 @@ def build_app(engine: Engine) -> FastAPI:
 def _operations(engine: Engine) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/health")
+    @router.get("/health", responses=declared(statuses=LOOK))
     async def health() -> dict[str, str]:
         """Tell that the process lives."""
         return {"status": "ok"}
 
-    @router.get("/ready")
+    @router.get("/ready", responses=declared(statuses=(*LOOK, 503)))
     async def ready() -> dict[str, str]:
         """Tell whether requests are taken; 503 once the server is stopping."""
         if engine.draining:
             raise RequestError(503, "the server is stopping.", 5)
         return {"status": "ready"}
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", response_class=PlainTextResponse, responses=declared(statuses=LOOK))
     async def metrics() -> Response:
         """Give the metrics in Prometheus's format."""
         return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
@@ -66,6 +79,8 @@ def _answer(request: Request, error: RequestError) -> JSONResponse:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
+    if isinstance(error, UpstreamError) and error.content:
+        return Response(error.content, error.status, error.upstream_headers)
     return _answer(request, error)
 
 

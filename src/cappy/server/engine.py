@@ -6,10 +6,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
 from cappy.scorer import BATCH_TOKENS, Scorer
 from cappy.server.errors import RequestError
+from cappy.server.leaving import Result, unless
 from cappy.server.metrics import Metrics
 from cappy.server.queue import Job, Piece, Queue
 from cappy.server.scorers import Scorers
@@ -47,6 +49,7 @@ class Engine:
         """Start the worker thread; `stop` ends it."""
         self.scorers, self.settings, self.metrics = scorers, settings, metrics
         self.draining = False
+        self._closed = asyncio.Event()
         self._active = 0
         self._encoding = 0
         self._queue = Queue(settings.queue_tokens)
@@ -62,6 +65,7 @@ class Engine:
         groups: Sequence[tuple[str, Sequence[str]]],
         choices: Sequence[str] | None = None,
         truncate: bool = True,
+        inside: bool = False,
     ) -> Scored:
         """Score (instruction, responses) groups by the scorer of that name.
 
@@ -70,6 +74,7 @@ class Engine:
             groups: what to score.
             choices: a closed set that all responses are from, which leaves instructions more room.
             truncate: whether texts over the limit are cut; they are refused otherwise.
+            inside: whether this is part of work that was admitted already, which draining lets finish.
 
         Raises:
             RequestError: 404, 413, 422, 429 or 503; the message says why.
@@ -77,8 +82,7 @@ class Engine:
         """
         used, scorer = self.scorers.find(name)
         self._check(groups)
-        self._active += 1
-        try:
+        with self.working(inside):
             encoded = await self._encode(scorer.for_choices(choices) if choices else scorer, groups)
             tokens = sum(group.tokens for group in encoded)
             if tokens > self.settings.request_tokens:
@@ -86,11 +90,29 @@ class Engine:
             if not truncate:
                 _refuse_cuts(encoded)
             job = await self._run(scorer, encoded)
-        finally:
-            self._active -= 1
         results = [GroupScores(tuple(map(float, s)), group.cuts) for s, group in zip(job.scores, encoded, strict=True)]
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
         return Scored(used, results, tokens)
+
+    @contextmanager
+    def working(self, inside: bool = False) -> Iterator[None]:
+        """Hold off the end of draining while a request is worked on.
+
+        Raises:
+            RequestError: 503, the server is stopping and this is not `inside` of admitted work.
+
+        """
+        if self.draining and not inside:
+            raise RequestError(503, "the server is stopping.", 5)
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+
+    async def until_closed(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what `work` gives; give it up with 503 where the time for draining is over."""
+        return await unless(self._closed.wait(), RequestError(503, "the server is stopping.", 5), work)
 
     async def drain(self, seconds: float) -> None:
         """Refuse new requests, let those inside finish, and after `seconds` refuse what is left."""
@@ -98,6 +120,7 @@ class Engine:
         deadline = time.monotonic() + seconds
         while self._active and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
+        self._closed.set()
         self._queue.close()
 
     def stop(self) -> None:
@@ -108,8 +131,6 @@ class Engine:
         self._worker.join(timeout=10)
 
     def _check(self, groups: Sequence[tuple[str, Sequence[str]]]) -> None:
-        if self.draining:
-            raise RequestError(503, "the server is stopping.", 5)
         if not groups:
             raise RequestError(422, "there is nothing to score.")
         count = sum(len(responses) for _, responses in groups)

@@ -16,7 +16,9 @@ NAMES = {
     413: "RequestTooLargeError",
     422: "UnprocessableEntityError",
     429: "RateLimitError",
+    502: "BadGatewayError",
     503: "ServiceUnavailableError",
+    504: "GatewayTimeoutError",
 }
 INFERENCE_NAMES = {400: "Validation", 413: "Validation", 422: "Validation", 429: "Overloaded", 503: "Unhealthy"}
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from cappy.group import Cut, Ranking
 from cappy.occlusion import Effect, plan
 from cappy.server.engine import Engine
+from cappy.server.error_shapes import declared
 from cappy.server.leaving import while_connected
 from cappy.server.own_shapes import (
     CutTokens,
@@ -26,7 +27,7 @@ def explaining_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["rank and explain"])
 
-    @router.post("/rank")
+    @router.post("/rank", responses=declared())
     async def rank(body: RankRequest, request: Request) -> RankResponse:
         """Order candidates from best to worst, with what was cut for each."""
         scored = await while_connected(request, engine.score(body.model, [(body.instruction, body.candidates)]))
@@ -38,7 +39,7 @@ def explaining_routes(engine: Engine) -> APIRouter:
             usage=usage(scored),
         )
 
-    @router.post("/explain")
+    @router.post("/explain", responses=declared())
     async def explain(body: ExplainRequest, request: Request) -> ExplainResponse:
         """Say how much each word of the instruction and of the response moved the score."""
         planned = plan(body.instruction, body.response, body.limit)

@@ -1,9 +1,9 @@
-"""A client that leaves ends its request's work."""
+"""Work that is given up when its reason goes: the client leaves, the server closes, a part of it fails."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -20,16 +20,31 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         RequestError: 499, the client left; nobody reads it.
 
     """
+    return await unless(_left(request), RequestError(499, "the client left."), work)
+
+
+async def unless(happens: Coroutine[Any, Any, Any], error: Exception, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` gives; if `happens` ends first, cancel it and raise `error`."""
     task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    ending = asyncio.ensure_future(happens)
     try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise RequestError(499, "the client left.")
+        raise error
     finally:
         task.cancel()
-        leaving.cancel()
+        ending.cancel()
+
+
+async def together(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Do all at the same time; the first failure cancels the others and is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _left(request: Request) -> None:

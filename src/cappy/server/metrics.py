@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+UPSTREAM_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 FILL = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -32,4 +33,15 @@ class Metrics:
         )
         self.seconds = Histogram(
             "cappy_http_request_seconds", "Time to answer.", ["path"], buckets=SECONDS, registry=registry
+        )
+        self.upstream_requests = Counter(
+            "cappy_upstream_requests", "Requests to the language model by status.", ["status"], registry=registry
+        )
+        self.upstream_seconds = Histogram(
+            "cappy_upstream_seconds", "Time the language model took.", buckets=UPSTREAM_SECONDS, registry=registry
+        )
+        self.samples = Counter("cappy_samples", "Samples drawn.", registry=registry)
+        self.samples_failed = Counter("cappy_samples_failed", "Samples asked for that failed.", registry=registry)
+        self.samples_saved = Counter(
+            "cappy_samples_saved", "Samples that adaptive requests did not need.", registry=registry
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from cappy.server.shapes import Text, Texts, Usage
+from cappy.server.shapes import Text, Texts, Usage, example
 
 ASKED = "Into which sea does the Danube flow?"
 MOST_SPANS = 256
@@ -23,9 +23,7 @@ class CutTokens(BaseModel):
 class RankRequest(BaseModel):
     """An instruction, its candidates, and how many of the best to return (all unless given)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"instruction": ASKED, "candidates": ["the Black Sea", "the Baltic Sea"]}]}
-    )
+    model_config = example({"instruction": ASKED, "candidates": ["the Black Sea", "the Baltic Sea"]})
 
     model: Text | None = None
     instruction: Text
@@ -54,7 +52,7 @@ class RankResponse(BaseModel):
 class ExplainRequest(BaseModel):
     """An instruction, one response, and into how many spans each may be taken apart."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"instruction": ASKED, "response": "the Black Sea"}]})
+    model_config = example({"instruction": ASKED, "response": "the Black Sea"})
 
     model: Text | None = None
     instruction: Text

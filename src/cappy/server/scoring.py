@@ -1,4 +1,4 @@
-"""`/score` and `/v1/score` as vLLM has them, and `/v1/models`."""
+"""`/score` and `/v1/score` as vLLM has them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from fastapi import APIRouter, Request
 
 from cappy.server.engine import Engine, Scored
-from cappy.server.error_shapes import LOOK, declared
+from cappy.server.error_shapes import declared
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
-from cappy.server.shapes import ModelItem, ModelList, ScoreItem, ScoreRequest, ScoreResponse, Usage
+from cappy.server.shapes import ScoreItem, ScoreRequest, ScoreResponse, Usage
 
 
 def as_list(texts: str | list[str]) -> list[str]:
@@ -41,10 +41,9 @@ def score_groups(request: ScoreRequest) -> list[tuple[str, list[str]]]:
 def scoring_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["score"])
-    started = int(time.time())
 
-    @router.post("/score")
-    @router.post("/v1/score")
+    @router.post("/score", responses=declared())
+    @router.post("/v1/score", responses=declared())
     async def score(body: ScoreRequest, request: Request) -> ScoreResponse:
         """Score responses to an instruction: about 0 is wrong, about 1 right."""
         scored = await while_connected(request, engine.score(body.model, score_groups(body)))
@@ -56,10 +55,5 @@ def scoring_routes(engine: Engine) -> APIRouter:
             data=[ScoreItem(index=number, score=value) for number, value in enumerate(values)],
             usage=usage(scored),
         )
-
-    @router.get("/v1/models", responses=declared(statuses=LOOK))
-    async def models() -> ModelList:
-        """List the scorers."""
-        return ModelList(data=[ModelItem(id=name, created=started) for name in engine.scorers.names])
 
     return router

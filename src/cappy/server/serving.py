@@ -16,6 +16,8 @@ from cappy.errors import CappyError, InputError
 from cappy.server.app import build_app
 from cappy.server.engine import Engine
 from cappy.server.metrics import Metrics
+from cappy.server.proxy.upstream import Address
+from cappy.server.proxy.wishes import Wishes
 from cappy.server.scorers import Scorers
 from cappy.server.settings import Settings
 
@@ -80,8 +82,15 @@ class Server(uvicorn.Server):
             log.error("checkpoints stay as they were", extra={"error": str(error)})
 
 
-def serve(scorers: Scorers, settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; admitted work is finished first.
+def serve(
+    scorers: Scorers,
+    settings: Settings,
+    host: str,
+    port: int,
+    address: Address | None = None,
+    defaults: Wishes | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; admitted work is finished first. See `build_app` for the last two.
 
     Raises:
         InputError: the address cannot be listened on.
@@ -99,10 +108,14 @@ def serve(scorers: Scorers, settings: Settings, host: str, port: int) -> None:
     engine = Engine(scorers, settings, Metrics())
     try:
         config = uvicorn.Config(
-            build_app(engine), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+            build_app(engine, address, defaults),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
         )
-        address = f"http://{host}:{listening.getsockname()[1]}"
-        log.info("listening", extra={"address": address, "models": scorers.names})
+        here = f"http://{host}:{listening.getsockname()[1]}"
+        log.info("listening", extra={"address": here, "models": scorers.names})
         Server(config, engine).run(sockets=[listening])
     finally:
         engine.stop()

@@ -11,7 +11,9 @@ class Settings:
 
     `body_bytes` is the largest request body; `candidates` and `request_tokens` what one request may ask for;
     `queue_tokens` what may wait at once, over all requests; `drain_seconds` how long admitted work may take after a
-    stop; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may ask.
+    stop; `llm_most` the samples one request may ask of a language model, `llm_waiting` those that may be under way at
+    once, over all requests; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may
+    ask.
     """
 
     body_bytes: int = 8 * 2**20
@@ -19,5 +21,7 @@ class Settings:
     request_tokens: int = 2**18
     queue_tokens: int = 2**19
     drain_seconds: float = 30.0
+    llm_most: int = 64
+    llm_waiting: int = 1024
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()

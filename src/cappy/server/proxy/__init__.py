@@ -1,0 +1,1 @@
+"""Best of n between any OpenAI client and any OpenAI-compatible server."""

@@ -1,0 +1,168 @@
+"""Best of n of one conversation: samples from the language model, scores from the engine, and which are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cappy.boost import ROUND
+from cappy.errors import InputError
+from cappy.llm.decoding import Decoding
+from cappy.llm.model import Sample
+from cappy.llm.openai_protocol import read_samples
+from cappy.selectors import NEED_SCORES, SELECTORS, Pool
+from cappy.server.engine import Engine
+from cappy.server.errors import RequestError
+from cappy.server.proxy.conversation import response_of
+from cappy.server.proxy.upstream import UpstreamError
+from cappy.server.proxy.wishes import Wishes
+from cappy.stopping import DEFAULT_RULE
+
+Draw = Callable[[Mapping[str, Any], int, int], Awaitable[tuple[list[dict[str, Any]], list[UpstreamError]]]]
+"""Fields of a request in place of its own, how many samples, and how many came before; answers and errors out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What best of n gives.
+
+    `choices` are the protocol's, as they came; `texts` what of them was scored; `values` [choices] the selector's, NaN
+    where it has none, and empty where there was nothing to choose; `order` lists places from best to worst.
+    """
+
+    answers: list[dict[str, Any]]
+    choices: list[dict[str, Any]]
+    texts: list[str]
+    scores: list[float]
+    values: list[float]
+    order: list[int]
+    asked: int
+    failed: int
+    errors: list[UpstreamError]
+    scorer: str = ""
+
+
+async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engine: Engine, greedy: bool) -> Chosen:
+    """Sample and choose.
+
+    Args:
+        instruction: what the samples answer.
+        wishes: how to sample and to choose.
+        kept: how many of the best are wanted; at least so many are sampled.
+        draw: what asks the language model.
+        engine: what scores.
+        greedy: whether the request's own sampling gives the same each time, so that one sample a choice is enough.
+
+    Raises:
+        RequestError: nothing could be sampled (the language model's own error), or scoring is refused.
+
+    """
+    rounds = list(_rounds(wishes, kept, greedy))
+    asked = sum(count for _, count in rounds)
+    found = _Found(instruction, wishes, engine)
+    scoring = wishes.selector in NEED_SCORES or wishes.adaptive or wishes.candidates
+    for fields, count in rounds:
+        answers, errors = await draw(fields, count, len(found.choices))
+        found.add(answers, errors, count)
+        if errors and not found.choices:
+            raise errors[0]
+        if wishes.adaptive and len(found.choices) >= max(ROUND, kept):
+            await found.score()
+            if DEFAULT_RULE.stops(found.pool()):
+                break
+    if scoring and (len(found.choices) > 1 or wishes.candidates):
+        await found.score()
+    return found.choose(asked)
+
+
+class _Found:
+    """Samples so far and their scores; a text is scored once."""
+
+    def __init__(self, instruction: str, wishes: Wishes, engine: Engine) -> None:
+        self._instruction, self._wishes, self._engine = instruction, wishes, engine
+        self.answers: list[dict[str, Any]] = []
+        self.choices: list[dict[str, Any]] = []
+        self.texts: list[str] = []
+        self.errors: list[UpstreamError] = []
+        self.failed = 0
+        self._scores: dict[str, float] = {}
+        self._scorer = ""
+
+    def add(self, answers: Sequence[dict[str, Any]], errors: Sequence[UpstreamError], wanted: int) -> None:
+        choices = [choice for answer in answers for choice in answer["choices"]][:wanted]
+        self.answers += answers
+        self.choices += choices
+        self.texts += [text_of_choice(choice) for choice in choices]
+        self.errors += errors
+        self.failed += max(0, wanted - len(choices))
+
+    async def score(self) -> None:
+        new = [text for text in dict.fromkeys(self.texts) if text not in self._scores]
+        if new:
+            scored = await self._engine.score(self._wishes.scorer, [(self._instruction, new)], inside=True)
+            self._scores |= dict(zip(new, scored.groups[0].scores, strict=True))
+            self._scorer = scored.model
+
+    def pool(self) -> Pool:
+        samples = [_sample(choice, text) for choice, text in zip(self.choices, self.texts, strict=True)]
+        scores = tuple(self._scores[text] for text in self.texts) if self._scores else ()
+        return Pool(self._instruction, tuple(samples), scores)
+
+    def choose(self, asked: int) -> Chosen:
+        order, values, pool = list(range(len(self.choices))), [], self.pool()
+        if len(order) > 1 or pool.scores:
+            values = [float(value) for value in SELECTORS[self._wishes.selector](pool)]
+            if np.isnan(values).all():
+                name = self._wishes.selector
+                raise RequestError(
+                    422, f"selector {name!r} needs log-likelihoods: ask for logprobs, or choose another."
+                )
+            order.sort(key=lambda place: -np.nan_to_num(values[place], nan=-np.inf))
+        return Chosen(
+            self.answers,
+            self.choices,
+            self.texts,
+            list(pool.scores),
+            values,
+            order,
+            asked,
+            self.failed,
+            self.errors,
+            self._scorer,
+        )
+
+
+def text_of_choice(choice: Mapping[str, Any]) -> str:
+    """Return what of a choice is scored: its message, calls of tools among it, or its text."""
+    message = choice.get("message")
+    text = response_of(message) if isinstance(message, Mapping) else choice.get("text")
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _sample(choice: Mapping[str, Any], text: str) -> Sample:
+    """Read a choice's log-likelihood, where it has one."""
+    try:
+        return replace(read_samples({"choices": [choice]}, "sampling")[0], text=text)
+    except (ValueError, InputError):
+        return Sample(text, "sampling")
+
+
+def _rounds(wishes: Wishes, kept: int, greedy: bool) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield what to ask for in turn: fields in place of the request's own, and how many samples."""
+    plan = wishes.decodings()
+    parts = [(_fields(one), one.count) for one in plan]
+    if not plan:
+        parts = [({}, kept if greedy else max(wishes.n, kept))]
+    for fields, count in parts:
+        step = max(ROUND, kept) if wishes.adaptive else count
+        for start in range(0, count, step):
+            yield fields, min(step, count - start)
+
+
+def _fields(decoding: Decoding) -> dict[str, Any]:
+    """Return the request's fields that ask for a decoding; those that do nothing are not said."""
+    fields: dict[str, Any] = {"temperature": decoding.temperature, "top_p": decoding.top_p}
+    return {**fields, "top_k": decoding.top_k} if decoding.top_k else fields

@@ -1,0 +1,71 @@
+"""What of a chat is scored: the conversation as an instruction, a choice as a response. Pure functions over JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Tool", "function": "Tool"}
+INSTRUCTORS = ("system", "developer")
+STAND_INS = {"image_url": "[image]", "input_image": "[image]", "input_audio": "[audio]", "file": "[file]"}
+
+
+def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Write a conversation as the instruction that its next message answers.
+
+    What the system (or developer) says comes first. A single message of a user follows as it is; several turns follow
+    as a transcript, one `User: …`, `Assistant: …` or `Tool: …` a line. Images, sounds and files are named, not read.
+    """
+    told = [text_of(message.get("content")) for message in messages if message.get("role") in INSTRUCTORS]
+    turns = [message for message in messages if message.get("role") not in INSTRUCTORS]
+    if len(turns) == 1 and turns[0].get("role") == "user":
+        said = text_of(turns[0].get("content"))
+    else:
+        said = "\n".join(f"{_speaker(turn)}: {response_of(turn)}" for turn in turns)
+    return "\n\n".join(text for text in (*told, said) if text)
+
+
+def response_of(message: Mapping[str, Any]) -> str:
+    """Return a message's text; a call of a tool is written as `name(arguments)`, a refusal as it is worded."""
+    parts = [text_of(message.get("content"))]
+    if not parts[0]:
+        parts = [text_of(message.get("refusal"))]
+    calls = message.get("tool_calls")
+    parts += [_call(call.get("function")) for call in calls or [] if isinstance(call, Mapping)] if calls else []
+    if message.get("function_call"):
+        parts.append(_call(message["function_call"]))
+    return "\n".join(part for part in parts if part)
+
+
+def text_of(content: Any) -> str:
+    """Return a content's text: a string, or parts of which some are no text."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        return "\n".join(part for part in map(_part, content) if part)
+    return json.dumps(content)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping):
+        return json.dumps(part)
+    if isinstance(part.get("text"), str):
+        return str(part["text"])
+    return STAND_INS.get(str(part.get("type")), "")
+
+
+def _call(function: Any) -> str:
+    if not isinstance(function, Mapping):
+        return ""
+    given = function.get("arguments")
+    return f"{function.get('name', '')}({given if isinstance(given, str) else json.dumps(given or {})})"
+
+
+def _speaker(message: Mapping[str, Any]) -> str:
+    role = str(message.get("role"))
+    return SPEAKERS.get(role, role.capitalize())

@@ -1,0 +1,200 @@
+"""The language model's server: requests to it, and its refusals handed on as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from cappy.server.errors import RequestError
+from cappy.server.leaving import together
+from cappy.server.metrics import Metrics
+
+MOST_AT_ONCE = 8
+"""Samples asked for in one request: more are refused by servers with few slots."""
+_ABOUT_N = re.compile(r"['\"`]n['\"`]|\bn must\b|\bn >|\bn is\b|\bparameter n\b|\bbest_of\b|\bn choices\b|\bn_cmpl\b")
+_HANDED_ON = ("retry-after", "content-type")
+
+
+class UpstreamError(RequestError):
+    """What the language model's server answered in place of samples: its status, body and headers, to be handed on."""
+
+    def __init__(
+        self, status: int, message: str, content: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the answer; without `content` the error is Cappy's own, and `message` says what happened."""
+        super().__init__(status, message)
+        self.content = content
+        self.upstream_headers = {
+            name: value
+            for name, value in (headers or {}).items()
+            if name.lower() in _HANDED_ON or name.lower().startswith("x-ratelimit")
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the language model is.
+
+    `url` ends in /v1 as for the openai client. `key` is sent in place of what clients send; without one, a client's own
+    Authorization goes through. `model` is used where a request names none, or always where `only`.
+    """
+
+    url: str
+    key: str | None = None
+    model: str | None = None
+    only: bool = False
+    seconds: float = 300.0
+    at_once: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What of a client's request goes on beside its body: the path below /v1, some headers, the query."""
+
+    path: str
+    headers: Mapping[str, str]
+    query: str = ""
+
+
+class Upstream:
+    """Sends requests on; made and used inside one event loop."""
+
+    def __init__(self, address: Address, metrics: Metrics) -> None:
+        """Connect at the first request."""
+        self.address = address
+        self._metrics = metrics
+        self._places = asyncio.Semaphore(address.at_once)
+        self._one_each = False
+        limits = httpx.Limits(max_connections=address.at_once, max_keepalive_connections=address.at_once)
+        timeout = httpx.Timeout(address.seconds, connect=10.0)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def models(self, headers: Mapping[str, str]) -> list[Any]:
+        """Return the server's list of models; empty where it gives none."""
+        try:
+            answer = await self._client.get(f"{self._root}/models", headers=self._headers(headers), timeout=10.0)
+            found = answer.json().get("data") if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError, AttributeError):
+            return []
+        return found if isinstance(found, list) else []
+
+    async def draw(
+        self, request: Request, body: Mapping[str, Any], count: int, before: int = 0
+    ) -> tuple[list[dict[str, Any]], list[UpstreamError]]:
+        """Ask for `count` samples; return the answers, and the errors of what failed. `before` samples came before.
+
+        Servers may know no `n`, refuse a large one, or give fewer choices than asked: what lacks is asked for again,
+        one a request, with seeds that follow the request's own.
+        """
+        answers: list[dict[str, Any]] = []
+        if not self._one_each:
+            sizes = [min(MOST_AT_ONCE, count - start) for start in range(0, count, MOST_AT_ONCE)]
+            answers, errors = await self._gather(request, body, sizes, before)
+            refused = count > 1 and errors and all(_about_n(error) for error in errors)
+            if not refused and errors:
+                return answers, errors
+            lacking = count - sum(len(answer["choices"]) for answer in answers)
+            # A server that is known to ignore `n` or refuse it is not asked in vain again.
+            self._one_each = bool(refused) or (count > 1 and all(len(answer["choices"]) == 1 for answer in answers))
+        else:
+            lacking = count
+        if lacking <= 0:
+            return answers, []
+        more, errors = await self._gather(request, body, [1] * lacking, before + count - lacking)
+        return [*answers, *more], errors
+
+    async def _gather(
+        self, request: Request, body: Mapping[str, Any], sizes: list[int], first: int
+    ) -> tuple[list[dict[str, Any]], list[UpstreamError]]:
+        """Send a request of each size at the same time; `first` samples came before."""
+        starts = [first + sum(sizes[:place]) for place in range(len(sizes))]
+
+        async def one(size: int, start: int) -> dict[str, Any] | UpstreamError:
+            try:
+                return await self._ask(request, _sized(body, size, start))
+            except UpstreamError as error:
+                return error
+
+        found = await together([one(size, start) for size, start in zip(sizes, starts, strict=True)])
+        answers = [one for one in found if isinstance(one, dict)]
+        return answers, [one for one in found if isinstance(one, UpstreamError)]
+
+    async def _ask(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request.
+
+        Raises:
+            UpstreamError: it is refused (the server's own answer), cannot be sent (502), takes too long (504), or its
+                answer is none of the protocol (502).
+
+        """
+        url = f"{self._root}{request.path}{'?' + request.query if request.query else ''}"
+        status, started = "failed", time.perf_counter()
+        try:
+            async with self._places:
+                started = time.perf_counter()
+                content = json.dumps(body).encode()  # in ASCII: half a surrogate pair is no UTF-8
+                answer = await self._client.post(url, content=content, headers=self._headers(request.headers))
+            status = str(answer.status_code)
+            return _read(answer)
+        except httpx.TimeoutException as error:
+            raise UpstreamError(504, "the language model's server takes too long to answer.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UpstreamError(502, f"the language model's server fails ({type(error).__name__}).") from error
+        finally:
+            self._metrics.upstream_requests.labels(status).inc()
+            self._metrics.upstream_seconds.observe(time.perf_counter() - started)
+
+    @property
+    def _root(self) -> str:
+        return self.address.url.rstrip("/")
+
+    def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
+        headers = {"content-type": "application/json"}
+        headers |= {name: given[name] for name in ("openai-organization", "openai-project") if name in given}
+        if self.address.key:
+            headers["authorization"] = f"Bearer {self.address.key}"
+        elif "authorization" in given:
+            headers["authorization"] = given["authorization"]
+        return headers
+
+
+def _sized(body: Mapping[str, Any], size: int, start: int) -> dict[str, Any]:
+    """Ask for `size` samples, with a seed of their own where others came before."""
+    sized = {**body, "n": size}
+    if size == 1:
+        del sized["n"]
+    if start and isinstance(body.get("seed"), int):
+        sized["seed"] = body["seed"] + start
+    return sized
+
+
+def _read(answer: httpx.Response) -> dict[str, Any]:
+    if answer.status_code != 200:
+        message = f"the language model's server answers {answer.status_code}."
+        # What is no error by its status is none of the protocol either.
+        status = answer.status_code if answer.status_code >= 400 else 502
+        raise UpstreamError(status, message, answer.content if status < 502 or answer.content else b"", answer.headers)
+    try:
+        found = answer.json()
+    except (ValueError, RecursionError) as error:
+        raise UpstreamError(502, "the language model's server gives no readable answer.") from error
+    choices = found.get("choices") if isinstance(found, dict) else None
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise UpstreamError(502, "the language model's server gives an answer without choices.")
+    return {str(key): value for key, value in found.items()}
+
+
+def _about_n(error: UpstreamError) -> bool:
+    """Tell whether a refusal is for the number of samples."""
+    return error.status in (400, 404, 422) and bool(_ABOUT_N.search(error.content.decode("utf-8", "replace")))
