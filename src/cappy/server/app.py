@@ -16,6 +16,7 @@ from cappy.server.error_shapes import LOOK, declared
 from cappy.server.errors import RequestError, error_body
 from cappy.server.explaining import explaining_routes
 from cappy.server.gate import Gate
+from cappy.server.pages import Pages
 from cappy.server.proxy.routes import proxy_routes
 from cappy.server.proxy.upstream import Address, Upstream, UpstreamError
 from cappy.server.proxy.wishes import Wishes
@@ -41,6 +42,7 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
     app.add_exception_handler(HTTPException, _http)
     paths = frozenset(app.openapi()["paths"])
     app.add_middleware(Gate, settings=engine.settings, metrics=engine.metrics, paths=paths)
+    app.add_middleware(Pages, description=app.openapi())
     if engine.settings.cors_origins:
         # Outermost, so that a page can read refusals too.
         app.add_middleware(

@@ -1,0 +1,122 @@
+"""The description of the API as one page, made from the OpenAPI document; it needs no script and no other file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Cappy API</title>
+<style>/*style*/</style>
+</head>
+<body>
+<header class="top">
+  <p class="brand">Cappy</p>
+  <p class="tagline">API</p>
+  <nav aria-label="Pages"><a href="./">Playground</a><a href="openapi.json">openapi.json</a></nav>
+</header>
+<main class="reference">
+"""
+
+
+def reference_html(document: Mapping[str, Any]) -> str:
+    """Return the page: a list of the paths, then every operation with its fields, an example and its answers."""
+    operations = [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    tags = dict.fromkeys(operation["tags"][0] for _, _, operation in operations)
+    parts = [HEAD, '<nav class="card" aria-label="Paths"><ul class="paths">']
+    for method, path, operation in operations:
+        summary = escape(operation.get("description", ""))
+        link = f'<a href="#{anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></a>'
+        parts.append(f"<li>{link} <span>{summary}</span></li>")
+    parts.append("</ul></nav>")
+    for tag in tags:
+        parts.append(f"<h2>{escape(tag.capitalize())}</h2>")
+        parts += [_operation(document, *one) for one in operations if one[2]["tags"][0] == tag]
+    return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
+
+
+def anchor(method: str, path: str) -> str:
+    """Return the name of an operation's place in the page."""
+    return f"{method}-{path.strip('/').replace('/', '-')}"
+
+
+def type_name(schema: Mapping[str, Any]) -> str:
+    """Say in words what a schema lets through: `string`, `list of string or Document`, `integer (1 to 256)`."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(type_name(one) for one in schema["anyOf"] if one.get("type") != "null"))
+    if schema.get("type") == "array":
+        return f"list of {type_name(schema.get('items', {}))}"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {type_name(schema['additionalProperties'])}"
+    name, low, high = str(schema.get("type", "any")), schema.get("minimum"), schema.get("maximum")
+    if low is None and high is None:
+        return name
+    return f"{name} ({low:g} to {high:g})" if None not in (low, high) else f"{name} (from {low:g})"
+
+
+def _operation(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> str:
+    parts = [
+        f'<section class="card" id="{anchor(method, path)}">',
+        f"<h3><code>{method.upper()} {escape(path)}</code></h3>",
+        f"<p>{escape(operation.get('description', ''))}</p>",
+    ]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if body:
+        model = _model(document, body)
+        parts += ["<h4>Body</h4>", *_fields(model)]
+        for example in model.get("examples", [])[:1]:
+            text = shlex.quote(json.dumps(example, ensure_ascii=False))
+            call = f"curl localhost:8100{path} -H 'content-type: application/json' \\\n  -d {text}"
+            parts += ["<h4>Example</h4>", f'<pre tabindex="0" aria-label="Example">{escape(call)}</pre>']
+    parts += ["<h4>Answers</h4>", '<table class="fields"><tbody>', *_answers(operation), "</tbody></table>"]
+    shown = _model(document, _schema(operation["responses"].get("200", {})))
+    if "properties" in shown:
+        parts += ["<details><summary>The fields of an answer</summary>", *_fields(shown), "</details>"]
+    return "\n".join([*parts, "</section>"])
+
+
+def _fields(model: Mapping[str, Any]) -> Iterator[str]:
+    yield '<table class="fields"><tbody>'
+    for name, schema in model.get("properties", {}).items():
+        need = "required" if name in model.get("required", []) else _default(schema)
+        yield f'<tr><th scope="row"><code>{escape(name)}</code></th>'
+        yield f"<td>{escape(type_name(schema))}</td><td>{escape(need)}</td></tr>"
+    yield "</tbody></table>"
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    found = schema.get("default")
+    return "optional" if found is None else f"{json.dumps(found, ensure_ascii=False)} unless given"
+
+
+def _answers(operation: Mapping[str, Any]) -> Iterator[str]:
+    for status, answer in operation["responses"].items():
+        shape = type_name(_schema(answer)) if _schema(answer) else ""
+        yield f'<tr><th scope="row"><code>{escape(str(status))}</code></th>'
+        yield f"<td>{escape(answer['description'])}</td><td>{escape(shape)}</td></tr>"
+
+
+def _schema(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    return found
+
+
+def _model(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema, or the one it refers to."""
+    found: Mapping[str, Any] = schema
+    if "$ref" in schema:
+        found = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    return found
