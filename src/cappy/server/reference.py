@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -36,7 +37,7 @@ def reference_html(document: Mapping[str, Any]) -> str:
     tags = dict.fromkeys(operation["tags"][0] for _, _, operation in operations)
     parts = [HEAD, '<nav class="card" aria-label="Paths"><ul class="paths">']
     for method, path, operation in operations:
-        summary = escape(operation.get("description", ""))
+        summary = prose(operation.get("description", ""))
         link = f'<a href="#{anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></a>'
         parts.append(f"<li>{link} <span>{summary}</span></li>")
     parts.append("</ul></nav>")
@@ -44,6 +45,11 @@ def reference_html(document: Mapping[str, Any]) -> str:
         parts.append(f"<h2>{escape(tag.capitalize())}</h2>")
         parts += [_operation(document, *one) for one in operations if one[2]["tags"][0] == tag]
     return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
+
+
+def prose(text: str) -> str:
+    """Return a sentence as HTML; what stands between backticks becomes code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def anchor(method: str, path: str) -> str:
@@ -71,42 +77,50 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     parts = [
         f'<section class="card" id="{anchor(method, path)}">',
         f"<h3><code>{method.upper()} {escape(path)}</code></h3>",
-        f"<p>{escape(operation.get('description', ''))}</p>",
+        f"<p>{prose(operation.get('description', ''))}</p>",
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if body:
         model = _model(document, body)
-        parts += ["<h4>Body</h4>", *_fields(model)]
+        parts += ["<h4>Body</h4>", *_fields(model, _need)]
         for example in model.get("examples", [])[:1]:
             text = shlex.quote(json.dumps(example, ensure_ascii=False))
             call = f"curl localhost:8100{path} -H 'content-type: application/json' \\\n  -d {text}"
             parts += ["<h4>Example</h4>", f'<pre tabindex="0" aria-label="Example">{escape(call)}</pre>']
-    parts += ["<h4>Answers</h4>", '<table class="fields"><tbody>', *_answers(operation), "</tbody></table>"]
-    shown = _model(document, _schema(operation["responses"].get("200", {})))
-    if "properties" in shown:
-        parts += ["<details><summary>The fields of an answer</summary>", *_fields(shown), "</details>"]
+    schema = _schema(operation["responses"]["200"])
+    if schema:
+        parts.append(f"<h4>Answer: {escape(type_name(schema))}</h4>")
+        parts += _fields(_model(document, schema.get("items", schema)), lambda *_: "")
+    parts += ["<details><summary>Refusals</summary>", *_refusals(operation), "</details>"]
     return "\n".join([*parts, "</section>"])
 
 
-def _fields(model: Mapping[str, Any]) -> Iterator[str]:
+def _fields(model: Mapping[str, Any], note: Callable[[Mapping[str, Any], str], str]) -> Iterator[str]:
+    if "properties" not in model:
+        return
     yield '<table class="fields"><tbody>'
-    for name, schema in model.get("properties", {}).items():
-        need = "required" if name in model.get("required", []) else _default(schema)
+    for name, schema in model["properties"].items():
         yield f'<tr><th scope="row"><code>{escape(name)}</code></th>'
-        yield f"<td>{escape(type_name(schema))}</td><td>{escape(need)}</td></tr>"
+        yield f"<td>{escape(type_name(schema))}</td><td>{escape(note(model, name))}</td></tr>"
     yield "</tbody></table>"
 
 
-def _default(schema: Mapping[str, Any]) -> str:
-    found = schema.get("default")
+def _need(model: Mapping[str, Any], name: str) -> str:
+    if name in model.get("required", []):
+        return "required"
+    found = model["properties"][name].get("default")
     return "optional" if found is None else f"{json.dumps(found, ensure_ascii=False)} unless given"
 
 
-def _answers(operation: Mapping[str, Any]) -> Iterator[str]:
+def _refusals(operation: Mapping[str, Any]) -> Iterator[str]:
+    yield '<table class="fields"><tbody>'
     for status, answer in operation["responses"].items():
+        if status == "200":
+            continue
         shape = type_name(_schema(answer)) if _schema(answer) else ""
         yield f'<tr><th scope="row"><code>{escape(str(status))}</code></th>'
-        yield f"<td>{escape(answer['description'])}</td><td>{escape(shape)}</td></tr>"
+        yield f"<td>{prose(answer['description'])}</td><td>{escape(shape)}</td></tr>"
+    yield "</tbody></table>"
 
 
 def _schema(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -60,6 +60,6 @@ function strongest(all) {
     make("caption", { textContent: "Score with everything minus score without:" }),
     make("tbody", {}, ...few.map((span) => make("tr", {},
       make("td", { textContent: signed(span.effect) }),
-      make("th", { scope: "row", textContent: span.text }),
-      make("td", { textContent: span.name })))));
+      make("td", { textContent: span.name }),
+      make("th", { scope: "row", textContent: span.text })))));
 }

@@ -1,9 +1,11 @@
 // The page put together: examples, what runs at the moment, and what the keys and buttons do.
 const EXAMPLES = [
-  ["a fact", "Into which sea does the Danube flow?", ["the Baltic Sea", "the Black Sea", "a lake in Austria"]],
-  ["a review", "“The soup was cold and we waited an hour.”\nIs this review positive or negative?", ["positive", "negative"]],
-  ["a topic", "What is this text about?\n\nThe striker scored twice in the last ten minutes, and the stadium went wild.",
-    ["cooking", "football", "politics", "astronomy"]],
+  ["a request", "A customer writes: I still have not received my new card, it has been two weeks.\nWhat is it about?",
+    ["exchange rate", "card arrival", "top up failed", "lost phone"]],
+  ["a review", "A warm, funny film that I could watch again tomorrow.\nIs this review positive or negative?",
+    ["positive", "negative"]],
+  ["a headline", "Write a headline for: The city council voted on Tuesday to close the old bridge for repairs until spring.",
+    ["Council elects a new mayor", "Old bridge closes for repairs until spring", "Spring arrives early this year"]],
 ];
 let running = null;
 
@@ -19,9 +21,9 @@ async function scoreAll(signal) {
   const started = performance.now();
   const answer = await call("rank", request, signal);
   showResults(request, numbers, answer);
+  reveal(at("output"));
   const took = Math.max(1, Math.round(performance.now() - started));
-  say(`${count(answer.items.length, "candidate")} scored by ${answer.model} in ${took.toLocaleString("en")} ms. ` +
-    `About 0 is wrong, about 1 is right.`);
+  say(`${count(answer.items.length, "candidate")} scored by ${answer.model} in ${took.toLocaleString("en")} ms.`);
 }
 
 // One thing at a time: a new one ends the one before, whose answer is then worth nothing.
@@ -42,12 +44,17 @@ async function run(work) {
   at("output").removeAttribute("aria-busy");
 }
 
+// On a narrow screen what comes out stands below what went in.
+function reveal(element) {
+  if (element.getBoundingClientRect().top > 0.7 * innerHeight) element.scrollIntoView({ block: "start" });
+}
+
 function showProblem(error) {
   if (!(error instanceof Problem)) console.error(error);
   say("");
   at("problem").textContent = error instanceof Problem ? error.message : "This page failed; its console says more.";
   at("problem").hidden = false;
-  if (error.status !== 401) return at("problem").scrollIntoView({ block: "nearest" });
+  if (error.status !== 401) return reveal(at("problem"));
   at("settings").open = true;
   at("key").focus();
 }

@@ -3,6 +3,12 @@ function showResults(request, numbers, answer) {
   const scores = answer.items.map((item) => item.score);
   const low = Math.min(0, ...scores), high = Math.max(1, ...scores);
   const share = (value) => (100 * (value - low)) / (high - low);
+  at("axis").replaceChildren(...[[0, "0 wrong"], [1, "1 right"]].map(([value, name]) => {
+    const label = make("span", { textContent: name });
+    label.style.left = `${share(value)}%`;
+    label.style.transform = `translateX(-${share(value)}%)`; // labels at the ends stay inside
+    return label;
+  }));
   at("results").replaceChildren(...answer.items.map((item, place) => result(request, item, numbers[item.index], place === 0, share)));
   at("stale").hidden = true;
 }
