@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -242,6 +243,27 @@ def test_keys_limits_and_a_dead_server(driver: Any) -> None:
     page.one("#score").click()
     page.settled()
     assert "cannot be reached" in page.until("#problem").text
+
+
+def test_what_takes_too_long_can_be_stopped(driver: Any) -> None:
+    asked, free = threading.Event(), threading.Event()
+    at_once = pretending(200, {})
+
+    def answer(path: str, body: Any) -> Answer:
+        if body is not None:
+            asked.set()
+            free.wait(60)
+        return at_once(path, body)
+
+    with answering(answer) as address:
+        page = Page(driver, address)
+        page.one("#score").click()
+        assert asked.wait(30)
+        page.until("#stop").click()
+        page.settled()
+        assert page.one("#status").text == "Stopped."
+        assert not page.one("#stop").is_displayed() and not page.all(".result")
+        free.set()
 
 
 @pytest.mark.parametrize(

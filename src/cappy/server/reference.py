@@ -28,7 +28,7 @@ HEAD = """<!doctype html>
 
 
 def reference_html(document: Mapping[str, Any]) -> str:
-    """Return the page: a list of the paths, then every operation with its fields, an example and its answers."""
+    """Return the page: a list of the paths; every operation with its fields, an example and its answers; the shapes."""
     operations = [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -44,6 +44,8 @@ def reference_html(document: Mapping[str, Any]) -> str:
     for tag in tags:
         parts.append(f"<h2>{escape(tag.capitalize())}</h2>")
         parts += [_operation(document, *one) for one in operations if one[2]["tags"][0] == tag]
+    parts.append("<h2>Shapes</h2>")
+    parts += [_shape(name, schema) for name, schema in document["components"]["schemas"].items()]
     return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
 
 
@@ -91,8 +93,13 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     if schema:
         parts.append(f"<h4>Answer: {escape(type_name(schema))}</h4>")
         parts += _fields(_model(document, schema.get("items", schema)), lambda *_: "")
-    parts += ["<details><summary>Refusals</summary>", *_refusals(operation), "</details>"]
+    parts += ["<details>", *_refusals(operation), "</details>"]
     return "\n".join([*parts, "</section>"])
+
+
+def _shape(name: str, schema: Mapping[str, Any]) -> str:
+    head = f'<section class="card" id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
+    return "\n".join([head, f"<p>{prose(schema.get('description', ''))}</p>", *_fields(schema, _need), "</section>"])
 
 
 def _fields(model: Mapping[str, Any], note: Callable[[Mapping[str, Any], str], str]) -> Iterator[str]:
@@ -113,13 +120,13 @@ def _need(model: Mapping[str, Any], name: str) -> str:
 
 
 def _refusals(operation: Mapping[str, Any]) -> Iterator[str]:
+    refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+    shapes = dict.fromkeys(type_name(_schema(answer)) for answer in refusals.values() if _schema(answer))
+    yield f"<summary>Refusals, as {escape(', '.join(shapes))}</summary>"
     yield '<table class="fields"><tbody>'
-    for status, answer in operation["responses"].items():
-        if status == "200":
-            continue
-        shape = type_name(_schema(answer)) if _schema(answer) else ""
+    for status, answer in refusals.items():
         yield f'<tr><th scope="row"><code>{escape(str(status))}</code></th>'
-        yield f"<td>{prose(answer['description'])}</td><td>{escape(shape)}</td></tr>"
+        yield f"<td>{prose(answer['description'])}</td></tr>"
     yield "</tbody></table>"
 
 
