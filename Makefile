@@ -5,7 +5,7 @@ DEV := .venv
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types wheel bench clean
+.PHONY: help demo test test-browser test-all lint types wheel bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -25,6 +25,9 @@ demo: $(BASE)/ready  ## Rank and classify real input with the bundled scorer (ba
 
 test: $(DEV)/ready  ## Run the tests
 	$(DEV)/bin/python -m pytest -q -m "not slow and not hub"
+
+test-browser: $(DEV)/ready  ## Run the tests of the playground in Chromium (Debian: apt-get install chromium chromium-driver)
+	$(DEV)/bin/python -m pytest -q -m browser
 
 test-all: $(DEV)/ready  ## Run every test, the slow ones and those that need the Hugging Face hub too
 	$(DEV)/bin/python -m pytest -q

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cappy.classify import Classifier
     from cappy.data.examples import Example
     from cappy.llm.find import find_llm
+    from cappy.occlusion import explain
     from cappy.scorer import Scorer, load
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "Scorer",
     "__version__",
     "adapt",
+    "explain",
     "find_llm",
     "load",
 ]
@@ -46,6 +48,7 @@ _LATER = {
     "Example": "cappy.data.examples",
     "Scorer": "cappy.scorer",
     "adapt": "cappy.adaptation",
+    "explain": "cappy.occlusion",
     "find_llm": "cappy.llm.find",
     "load": "cappy.scorer",
 }

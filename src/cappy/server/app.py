@@ -12,13 +12,18 @@ from starlette.exceptions import HTTPException
 import cappy
 from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
+from cappy.server.error_shapes import LOOK, declared
 from cappy.server.errors import RequestError, error_body
+from cappy.server.explaining import explaining_routes
 from cappy.server.gate import Gate
+from cappy.server.pages import Pages
 from cappy.server.proxy.routes import proxy_routes
 from cappy.server.proxy.upstream import Address, Upstream, UpstreamError
 from cappy.server.proxy.wishes import Wishes
 from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
+
+DESCRIPTION = "Scores how correct responses are."
 
 
 def build_app(engine: Engine, address: Address | None = None, defaults: Wishes | None = None) -> FastAPI:
@@ -28,8 +33,8 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
     """
     upstream = Upstream(address, engine.metrics) if address else None
     best_of_n = proxy_routes(engine, upstream, defaults or Wishes())
-    app = FastAPI(title="Cappy", version=cappy.__version__, description="Scores how correct responses are.")
-    for routes in (scoring_routes, reranking_routes, classifying_routes, _operations):
+    app = FastAPI(title="Cappy", version=cappy.__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    for routes in (scoring_routes, reranking_routes, classifying_routes, explaining_routes, _operations):
         app.include_router(routes(engine))
     app.include_router(best_of_n)
     app.add_exception_handler(RequestError, _refused)
@@ -37,6 +42,7 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
     app.add_exception_handler(HTTPException, _http)
     paths = frozenset(app.openapi()["paths"])
     app.add_middleware(Gate, settings=engine.settings, metrics=engine.metrics, paths=paths)
+    app.add_middleware(Pages, description=app.openapi())
     if engine.settings.cors_origins:
         # Outermost, so that a page can read refusals too.
         app.add_middleware(
@@ -48,19 +54,19 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
 def _operations(engine: Engine) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/health")
+    @router.get("/health", responses=declared(statuses=LOOK))
     async def health() -> dict[str, str]:
         """Tell that the process lives."""
         return {"status": "ok"}
 
-    @router.get("/ready")
+    @router.get("/ready", responses=declared(statuses=(*LOOK, 503)))
     async def ready() -> dict[str, str]:
         """Tell whether requests are taken; 503 once the server is stopping."""
         if engine.draining:
             raise RequestError(503, "the server is stopping.", 5)
         return {"status": "ready"}
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", response_class=PlainTextResponse, responses=declared(statuses=LOOK))
     async def metrics() -> Response:
         """Give the metrics in Prometheus's format."""
         return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)

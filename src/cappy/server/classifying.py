@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 
 from cappy.classify import TEMPERATURE, fill, softmax
 from cappy.server.engine import Engine, Scored
+from cappy.server.error_shapes import declared
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
 from cappy.server.scoring import as_list, usage
@@ -41,7 +42,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
         groups = [(fill(template, choices, text), choices) for text in texts]
         return await while_connected(request, engine.score(model, groups, choices))
 
-    @router.post("/classify")
+    @router.post("/classify", responses=declared())
     async def classify(body: ClassifyRequest, request: Request) -> ClassifyResponse:
         """Choose the best of `choices` for every text."""
         scored = await scores(request, body.model, as_list(body.input), body.choices, body.instruction)
@@ -63,7 +64,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
             usage=usage(scored),
         )
 
-    @router.post("/zero-shot-classification")
+    @router.post("/zero-shot-classification", responses=declared())
     async def zero_shot(body: ZeroShotRequest, request: Request) -> list[ZeroShotItem]:
         """Choose among labels; a `hypothesis_template` puts each label into its `{}`."""
         labels = body.parameters.candidate_labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from cappy.server.engine import Engine
+from cappy.server.error_shapes import CohereError, InferenceError, declared
 from cappy.server.leaving import while_connected
 from cappy.server.shapes import (
     Document,
@@ -30,8 +31,8 @@ def reranking_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["rerank"])
 
-    @router.post("/v1/rerank", response_model_exclude_none=True)
-    @router.post("/v2/rerank", response_model_exclude_none=True)
+    @router.post("/v1/rerank", response_model_exclude_none=True, responses=declared(CohereError))
+    @router.post("/v2/rerank", response_model_exclude_none=True, responses=declared(CohereError))
     async def rerank(body: RerankRequest, request: Request) -> RerankResponse:
         """Order documents from best to worst; `top_n` keeps the first (0 or none: all)."""
         texts = [one if isinstance(one, str) else one.text for one in body.documents]
@@ -55,7 +56,7 @@ def reranking_routes(engine: Engine) -> APIRouter:
             meta={**meta, "billed_units": {"search_units": 0}},
         )
 
-    @router.post("/rerank", response_model_exclude_none=True)
+    @router.post("/rerank", response_model_exclude_none=True, responses=declared(InferenceError))
     async def rank(body: InferenceRerankRequest, request: Request) -> list[Rank]:
         """Order texts from best to worst, as a bare list; too long texts are refused unless `truncate`."""
         work = engine.score(None, [(body.query, body.texts)], truncate=bool(body.truncate))
@@ -69,7 +70,7 @@ def reranking_routes(engine: Engine) -> APIRouter:
             for place in group.order()
         ]
 
-    @router.post("/predict")
+    @router.post("/predict", responses=declared(InferenceError))
     async def predict(body: PredictRequest, request: Request) -> list[Prediction] | list[list[Prediction]]:
         """Score one pair, or several."""
         single = isinstance(body.inputs[0], str)

@@ -7,6 +7,7 @@ import time
 from fastapi import APIRouter, Request
 
 from cappy.server.engine import Engine, Scored
+from cappy.server.error_shapes import declared
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
 from cappy.server.shapes import ScoreItem, ScoreRequest, ScoreResponse, Usage
@@ -41,8 +42,8 @@ def scoring_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["score"])
 
-    @router.post("/score")
-    @router.post("/v1/score")
+    @router.post("/score", responses=declared())
+    @router.post("/v1/score", responses=declared())
     async def score(body: ScoreRequest, request: Request) -> ScoreResponse:
         """Score responses to an instruction: about 0 is wrong, about 1 right."""
         scored = await while_connected(request, engine.score(body.model, score_groups(body)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 
 from cappy.data.text import repair
 
@@ -14,8 +14,15 @@ Texts = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Text | Texts
 
 
+def example(body: dict[str, Any]) -> ConfigDict:
+    """Return the settings of a request's model that put an example into its description."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class ScoreRequest(BaseModel):
     """vLLM's: `text_1` one instruction or one for each response, `text_2` the responses."""
+
+    model_config = example({"text_1": "Is the sky green?", "text_2": ["Yes", "No"]})
 
     model: Text | None = None
     text_1: OneOrMore
@@ -58,6 +65,8 @@ class Document(BaseModel):
 class RerankRequest(BaseModel):
     """Cohere's, Jina's and vLLM's."""
 
+    model_config = example({"query": "Is the sky green?", "documents": ["Yes", "No"], "top_n": 1})
+
     model: Text | None = None
     query: Text
     documents: Annotated[list[Text | Document], Field(min_length=1)]
@@ -86,6 +95,8 @@ class RerankResponse(BaseModel):
 class InferenceRerankRequest(BaseModel):
     """text-embeddings-inference's."""
 
+    model_config = example({"query": "Is the sky green?", "texts": ["Yes", "No"]})
+
     query: Text
     texts: Texts
     truncate: bool | None = False
@@ -107,6 +118,8 @@ Pair = Annotated[list[Text], Field(min_length=2, max_length=2)]
 class PredictRequest(BaseModel):
     """text-embeddings-inference's: one pair [instruction, response], or a list of pairs."""
 
+    model_config = example({"inputs": [["Is the sky green?", "Yes"], ["Is the sky green?", "No"]]})
+
     inputs: Pair | Annotated[list[Pair], Field(min_length=1)]
     truncate: bool | None = False
     raw_scores: bool = False
@@ -121,6 +134,8 @@ class Prediction(BaseModel):
 
 class ClassifyRequest(BaseModel):
     """vLLM's, and what a scorer needs besides: the choices, and an instruction that holds `{text}`."""
+
+    model_config = example({"input": "The soup was cold.", "choices": ["good", "bad"]})
 
     model: Text | None = None
     input: OneOrMore
@@ -159,6 +174,8 @@ class ZeroShotParameters(BaseModel):
 
 class ZeroShotRequest(BaseModel):
     """Hugging Face's zero-shot classification."""
+
+    model_config = example({"inputs": "They won.", "parameters": {"candidate_labels": ["sports", "food"]}})
 
     inputs: Text
     parameters: ZeroShotParameters

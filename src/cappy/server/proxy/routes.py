@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from cappy.server.engine import Engine
+from cappy.server.error_shapes import LOOK, declared, declared_before_llm
 from cappy.server.errors import RequestError
 from cappy.server.leaving import together, while_connected
 from cappy.server.proxy.answer import chunks, whole, written
@@ -102,17 +103,17 @@ def proxy_routes(engine: Engine, upstream: Upstream | None, defaults: Wishes) ->
     proxy = Proxy(engine, upstream, defaults)
     started = int(time.time())
 
-    @router.post("/v1/chat/completions")
+    @router.post("/v1/chat/completions", responses=declared_before_llm())
     async def chat(body: ChatRequest, request: Request) -> Response:
         """Answer a conversation with the best of n samples; OpenAI's request and response, streamed or whole."""
         return await proxy.chat(body, request)
 
-    @router.post("/v1/completions")
+    @router.post("/v1/completions", responses=declared_before_llm())
     async def completion(body: CompletionRequest, request: Request) -> Response:
         """Go on from a prompt with the best of n samples; OpenAI's older request and response."""
         return await proxy.completion(body, request)
 
-    @router.get("/v1/models")
+    @router.get("/v1/models", responses=declared(statuses=LOOK))
     async def models(request: Request) -> dict[str, Any]:
         """List the language model's models, where there is one, and the scorers (owned by `cappy`)."""
         scorers = [ModelItem(id=name, created=started).model_dump() for name in engine.scorers.names]

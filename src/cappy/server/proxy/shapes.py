@@ -27,10 +27,16 @@ class SampledRequest(BaseModel):
 class ChatRequest(SampledRequest):
     """OpenAI's chat completion."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Name a sea."}], "cappy": {"n": 4}}]}
+    )
+
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
 class CompletionRequest(SampledRequest):
     """OpenAI's older completion; prompts are texts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "The Danube flows into", "cappy": {"n": 4}}]})
 
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=64)]

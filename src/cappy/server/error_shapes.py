@@ -1,0 +1,74 @@
+"""The bodies of errors as the OpenAPI document declares them; `errors.error_body` writes what is described here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+MEANINGS = {
+    400: "The body is not JSON.",
+    401: "The API key is missing or wrong.",
+    404: "There is no scorer of that name.",
+    405: "The path is asked with another method.",
+    413: "The body, the number of candidates or of tokens is over the limit, or a text is and may not be cut.",
+    422: "A field is missing or wrong.",
+    429: "The queue is full; `Retry-After` says in how many seconds to try again.",
+    500: "The server failed on this request.",
+    502: "The language model's server cannot be reached or answers nonsense.",
+    503: "The server is stopping; `Retry-After` is set.",
+    504: "The language model's server takes too long.",
+}
+WORK = (400, 401, 404, 405, 413, 422, 429, 500, 503)
+"""What a route that scores may answer with besides 200."""
+LOOK = (400, 401, 405, 413, 500)
+"""What a route that only tells something may answer with: the gate and the router stand before every route."""
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong: a sentence, a name for it, and the HTTP status."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class OpenAIError(BaseModel):
+    """An error as OpenAI and vLLM write it."""
+
+    error: ErrorDetail
+
+
+class CohereError(BaseModel):
+    """An error as Cohere writes it, with Jina's `detail`."""
+
+    id: str
+    message: str
+    detail: str
+
+
+class InferenceError(BaseModel):
+    """An error as text-embeddings-inference writes it."""
+
+    error: str
+    error_type: str
+
+
+def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route whose errors are of `shape`, one entry a status."""
+    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return {
+        status: {"model": shape, "description": MEANINGS[status], **({"headers": retry} if status == 429 else {})}
+        for status in statuses
+    }
+
+
+def declared_before_llm() -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that stands before a language model, whose own refusals it hands on."""
+    whole = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
+    return {
+        200: {"description": "OpenAI's answer, whole or streamed.", "content": whole},
+        **declared(OpenAIError | dict[str, Any], (*WORK, 502, 504)),
+        "default": {"description": "A refusal of the language model's server, as it wrote it."},
+    }

@@ -1,0 +1,68 @@
+"""`/rank`, scores together with what was cut, and `/explain`, which words moved a score."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+
+from cappy.group import Cut, Ranking
+from cappy.occlusion import Effect, plan
+from cappy.server.engine import Engine
+from cappy.server.error_shapes import declared
+from cappy.server.leaving import while_connected
+from cappy.server.own_shapes import (
+    CutTokens,
+    ExplainRequest,
+    ExplainResponse,
+    RankedItem,
+    RankRequest,
+    RankResponse,
+    SpanEffect,
+)
+from cappy.server.scoring import usage
+
+
+def explaining_routes(engine: Engine) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["rank and explain"])
+
+    @router.post("/rank", responses=declared())
+    async def rank(body: RankRequest, request: Request) -> RankResponse:
+        """Order candidates from best to worst, with what was cut for each."""
+        scored = await while_connected(request, engine.score(body.model, [(body.instruction, body.candidates)]))
+        ranking = Ranking.of(body.instruction, body.candidates, scored.groups[0], body.top_k)
+        return RankResponse(
+            id=f"rank-{request.state.id}",
+            model=scored.model,
+            items=[RankedItem(index=i.index, text=i.text, score=i.score, cut=cut_tokens(i.cut)) for i in ranking],
+            usage=usage(scored),
+        )
+
+    @router.post("/explain", responses=declared())
+    async def explain(body: ExplainRequest, request: Request) -> ExplainResponse:
+        """Say how much each word of the instruction and of the response moved the score."""
+        planned = plan(body.instruction, body.response, body.limit)
+        scored = await while_connected(request, engine.score(body.model, planned.groups))
+        explained = planned.explanation(scored.groups)
+        return ExplainResponse(
+            id=f"explain-{request.state.id}",
+            model=scored.model,
+            score=explained.score,
+            cut=cut_tokens(explained.cut),
+            instruction=[span_effect(one) for one in explained.instruction],
+            response=[span_effect(one) for one in explained.response],
+            usage=usage(scored),
+        )
+
+    return router
+
+
+def cut_tokens(cut: Cut) -> CutTokens:
+    """Return what was cut as the answer has it."""
+    return CutTokens(instruction=cut.instruction, response=cut.response)
+
+
+def span_effect(effect: Effect) -> SpanEffect:
+    """Return an effect as the answer has it."""
+    return SpanEffect(**asdict(effect))
