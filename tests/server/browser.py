@@ -14,21 +14,25 @@ FLAGS = """
 --disable-component-update --disable-sync
 """.split()
 SECONDS = 30
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver")
+# Marks, so that tests are skipped before any server is started for them.
+needs_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="there is no Chromium with its chromedriver"),
+]
 
 
 def start(profile: Path) -> Any:
-    """Start the browser; where there is none, the test is skipped."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    chromedriver = shutil.which("chromedriver")
-    if not (chromium and chromedriver):
-        pytest.skip("there is no Chromium with its chromedriver")
+    """Start the browser."""
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = CHROMIUM
     for flag in [*FLAGS, f"--user-data-dir={profile}"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
 
 
 class Page:

@@ -14,11 +14,11 @@ import pytest
 
 import cappy
 from cappy.server.pages import playground
-from tests.server.browser import Page, start
+from tests.server.browser import Page, needs_browser, start
 from tests.server.conftest import Running
 from tests.server.stubs import Answer, answering, says
 
-pytestmark = pytest.mark.browser
+pytestmark = needs_browser
 ASKED = "A customer writes: where is my new card?\nWhat is it about?"
 CHOICES = ["exchange rate", "card arrival", "lost phone"]
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
