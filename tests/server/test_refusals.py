@@ -65,7 +65,7 @@ values = st.recursive(leaves, lambda x: st.lists(x, max_size=3) | st.dictionarie
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), body=values | st.dictionaries(st.sampled_from(FIELDS), values, max_size=6))
 def test_no_body_makes_it_fail(server: str, path: str, body: object) -> None:
-    answer = httpx.post(server + path, content=json.dumps(body).encode(), headers=JSON)
+    answer = httpx.post(server + path, content=json.dumps(body).encode(), headers=JSON, timeout=60)
     assert answer.status_code < 500, answer.text
     assert isinstance(answer.json(), dict | list)
 
