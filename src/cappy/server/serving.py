@@ -14,6 +14,7 @@ import uvicorn
 
 from cappy.errors import CappyError, InputError
 from cappy.server.app import build_app
+from cappy.server.connections import HEADER_BYTES, bounded
 from cappy.server.engine import Engine
 from cappy.server.metrics import Metrics
 from cappy.server.scorers import Scorers
@@ -46,6 +47,7 @@ class Server(uvicorn.Server):
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        engine.metrics.connections.set_function(lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and listen for SIGHUP, which swaps in the checkpoints as they are on disk now."""
@@ -99,7 +101,14 @@ def serve(scorers: Scorers, settings: Settings, host: str, port: int) -> None:
     engine = Engine(scorers, settings, Metrics())
     try:
         config = uvicorn.Config(
-            build_app(engine), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+            build_app(engine),
+            http=bounded(settings),
+            ws="none",
+            h11_max_incomplete_event_size=HEADER_BYTES,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
         )
         address = f"http://{host}:{listening.getsockname()[1]}"
         log.info("listening", extra={"address": address, "models": scorers.names})

@@ -11,7 +11,9 @@ class Settings:
 
     `body_bytes` is the largest request body; `candidates` and `request_tokens` what one request may ask for;
     `queue_tokens` what may wait at once, over all requests; `drain_seconds` how long admitted work may take after a
-    stop; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may ask.
+    stop; `body_seconds` how long a client may take to send a request, or to read an answer that piles up;
+    `keep_alive_seconds` how long an idle connection is kept; `connections` how many may be open; `api_keys` are
+    accepted keys (none: everybody may ask); `cors_origins` web pages that may ask.
     """
 
     body_bytes: int = 8 * 2**20
@@ -19,5 +21,8 @@ class Settings:
     request_tokens: int = 2**18
     queue_tokens: int = 2**19
     drain_seconds: float = 30.0
+    body_seconds: float = 30.0
+    keep_alive_seconds: int = 75
+    connections: int = 512
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
