@@ -6,7 +6,7 @@ CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-clients lint types wheel bench clean
+.PHONY: help demo test test-all test-clients lint types wheel bench bench-serving clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -50,6 +50,10 @@ wheel: $(DEV)/ready  ## Build the wheel into dist/
 
 bench: $(DEV)/ready  ## Compare speed and memory with sentence-transformers' CrossEncoder
 	$(DEV)/bin/python benchmarks/against_cross_encoder.py
+
+bench-serving: $(DEV)/ready  ## Load the server, then soak and kill it; every answer is checked (12 minutes and more)
+	$(DEV)/bin/python benchmarks/serving_load.py --retry
+	$(DEV)/bin/python benchmarks/serving_soak.py
 
 clean:  ## Remove environments and build output
 	rm -rf $(BASE) $(DEV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,8 @@
 Infinity needs older packages than Cappy, so it lives in an environment of its own. Both load the bundled checkpoint,
 which any Hugging Face stack reads as a BERT with one output; Infinity puts every pair through it (the joint layout).
 The servers take turns, `--rounds` times, one at a time, and the median counts. Every answer is checked: Cappy's
-against its own offline scores, Infinity's against `cappy.load(layout="joint", precision="fp32")`, so that it is the same work.
+against its own offline scores, Infinity's against `cappy.load(layout="joint", precision="fp32")`, so that it is
+the same work.
 """
 
 from __future__ import annotations

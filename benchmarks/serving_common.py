@@ -77,7 +77,7 @@ class Server:
     """A server process on loopback; its log goes to a temporary file."""
 
     def __init__(self, command: Sequence[str], port: int, health: str, quiet: dict[str, str] | None = None) -> None:
-        """Remember how to start it; `health` is the path that answers 200 once it is up, `quiet` more environment variables."""
+        """Remember how to start it; `health` answers 200 once it is up, `quiet` are environment variables."""
         self.command, self.address, self.health = list(command), f"http://127.0.0.1:{port}", health
         self.environment = {**os.environ, **(quiet or {})}
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this)

@@ -2,7 +2,8 @@
 
     python benchmarks/serving_load.py [--data t0_train_50k.parquet] [--retry] [-o load.json]
 
-Reranking requests of 16 candidates from 1, 2, 4, … clients, each of which sends the next when it has its answer. The last levels are more than the queue takes, so that some get 429. Exits with 1 if any answer is wrong, lost or a 5xx.
+Reranking requests of 16 candidates from 1, 2, 4, … clients, each of which sends the next when it has its answer. The
+last levels are more than the queue takes, so that some get 429. Exits with 1 if any answer is wrong, lost or a 5xx.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def main() -> None:
             f = everything["levels"][clients] = tally.figures()
             print(
                 f"| {clients} | {f['requests_per_second']:.1f} | {f['candidates_per_second']:.0f} | "
-                f"{f['p50_ms']:.0f} | {f['p99_ms']:.0f} | {tally.busy} | {tally.wrong} | {tally.lost} | {tally.failed} |",
+                f"{f['p50_ms']:.0f} | {f['p99_ms']:.0f} | {tally.busy} | {tally.wrong} | "
+                f"{tally.lost} | {tally.failed} |",
                 flush=True,
             )
         print(f"\nserver: {server.memory():.0f} MiB")
