@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BASE := .venv-base
 DEV := .venv
+CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-all lint types wheel bench clean
+.PHONY: help demo test test-browser test-all test-clients lint types wheel bench bench-serving clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -20,6 +21,11 @@ $(DEV)/ready: pyproject.toml constraints.txt
 	$(DEV)/bin/pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 
+$(CLIENTS)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install $(PIP_FLAGS) -e '.[clients]'
+	@touch $@
+
 demo: $(BASE)/ready  ## Rank and classify real input with the bundled scorer (base install, offline)
 	$(BASE)/bin/python examples/demo.py
 
@@ -31,6 +37,9 @@ test-browser: $(DEV)/ready  ## Run the tests of the playground in Chromium (Debi
 
 test-all: $(DEV)/ready  ## Run every test, the slow ones and those that need the Hugging Face hub too
 	$(DEV)/bin/python -m pytest -q
+
+test-clients: $(CLIENTS)/ready  ## Run the clients of LiteLLM, LangChain, LlamaIndex, rerankers and Cohere against a server
+	$(CLIENTS)/bin/python -m pytest -q tests/server/test_clients.py
 
 lint: $(DEV)/ready  ## Check style
 	$(DEV)/bin/ruff check .
@@ -45,5 +54,9 @@ wheel: $(DEV)/ready  ## Build the wheel into dist/
 bench: $(DEV)/ready  ## Compare speed and memory with sentence-transformers' CrossEncoder
 	$(DEV)/bin/python benchmarks/against_cross_encoder.py
 
+bench-serving: $(DEV)/ready  ## Load the server, then soak and kill it; every answer is checked (12 minutes and more)
+	$(DEV)/bin/python benchmarks/serving_load.py --retry
+	$(DEV)/bin/python benchmarks/serving_soak.py
+
 clean:  ## Remove environments and build output
-	rm -rf $(BASE) $(DEV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(BASE) $(DEV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

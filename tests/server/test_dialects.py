@@ -59,6 +59,10 @@ def test_text_embeddings_inference(server: str, scorer: cappy.Scorer) -> None:
     refused = httpx.post(server + "/rerank", json=long)
     assert (refused.status_code, refused.json()["error_type"]) == (413, "Validation")
     assert httpx.post(server + "/rerank", json={**long, "truncate": True}).status_code == 200
+    other = httpx.post(server + "/rerank", json={"query": ASKED, "documents": TEXTS, "top_n": 1}).json()
+    assert [(item["index"], item["relevance_score"]) for item in other["results"]] == [
+        (ranking.best.index, near(ranking.best.score))
+    ]
     one = httpx.post(server + "/predict", json={"inputs": [ASKED, TEXTS[0]], "raw_scores": True}).json()
     two = httpx.post(server + "/predict", json={"inputs": [[ASKED, text] for text in TEXTS], "raw_scores": True}).json()
     assert one == [{"score": near(scorer.score(ASKED, TEXTS[0])), "label": "LABEL_0"}]

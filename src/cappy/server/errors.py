@@ -13,6 +13,7 @@ NAMES = {
     401: "AuthenticationError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",
+    408: "RequestTimeoutError",
     413: "RequestTooLargeError",
     422: "UnprocessableEntityError",
     429: "RateLimitError",
@@ -20,7 +21,7 @@ NAMES = {
     503: "ServiceUnavailableError",
     504: "GatewayTimeoutError",
 }
-INFERENCE_NAMES = {400: "Validation", 413: "Validation", 422: "Validation", 429: "Overloaded", 503: "Unhealthy"}
+INFERENCE_NAMES = dict.fromkeys((400, 408, 413, 422), "Validation") | {429: "Overloaded", 503: "Unhealthy"}
 
 
 class RequestError(CappyError):

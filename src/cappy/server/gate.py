@@ -1,7 +1,8 @@
-"""What every request passes first: its id, its key, its size; and what is written and counted about it."""
+"""What every request passes first: its id, its key, its size and its pace; and what is written and counted about it."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -17,6 +18,14 @@ from cappy.server.settings import Settings
 
 log = logging.getLogger("cappy.server")
 OPEN_PATHS = ("/health", "/ready")
+
+
+class _ClosingError(RequestError):
+    """A refusal after which the connection is closed, whatever the client still sends."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {**super().headers, "Connection": "close"}
 
 
 class Gate:
@@ -48,8 +57,10 @@ class Gate:
             await JSONResponse(body, error.status, error.headers)(scope, receive, watched)
 
         try:
+            if scope["state"].get("crowded") and scope["path"] not in OPEN_PATHS:
+                raise _ClosingError(503, "the server has too many connections; try again later.", 1)
             self._check_key(scope)
-            await self.app(scope, await self._whole(scope, receive), watched)
+            await self.app(scope, await self._in_time(scope, receive), watched)
         except RequestError as error:
             await refuse(error)
         except Exception as error:  # the type alone: a message may hold a text
@@ -73,6 +84,13 @@ class Gate:
         # Every key is compared, each in constant time, so that the time tells nothing.
         if not sum(hmac.compare_digest(found, key) for key in self._keys):
             raise RequestError(401, "the API key is missing or wrong.")
+
+    async def _in_time(self, scope: Scope, receive: Receive) -> Receive:
+        seconds = self.settings.body_seconds
+        try:
+            return await asyncio.wait_for(self._whole(scope, receive), seconds)
+        except asyncio.TimeoutError as error:
+            raise _ClosingError(408, f"the request did not come whole within {seconds:g} seconds.") from error
 
     async def _whole(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body up to the limit, and return what hands it on."""

@@ -18,6 +18,7 @@ class Metrics:
         registry = self.registry
         self.queue_tokens = Gauge("cappy_queue_tokens", "Tokens admitted and not yet scored.", registry=registry)
         self.queue_requests = Gauge("cappy_queue_requests", "Requests admitted and not yet done.", registry=registry)
+        self.connections = Gauge("cappy_connections", "Open connections.", registry=registry)
         self.tokens = Counter("cappy_tokens", "Tokens scored.", registry=registry)
         self.candidates = Counter("cappy_candidates", "Candidates scored.", registry=registry)
         self.cancelled = Counter("cappy_cancelled_requests", "Requests whose client left.", registry=registry)

@@ -1,8 +1,14 @@
-"""`/v1/rerank` and `/v2/rerank` as Cohere, Jina and vLLM have them; `/rerank` and `/predict` as TEI has them."""
+"""`/v1/rerank` and `/v2/rerank` as Cohere, Jina and vLLM have them; `/rerank` and `/predict` as TEI has them.
+
+vLLM and Infinity have `/rerank` too; their requests name `documents` where text-embeddings-inference's name `texts`.
+"""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from fastapi import APIRouter, Request
+from pydantic import Discriminator, Tag
 
 from cappy.server.engine import Engine
 from cappy.server.error_shapes import CohereError, InferenceError, declared
@@ -27,6 +33,16 @@ def shown(score: float, raw: bool) -> float:
     return score if raw else min(1.0, max(0.0, score))
 
 
+def dialect(body: Any) -> str:
+    """Tell whose request `/rerank` has got: "documents" (vLLM, Infinity) or "texts" (text-embeddings-inference)."""
+    return "documents" if isinstance(body, dict) and "documents" in body and "texts" not in body else "texts"
+
+
+EitherRerankRequest = Annotated[
+    Annotated[InferenceRerankRequest, Tag("texts")] | Annotated[RerankRequest, Tag("documents")], Discriminator(dialect)
+]
+
+
 def reranking_routes(engine: Engine) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["rerank"])
@@ -35,6 +51,9 @@ def reranking_routes(engine: Engine) -> APIRouter:
     @router.post("/v2/rerank", response_model_exclude_none=True, responses=declared(CohereError))
     async def rerank(body: RerankRequest, request: Request) -> RerankResponse:
         """Order documents from best to worst; `top_n` keeps the first (0 or none: all)."""
+        return await documents(body, request)
+
+    async def documents(body: RerankRequest, request: Request) -> RerankResponse:
         texts = [one if isinstance(one, str) else one.text for one in body.documents]
         scored = await while_connected(request, engine.score(body.model, [(body.query, texts)]))
         group = scored.groups[0]
@@ -46,7 +65,7 @@ def reranking_routes(engine: Engine) -> APIRouter:
             )
             for place in group.order()[: body.top_n or None]
         ]
-        version = request.url.path.split("/")[1].removeprefix("v")
+        version = "1" if request.url.path.startswith("/v1") else "2"
         meta: dict[str, dict[str, str | int]] = {"api_version": {"version": version}}
         return RerankResponse(
             id=request.state.id,
@@ -57,8 +76,13 @@ def reranking_routes(engine: Engine) -> APIRouter:
         )
 
     @router.post("/rerank", response_model_exclude_none=True, responses=declared(InferenceError))
-    async def rank(body: InferenceRerankRequest, request: Request) -> list[Rank]:
-        """Order texts from best to worst, as a bare list; too long texts are refused unless `truncate`."""
+    async def rank(body: EitherRerankRequest, request: Request) -> list[Rank] | RerankResponse:
+        """Order texts from best to worst, as a bare list; too long texts are refused unless `truncate`.
+
+        A request with `documents` gets what `/v1/rerank` answers.
+        """
+        if isinstance(body, RerankRequest):
+            return await documents(body, request)
         work = engine.score(None, [(body.query, body.texts)], truncate=bool(body.truncate))
         group = (await while_connected(request, work)).groups[0]
         return [

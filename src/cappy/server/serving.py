@@ -14,6 +14,7 @@ import uvicorn
 
 from cappy.errors import CappyError, InputError
 from cappy.server.app import build_app
+from cappy.server.connections import HEADER_BYTES, bounded
 from cappy.server.engine import Engine
 from cappy.server.metrics import Metrics
 from cappy.server.proxy.upstream import Address
@@ -48,6 +49,7 @@ class Server(uvicorn.Server):
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        engine.metrics.connections.set_function(lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and listen for SIGHUP, which swaps in the checkpoints as they are on disk now."""
@@ -109,6 +111,9 @@ def serve(
     try:
         config = uvicorn.Config(
             build_app(engine, address, defaults),
+            http=bounded(settings),
+            ws="none",
+            h11_max_incomplete_event_size=HEADER_BYTES,
             log_config=None,
             access_log=False,
             server_header=False,

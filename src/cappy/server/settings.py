@@ -11,9 +11,10 @@ class Settings:
 
     `body_bytes` is the largest request body; `candidates` and `request_tokens` what one request may ask for;
     `queue_tokens` what may wait at once, over all requests; `drain_seconds` how long admitted work may take after a
-    stop; `llm_most` the samples one request may ask of a language model, `llm_waiting` those that may be under way at
-    once, over all requests; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may
-    ask.
+    stop; `body_seconds` how long a client may take to send a request, or to read an answer that piles up;
+    `keep_alive_seconds` how long an idle connection is kept; `connections` how many may be open; `llm_most` the
+    samples one request may ask of a language model, `llm_waiting` those that may be under way at once, over all
+    requests; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may ask.
     """
 
     body_bytes: int = 8 * 2**20
@@ -21,6 +22,9 @@ class Settings:
     request_tokens: int = 2**18
     queue_tokens: int = 2**19
     drain_seconds: float = 30.0
+    body_seconds: float = 30.0
+    keep_alive_seconds: int = 75
+    connections: int = 512
     llm_most: int = 64
     llm_waiting: int = 1024
     api_keys: tuple[str, ...] = ()
