@@ -82,8 +82,8 @@ def _run(plan: BuildPlan, jobs: Iterator[tuple[Source, Chunk, Path]], workers: i
             while running:
                 yield running.popleft().result()
         finally:
-            for future in running:
-                future.cancel()
+            # Not `future.cancel()` one by one: with those alone left, the executor would wait for a result for ever.
+            pool.shutdown(cancel_futures=True)
 
 
 def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> int:
