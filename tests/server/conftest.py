@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -25,12 +26,16 @@ class Running:
             if '"listening"' in line:
                 break
         self.address: str = json.loads(line)["address"]
+        # What is written must be read, or the server waits once the pipe is full.
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True)
+        self._reader.start()
 
     def stop(self) -> str:
         """Stop it; return all it wrote."""
         self.process.terminate()
-        _, rest = self.process.communicate(timeout=30)
-        return "".join(self.log) + rest
+        self.process.wait(timeout=30)
+        self._reader.join(timeout=10)
+        return "".join(self.log)
 
 
 @pytest.fixture(scope="package")

@@ -63,8 +63,9 @@ def type_name(schema: Mapping[str, Any]) -> str:
     """Say in words what a schema lets through: `string`, `list of string or Document`, `integer (1 to 256)`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_name(one) for one in schema["anyOf"] if one.get("type") != "null"))
+    shapes = schema.get("anyOf") or schema.get("oneOf")
+    if shapes:
+        return " or ".join(dict.fromkeys(type_name(one) for one in shapes if one.get("type") != "null"))
     if schema.get("type") == "array":
         return f"list of {type_name(schema.get('items', {}))}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
@@ -82,9 +83,10 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
         f"<p>{prose(operation.get('description', ''))}</p>",
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    if body:
-        model = _model(document, body)
-        parts += ["<h4>Body</h4>", *_fields(model, _need)]
+    # A path may take bodies of several shapes.
+    for place, one in enumerate(body.get("oneOf", [body]) if body else []):
+        model = _model(document, one)
+        parts += ["<h4>Or a body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
         for example in model.get("examples", [])[:1]:
             text = shlex.quote(json.dumps(example, ensure_ascii=False))
             call = f"curl localhost:8100{path} -H 'content-type: application/json' \\\n  -d {text}"
