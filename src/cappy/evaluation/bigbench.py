@@ -182,15 +182,17 @@ def sample_order(samples: Sequence[Sample]) -> list[int]:
 
 def _sampled(llm: LanguageModel, prompts: Sequence[str], plan: Sequence[Decoding], seed: int) -> list[list[Sample]]:
     """Draw the whole plan for a few prompts before the next: their computed prompts stay in the model's cache."""
-    drawn: list[list[Sample]] = [[] for _ in prompts]
+    drawn: dict[str, list[tuple[Sample, ...]]] = {decoding.name: [] for decoding in plan}
     step = getattr(llm, "prompts_together", CHUNK)
+    # Beams come last: by then every place of the server holds a computed prompt for a beam to start from.
+    order = sorted(plan, key=lambda decoding: decoding.beams > 1)
     for start in range(0, len(prompts), step):
-        for decoding in plan:
-            for place, samples in enumerate(llm.generate(prompts[start : start + step], decoding, seed), start):
-                drawn[place] += samples.samples
+        for decoding in order:
+            for samples in llm.generate(prompts[start : start + step], decoding, seed):
+                drawn[decoding.name].append(samples.samples)
                 if samples.error:
                     log.warning("%s", samples.error)
-    return drawn
+    return [[sample for name in drawn for sample in drawn[name][place]] for place in range(len(prompts))]
 
 
 def _adapt(

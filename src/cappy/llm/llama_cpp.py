@@ -29,10 +29,13 @@ class LlamaCppServer:
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request to an endpoint below the server's root."""
-        answer = await self._client.post(f"{self._root}{path}", cast_to=object, body=body)
+        answer = await self._post(path, body)
         if not isinstance(answer, dict):
             raise LanguageModelError(f"the server's {path} gives no readable answer.")
         return answer
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return await self._client.post(f"{self._root}{path}", cast_to=object, body=body)
 
     async def tokenize(self, text: str) -> list[int]:
         """Return a text's token ids, special tokens among them."""
@@ -57,12 +60,15 @@ class LlamaCppServer:
             text = (await self.post("/apply-template", body))["prompt"]
         return await self.tokenize(text)
 
-    async def next_tokens(self, tokens: Sequence[int], count: int) -> list[tuple[int, float]]:
-        """Return the `count` likeliest tokens after `tokens` with their log probabilities."""
+    async def next_tokens(self, prefixes: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        """Return the `count` likeliest tokens after each of `prefixes` with their log probabilities.
+
+        They are asked for in one request: the server computes those together, and separate ones one after the other.
+        """
         if self._letter is None:
             self._letter = int((await self.post("/tokenize", {"content": "a", "add_special": False}))["tokens"][0])
         body = {
-            "prompt": list(tokens),
+            "prompt": [list(tokens) for tokens in prefixes],
             "n_predict": 1,
             "n_probs": count,
             "temperature": 0,
@@ -71,12 +77,19 @@ class LlamaCppServer:
             # letter. The probabilities it reports are those before such a bias.
             "logit_bias": [[self._letter, 1000.0]],
         }
-        answer = await self.post("/completion", body)
+        answers = await self._post("/completion", body)
+        answers = answers if isinstance(answers, list) else [answers]
         try:
-            found = answer["completion_probabilities"][0]["top_logprobs"]
-            return [(int(one["id"]), float(one["logprob"])) for one in found]
-        except (KeyError, IndexError, TypeError) as error:
+            ordered = sorted(answers, key=lambda answer: int(answer.get("index", 0)))
+            found = [
+                [(int(one["id"]), float(one["logprob"])) for one in answer["completion_probabilities"][0]["top_logprobs"]]
+                for answer in ordered
+            ]
+        except (AttributeError, KeyError, IndexError, TypeError) as error:
             raise LanguageModelError("the server reports no token probabilities.") from error
+        if len(found) != len(prefixes):
+            raise LanguageModelError(f"the server answers {len(found)} of {len(prefixes)} prompts.")
+        return found
 
     async def beams(self, text: str, decoding: Decoding, ends: frozenset[int]) -> Samples:
         """Search beams for one prompt, a token at a time; the prompt's keys and values stay in the server's cache."""
@@ -84,8 +97,7 @@ class LlamaCppServer:
         prompt = await self.prompt(text)
 
         async def expand(responses: Sequence[tuple[int, ...]]) -> list[list[tuple[int, float]]]:
-            wanted = (self.next_tokens([*prompt, *response], 2 * width) for response in responses)
-            return list(await asyncio.gather(*wanted))
+            return await self.next_tokens([[*prompt, *response] for response in responses], 2 * width)
 
         best = await beam_search(expand, ends, width, decoding.max_tokens, decoding.min_tokens)
         samples = []

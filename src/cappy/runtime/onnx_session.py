@@ -30,6 +30,9 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # A memory plan is made and kept for every new combination of shapes, of which there is no end here: memory
+        # would grow with every kind of batch that a server sees, and nothing is faster for it.
+        options.enable_mem_pattern = False
         # The values stay alive with this object: the session does not copy what it can use in place.
         self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         options.add_external_initializers(list(self._values), list(self._values.values()))

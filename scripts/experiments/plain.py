@@ -1,0 +1,22 @@
+"""A language model as it comes: what every selector makes of its samples on one task of BIG-Bench.
+
+    cappy data fetch bigbench && cappy models --fetch smollm2
+    python scripts/experiments/plain.py [--task tense] [--llm smollm2] [--seed 0]
+
+`cappy eval bigbench` does the same for all tasks.
+"""
+
+from __future__ import annotations
+
+from common import measure, options
+
+import cappy
+
+
+def main() -> None:
+    chosen = options(__doc__).parse_args()
+    measure("plain", cappy.find_llm(chosen.llm, context=4096), chosen)
+
+
+if __name__ == "__main__":
+    main()
