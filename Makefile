@@ -57,6 +57,7 @@ bench: $(DEV)/ready  ## Compare speed and memory with sentence-transformers' Cro
 bench-serving: $(DEV)/ready  ## Load the server, then soak and kill it; every answer is checked (12 minutes and more)
 	$(DEV)/bin/python benchmarks/serving_load.py --retry
 	$(DEV)/bin/python benchmarks/serving_soak.py
+	$(DEV)/bin/python benchmarks/serving_best_of_n.py
 
 clean:  ## Remove environments and build output
 	rm -rf $(BASE) $(DEV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -218,3 +218,16 @@ def test_a_closed_model_frees_its_server() -> None:
     model.close()
     with pytest.raises(OSError):
         socket.create_connection((address[0], int(address[1])), timeout=5)
+
+
+def test_several_servers_take_prompts_in_turn(smollm2: GgufLLM) -> None:
+    several = GgufLLM(fetch_model("smollm2"), alias="smollm2", context=256, parallel=8, threads=2, servers=0)
+    prompts = [*PROMPTS, "word " * 2000]
+    try:
+        assert several.prompts_together == 2 and len(several._servers) == 2
+        for decoding in parse_plan("greedy,beam2", max_tokens=6):
+            found, alone = several.generate(prompts, decoding, 0), smollm2.generate(PROMPTS, decoding, 0)
+            assert [one.texts for one in found[:2]] == [one.texts for one in alone]
+            assert "context" in found[2].error
+    finally:
+        several.close()

@@ -72,7 +72,9 @@ def adapt(
     if keep and not llm:
         raise InputError("--keep keeps the samples of a language model; name one with --llm.")
     if llm:
-        language_model = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads)
+        language_model = find_llm(
+            llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
+        )
         if keep:
             language_model = KeptSamples(language_model, keep)
     scorer = load_scorer(model, "onnx", None, None, threads)

@@ -63,7 +63,9 @@ def bigbench(
         raise InputError(f"{folder} holds none of the tasks; bring them with: cappy data fetch bigbench")
     scorer = load_scorer(model, "onnx", None, None, threads)
     # A character of Hindi or of a phonetic alphabet may take several tokens.
-    language_model = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads)
+    language_model = find_llm(
+        llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
+    )
     kept = open_samples(language_model, output)
     run = TaskRun(folder, output, PROFILES[profile], seed, keep_scorers, shots, hub)
     begun = time.monotonic()

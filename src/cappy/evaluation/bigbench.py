@@ -66,7 +66,7 @@ class Profile:
 
 PROFILES = {
     "tiny": Profile("tiny", 6, 3, 600, 6, parse_plan("beam2,sampling*2,topk40*2", max_tokens=6)),
-    "quick": Profile("quick", 40, 20, 1500, 48, fit_length=True),
+    "quick": Profile("quick", 40, 20, 1500, 32, fit_length=True),
     "paper": Profile("paper", None, None, 12_000, 64),
 }
 

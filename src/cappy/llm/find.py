@@ -9,6 +9,8 @@ from cappy.llm.registry import GGUF_MODELS, gguf_file
 
 SMOLLM2 = "smollm2"
 """SmolLM2-135M-Instruct as a GGUF file: small enough for any machine, and the default where nothing else is named."""
+SMALL = 2**29
+"""Bytes of a GGUF file up to which several servers of it are made where the caller leaves that open."""
 
 
 def find_llm(
@@ -20,6 +22,7 @@ def find_llm(
     concurrency: int = 8,
     context: int = 1024,
     threads: int = 0,
+    servers: int = 1,
     device: str | None = None,
 ) -> LanguageModel:
     """Load or reach a language model.
@@ -34,6 +37,8 @@ def find_llm(
         concurrency: requests to a server at the same time.
         context: tokens of prompt and response together (GGUF).
         threads: processor threads (GGUF); 0 takes all.
+        servers: how many llama.cpp servers share many prompts (GGUF); 0 makes one a thread where the model is
+            small, which is fastest then.
         device: a torch device (transformers).
 
     Raises:
@@ -52,7 +57,10 @@ def find_llm(
         known = GGUF_MODELS.get(name)
         file = gguf_file(name) if known else Path(name)
         talks = (known is None or known.chats) if chat is None else chat
-        return GgufLLM(file, chat=talks, context=context, threads=threads, alias=name if known else "")
+        alias = name if known else ""
+        # A large model's weights must be read once for all threads, and several contexts of it take gigabytes.
+        servers = servers or (0 if file.is_file() and file.stat().st_size <= SMALL else 1)
+        return GgufLLM(file, chat=talks, context=context, threads=threads, alias=alias, servers=servers)
     from cappy.llm.transformers_llm import TransformersLLM
 
     return TransformersLLM(name, device, chat=bool(chat))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cappy.errors import InputError, LanguageModelError, MissingExtraError
+from cappy.llm.decoding import Decoding
+from cappy.llm.model import Samples
 from cappy.llm.openai_llm import OpenAILLM
 
 
 class GgufLLM(OpenAILLM):
     """A GGUF model run by llama.cpp (`xllamacpp`) within this process.
 
-    Its server listens on a loopback port that the system chooses, behind a key that is drawn for it, and shares the
-    path of every other server. Samples of one prompt share its computation.
+    Its server (or servers) listen on loopback ports that the system chooses, behind a key that is drawn for them, and
+    share the path of every other server. Samples of one prompt share its computation.
     """
 
     def __init__(
@@ -27,16 +32,19 @@ class GgufLLM(OpenAILLM):
         context: int = 1024,
         threads: int = 0,
         alias: str = "",
+        servers: int = 1,
     ) -> None:
         """Load a model.
 
         Args:
             path: the GGUF file.
             chat: whether prompts are user messages under the model's chat template, or plain text to go on from.
-            parallel: sequences generated at the same time.
+            parallel: sequences generated at the same time, by all servers together.
             context: tokens that each of them may have, prompt and response together.
-            threads: processor threads; 0 takes all cores.
+            threads: processor threads of all servers together; 0 takes all cores.
             alias: what to call the model; the file's name and a hash of its beginning unless given.
+            servers: how many share the prompts; 0 makes one a thread. The threads of a server wait for each other at
+                every step of a small model, so many prompts are done sooner by several servers, and one by one server.
 
         Raises:
             InputError: there is no such file.
@@ -53,27 +61,45 @@ class GgufLLM(OpenAILLM):
             raise MissingExtraError("GGUF models", "llm") from error
         key = secrets.token_hex(16)
         name = alias or f"{file.stem}-{_fingerprint(file)}"
+        threads = threads or os.cpu_count() or 1
+        servers = min(servers or threads, threads, parallel)
+        share = parallel // servers
         settings = xllamacpp.CommonParams()
         settings.model.path, settings.model_alias = str(file), {name}
-        settings.n_ctx, settings.n_parallel, settings.kv_unified = context * parallel, parallel, False
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads or os.cpu_count() or 1
+        settings.n_ctx, settings.n_parallel, settings.kv_unified = context * share, share, False
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads // servers
         # Prompts are sampled a few at a time, and what came long before is not asked for again: gigabytes of computed
         # prompts, which the server would keep, gain nothing.
         settings.cache_ram_mib = 256
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [key]
         settings.verbosity = -1
         try:
-            self._server = xllamacpp.Server(settings)
+            self._servers: list[Any] = [xllamacpp.Server(settings) for _ in range(servers)]
         except Exception as error:
             raise LanguageModelError(f"{file} cannot be loaded by llama.cpp ({error}).") from error
-        self.address, self.key = f"{self._server.listening_address}/v1", key
+        addresses = [f"{server.listening_address}/v1" for server in self._servers]
+        self.address, self.key = addresses[0], key
         # A request of n samples takes n places, so more requests than this would only wait.
-        self.prompts_together = max(1, parallel // 4)
-        super().__init__(name, self.address, key, chat=chat, concurrency=self.prompts_together, timeout=600.0)
+        each = max(1, share // 4)
+        self.prompts_together = each * servers
+        super().__init__(name, self.address, key, chat=chat, concurrency=each, timeout=600.0)
+        self._others = [
+            OpenAILLM(name, address, key, chat=chat, concurrency=each, timeout=600.0) for address in addresses[1:]
+        ]
+
+    async def agenerate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
+        """Do as `generate` does, within a running event loop; the servers take prompts in turn."""
+        count = 1 + len(self._others)
+        if count == 1:
+            return await super().agenerate(prompts, decoding, seed)
+        work = [super().agenerate(prompts[::count], decoding, seed)]
+        work += [one.agenerate(prompts[i::count], decoding, seed) for i, one in enumerate(self._others, 1)]
+        parts = await asyncio.gather(*work)
+        return [parts[number % count][number // count] for number in range(len(prompts))]
 
     def close(self) -> None:
-        """Stop the server and free the model's memory; what is asked afterwards fails."""
-        self._server = None
+        """Stop the servers and free the model's memory; what is asked afterwards fails."""
+        self._servers.clear()
 
 
 def _fingerprint(file: Path) -> str:
