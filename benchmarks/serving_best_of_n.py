@@ -28,7 +28,7 @@ from cappy.llm.gguf import GgufLLM
 from cappy.scorer import Scorer
 
 LEVELS = (1, 2, 4, 8, 16, 32)
-SUBJECTS = "river bridge clock garden letter winter market kitchen violin island teacher harbour bicycle castle".split()
+SUBJECTS = ("river", "bridge", "clock", "garden", "letter", "winter", "market", "kitchen", "violin", "island", "castle")
 KINDS = ("Write a short sentence about a", "Name two things one can do with a", "Where does one find a")
 
 

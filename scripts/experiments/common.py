@@ -20,7 +20,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     """Return a parser of what all experiments take."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/experiments"), help="folder; resumed")
-    parser.add_argument("--task", default="tense", help="a task that `cappy data fetch bigbench` brought")
+    parser.add_argument("--task", default="object_counting", help="a task that `cappy data fetch bigbench` brought")
     parser.add_argument("--source", type=Path, default=cache_folder() / "bigbench", help="folder of the tasks")
     parser.add_argument("--llm", default="smollm2")
     parser.add_argument("--train", type=int, default=24, help="examples the scorer is adapted to")

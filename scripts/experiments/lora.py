@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,21 @@ def load(name: str) -> tuple[Any, Any]:
     file = gguf_file(name) if name in GGUF_MODELS else None
     source, options = (str(file.parent), {"gguf_file": file.name}) if file else (name, {})
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+    if file:
+        model = _plain(model)
     return model, AutoTokenizer.from_pretrained(source, **options)
+
+
+def _plain(model: Any) -> Any:
+    """Copy unpacked weights into a model that does not think itself quantised, which could not be saved."""
+    from transformers import AutoModelForCausalLM
+
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(model.state_dict())
+    return plain
 
 
 def encode(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], list[int]]:
@@ -49,7 +64,9 @@ def padded(rows: Sequence[tuple[list[int], list[int]]], pad: int) -> dict[str, T
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
-def finetune(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], folder: Path, epochs: int, seed: int) -> None:
+def finetune(
+    model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], folder: Path, epochs: int, seed: int
+) -> None:
     """Train adapters on (prompt, response) pairs, merge them into the model and save it to `folder`."""
     from peft import LoraConfig, get_peft_model
 

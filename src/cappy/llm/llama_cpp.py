@@ -81,10 +81,8 @@ class LlamaCppServer:
         answers = answers if isinstance(answers, list) else [answers]
         try:
             ordered = sorted(answers, key=lambda answer: int(answer.get("index", 0)))
-            found = [
-                [(int(one["id"]), float(one["logprob"])) for one in answer["completion_probabilities"][0]["top_logprobs"]]
-                for answer in ordered
-            ]
+            likeliest = [answer["completion_probabilities"][0]["top_logprobs"] for answer in ordered]
+            found = [[(int(one["id"]), float(one["logprob"])) for one in tokens] for tokens in likeliest]
         except (AttributeError, KeyError, IndexError, TypeError) as error:
             raise LanguageModelError("the server reports no token probabilities.") from error
         if len(found) != len(prefixes):
