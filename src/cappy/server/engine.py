@@ -81,9 +81,10 @@ class Engine:
 
         """
         used, scorer = self.scorers.find(name)
-        self._check(groups)
+        size = sum(len(instruction) + sum(map(len, responses)) for instruction, responses in groups)
+        self._check(groups, size)
         with self.working(inside):
-            encoded = await self._encode(scorer.for_choices(choices) if choices else scorer, groups)
+            encoded = await self._encode(scorer.for_choices(choices) if choices else scorer, groups, size)
             tokens = sum(group.tokens for group in encoded)
             if tokens > self.settings.request_tokens:
                 raise RequestError(413, f"the request has {tokens} tokens; at most {self.settings.request_tokens} go.")
@@ -130,9 +131,14 @@ class Engine:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._worker.join(timeout=10)
 
-    def _check(self, groups: Sequence[tuple[str, Sequence[str]]]) -> None:
+    def _check(self, groups: Sequence[tuple[str, Sequence[str]]], size: int) -> None:
         if not groups:
             raise RequestError(422, "there is nothing to score.")
+        # A body of allowed size may ask for much more: an explanation repeats both texts once a word, and a
+        # classification its instruction once an input.
+        if size > self.settings.body_bytes:
+            most = self.settings.body_bytes
+            raise RequestError(413, f"the request comes to {size} characters to read; at most {most} go.")
         count = sum(len(responses) for _, responses in groups)
         if count > self.settings.candidates:
             raise RequestError(413, f"the request has {count} candidates; at most {self.settings.candidates} go.")
@@ -140,8 +146,9 @@ class Engine:
         if self._queue.tokens >= self._queue.capacity or self._encoding > 8 * self.settings.body_bytes:
             raise RequestError(429, "the server is busy; try again later.", self._queue.retry_after())
 
-    async def _encode(self, scorer: Scorer, groups: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
-        size = sum(len(instruction) + sum(map(len, responses)) for instruction, responses in groups)
+    async def _encode(
+        self, scorer: Scorer, groups: Sequence[tuple[str, Sequence[str]]], size: int
+    ) -> list[EncodedGroup]:
         self._encoding += size
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, scorer.encode, groups)
