@@ -35,7 +35,7 @@ from cappy.checkpoint.find import bundled_folder
 
 
 def infinity_server(python: Path) -> Server:
-    """Return Infinity with the bundled checkpoint in float32, as fast as it goes on a CPU."""
+    """Return Infinity with the bundled checkpoint in float32 on its torch engine."""
     port = free_port()
     command = [str(python.absolute().parent / "infinity_emb"), "v2", "--model-id", str(bundled_folder())]
     command += ["--served-model-name", "cappy-mini", "--host", "127.0.0.1", "--port", str(port)]

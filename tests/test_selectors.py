@@ -50,6 +50,13 @@ def test_what_is_not_there_cannot_be_chosen() -> None:
     assert choose(SELECTORS["self-sum"](half)) == 1  # a known likelihood comes before an unknown one
 
 
+def test_an_empty_response_is_chosen_only_where_there_is_no_other() -> None:
+    values = np.array([0.9, 0.1, np.nan])
+    assert choose(values, ["", "no", "yes"]) == 1
+    assert choose(values, ["", "", "yes"]) == 0  # the one with a text has no value
+    assert choose(values) == 0
+
+
 def test_first_takes_a_beam_where_there_is_nothing_else() -> None:
     assert choose(SELECTORS["first"](Pool("", SAMPLES[:1]))) == 0
 

@@ -1,6 +1,6 @@
 """Finetuning and Cappy together: a language model learns the task by LoRA, and Cappy chooses among its samples.
 
-    pip install 'cappy[llm,transformers]' peft
+    pip install '.[llm,transformers]' peft
     cappy data fetch bigbench && cappy models --fetch smollm2
     python scripts/experiments/finetuned.py [--task object_counting] [--llm smollm2 | FOLDER | HUB-NAME] [--seed 0]
 

@@ -169,10 +169,11 @@ class BestOfN:
             pool = Pool(instruction, tuple(samples))
         values = self._value(pool)
         try:
-            best = choose(values)
+            best = choose(values, [sample.text for sample in pool.samples])
         except InputError as problem:  # what this selector goes by failed for this one; the others are not lost
             return Boosted(instruction, (), (), (), self.selector, used, error or str(problem))
         known = np.nan_to_num(values, nan=-np.inf)
-        rest = sorted((place for place in range(len(values)) if place != best), key=lambda place: -known[place])
+        others = (place for place in range(len(values)) if place != best)
+        rest = sorted(others, key=lambda place: (not pool.samples[place].text, -known[place]))
         shown = tuple(map(float, values))
         return Boosted(instruction, pool.samples, shown, (best, *rest), self.selector, used, error)

@@ -61,6 +61,12 @@ class Occlusion:
     response_spans: tuple[tuple[int, int], ...]
 
     @property
+    def characters(self) -> int:
+        """How many characters `groups` come to at most: nearly a whole text for each of its spans."""
+        whole, response = len(self.instruction) + len(self.response), len(self.response)
+        return whole * (1 + len(self.instruction_spans)) + response * len(self.response_spans)
+
+    @property
     def groups(self) -> list[tuple[str, list[str]]]:
         """What is to be scored, as (instruction, responses).
 

@@ -114,8 +114,10 @@ def find_selector(name: str) -> Selector:
     return SELECTORS[name]
 
 
-def choose(values: Values) -> int:
+def choose(values: Values, texts: Sequence[str] = ()) -> int:
     """Return the place of the highest value, the first among equals; samples without a value come last.
+
+    Where their `texts` are given, those without any come last too: an empty response answers nothing.
 
     Raises:
         InputError: no sample has a value.
@@ -123,7 +125,11 @@ def choose(values: Values) -> int:
     """
     if not len(values) or np.isnan(values).all():
         raise InputError("the language model reports no log-likelihoods, or no sample is of the decoding asked for.")
-    return int(np.nanargmax(values))
+    worth = np.nan_to_num(values, nan=-np.inf)
+    full = np.array([bool(text) for text in texts])
+    if len(full) and (full & ~np.isnan(values)).any():
+        worth = np.where(full, worth, -np.inf)
+    return int(np.argmax(worth))
 
 
 def agreement(texts: Sequence[str]) -> Values:

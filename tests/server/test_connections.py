@@ -14,7 +14,7 @@ import pytest
 from tests.server.conftest import Running
 
 SECONDS = 1.0
-HEAD = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+HEAD = b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_slow_head_is_cut_off(address: str, head: bytes) -> None:
 
 def test_a_slow_second_head_is_cut_off(address: str) -> None:
     with connect(address) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" in answer_of(connection)
         connection.sendall(b"GET /health HTTP/1.1\r\nX: ")
         assert drip(connection, b"a") < SECONDS + 5
@@ -115,7 +115,7 @@ def test_the_rest_of_a_refused_body_may_not_drip_for_ever(address: str) -> None:
 
 
 def test_an_idle_connection_is_closed_and_a_used_one_is_kept(address: str) -> None:
-    ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(address) as connection:
         for _ in range(4):
             connection.sendall(ask)
@@ -128,7 +128,7 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_kept(address: str) -> No
 
 def test_too_many_connections_get_503_in_the_dialect_and_the_rest_are_served(address: str) -> None:
     ask = json.dumps({"query": "a", "documents": ["b"]}).encode()
-    head = b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v2/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     request = head + b"Content-Length: %d\r\n\r\n%b" % (len(ask), ask)
     open_ones = [connect(address) for _ in range(4)]
     try:
@@ -149,7 +149,7 @@ def test_too_many_connections_get_503_in_the_dialect_and_the_rest_are_served(add
 
 def test_large_headers_are_refused(address: str) -> None:
     with connect(address) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
         for _ in range(9):
             connection.sendall(b"X-Large: " + b"a" * 4096 + b"\r\n")
             time.sleep(0.05)
@@ -158,7 +158,8 @@ def test_large_headers_are_refused(address: str) -> None:
 
 
 def test_nonsense_in_a_refused_body_ends_the_connection_quietly(address: str) -> None:
-    head = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
     with connect(address) as connection:
         large = 9 * 2**20
         connection.sendall(head + b"%x\r\n" % large + b" " * large + b"\r\n")

@@ -124,7 +124,8 @@ def test_what_is_not_done_by_the_deadline_gets_503(scorer: cappy.Scorer) -> None
 
 def test_a_client_that_leaves_frees_its_place(server: str) -> None:
     body = b'{"text_1": "a b c", "text_2": [' + b",".join([b'"one two three four five six seven"'] * 4000) + b"]}"
-    head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = "POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     host, port = server.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode() + body)

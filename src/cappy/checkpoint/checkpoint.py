@@ -140,7 +140,8 @@ def _read_torch(path: Path) -> dict[str, Array]:
         import torch
     except ImportError as error:
         raise CheckpointError(
-            f"{path.parent} has no safetensors; reading pytorch_model.bin needs: pip install 'cappy[train]'"
+            f"{path.parent} has no safetensors; reading pytorch_model.bin needs torch: "
+            "in Cappy's folder, pip install '.[train]'"
         ) from error
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,12 @@ def serve(
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Web page that may ask from a browser; may be given again."),
     ] = None,
+    allowed_host: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            help="Further name that clients may call the server by, where it listens on loopback without a key."
+        ),
+    ] = None,
     llm: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -46,7 +53,7 @@ def serve(
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would likely not help.")] = False,
     llm_seconds: Annotated[float, typer.Option(min=1, help="Time a request to the language model may take.")] = 300.0,
     llm_at_once: Annotated[int, typer.Option(min=1, help="Requests to the language model at the same time.")] = 32,
-    llm_most: Annotated[int, typer.Option(min=1, help="Samples one request may ask for; more get 422.")] = 64,
+    llm_most: Annotated[int, typer.Option(min=1, help="Samples a prompt may have; more get 422.")] = 64,
     queue_tokens: Annotated[int, typer.Option(min=1, help="Tokens that may wait; more get 429.")] = 2**19,
     request_tokens: Annotated[int, typer.Option(min=1, help="Tokens of one request; more get 413.")] = 2**18,
     candidates: Annotated[int, typer.Option(min=1, help="Candidates of one request; more get 413.")] = 4096,
@@ -73,6 +80,9 @@ def serve(
         raise
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
+    if hasattr(signal, "SIGHUP"):
+        # Until the server is up there is nothing to read again, and it must not end by being asked to.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     loaders = {}
     for one in model or ["cappy-mini"]:
         name, _, checkpoint = one.rpartition("=")
@@ -92,6 +102,7 @@ def serve(
         connections=connections,
         api_keys=tuple(key for key in api_key or () if key),
         cors_origins=tuple(cors_origin or ()),
+        hosts=_hosts(host, allowed_host or []) if not api_key else (),
     )
     if samples > llm_most:
         raise InputError(f"-n is {samples}, but --llm-most is {llm_most}.")
@@ -101,6 +112,12 @@ def serve(
         address = replace(address, seconds=llm_seconds, at_once=llm_at_once)
     run(loaded, settings, host, port, address, Wishes(n=samples, adaptive=adaptive))
     del behind
+
+
+def _hosts(host: str, further: list[str]) -> tuple[str, ...]:
+    """Return the names a server answers to: on loopback its own, elsewhere any."""
+    own = ("localhost", "127.0.0.1", "[::1]")
+    return (*own, *(name.lower() for name in further)) if host in ("localhost", "127.0.0.1", "::1") else ()
 
 
 def _where(llm: str, key: str | None, model: str | None, threads: int) -> tuple[Address, object]:

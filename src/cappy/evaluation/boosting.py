@@ -48,9 +48,10 @@ def by_decoding(judged: Judged) -> dict[str, float]:
 def by_selector(judged: Judged, names: Sequence[str]) -> dict[str, float]:
     """Return the quality of what each selector chooses; one that has nothing to choose by gives NaN."""
     chosen: dict[str, float] = {}
+    texts = [sample.text for sample in judged.pool.samples]
     for name in names:
         try:
-            chosen[name] = judged.qualities[choose(SELECTORS[name](judged.pool))]
+            chosen[name] = judged.qualities[choose(SELECTORS[name](judged.pool), texts)]
         except InputError:
             chosen[name] = float("nan")
     return chosen

@@ -13,7 +13,14 @@ from cappy.errors import InputError, LanguageModelError, MissingExtraError
 from cappy.llm.decoding import Decoding, prompt_seed
 from cappy.llm.llama_cpp import LlamaCppServer
 from cappy.llm.model import Sample, Samples
-from cappy.llm.openai_protocol import needed_fields, prompt_tokens, read_samples, refused_fields, request_body
+from cappy.llm.openai_protocol import (
+    is_loopback,
+    needed_fields,
+    prompt_tokens,
+    read_samples,
+    refused_fields,
+    request_body,
+)
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -98,8 +105,14 @@ class OpenAILLM:
             return list(await asyncio.gather(*tasks))
 
     def _client(self) -> AsyncOpenAI:
+        # A server on this machine is never behind the proxy that the environment may name.
+        direct = is_loopback(self._base_url or "")
         return self._errors.AsyncOpenAI(
-            api_key=self._api_key, base_url=self._base_url, timeout=self._timeout, max_retries=self._retries
+            api_key=self._api_key,
+            base_url=self._base_url,
+            timeout=self._timeout,
+            max_retries=self._retries,
+            http_client=self._errors.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
         )
 
     async def _server_kind(self, client: AsyncOpenAI) -> str:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 
 EXTENSIONS = ("top_k", "min_p", "min_tokens", "use_beam_search")
 """Fields that servers of open models know and OpenAI's own refuses."""
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine itself."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def request_body(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -12,7 +14,7 @@ from starlette.exceptions import HTTPException
 import cappy
 from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
-from cappy.server.error_shapes import LOOK, declared
+from cappy.server.error_shapes import LOOK, OPEN, declared
 from cappy.server.errors import RequestError, error_body
 from cappy.server.explaining import explaining_routes
 from cappy.server.gate import Gate
@@ -23,6 +25,8 @@ from cappy.server.proxy.wishes import Wishes
 from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
 
+_BRANCH = re.compile(r"[\[(]|^(str|int|float|bool)$")
+"""Parts of an error's place that name a type of pydantic's, and no field."""
 DESCRIPTION = "Scores how correct responses are."
 
 
@@ -54,12 +58,12 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
 def _operations(engine: Engine) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/health", responses=declared(statuses=LOOK))
+    @router.get("/health", responses=declared(statuses=OPEN))
     async def health() -> dict[str, str]:
         """Tell that the process lives."""
         return {"status": "ok"}
 
-    @router.get("/ready", responses=declared(statuses=(*LOOK, 503)))
+    @router.get("/ready", responses=declared(statuses=(*OPEN, 503)))
     async def ready() -> dict[str, str]:
         """Tell whether requests are taken; 503 once the server is stopping."""
         if engine.draining:
@@ -83,16 +87,25 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     if isinstance(error, UpstreamError) and error.content:
         return Response(error.content, error.status, error.upstream_headers)
-    return _answer(request, error)
+    answer = _answer(request, error)
+    if isinstance(error, UpstreamError):
+        kept = {name: value for name, value in error.upstream_headers.items() if name.lower() != "content-type"}
+        answer.headers.update(kept)
+    return answer
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """Say what is wrong with a body: 400 where it is no JSON, 422 where a field is wrong; never what it held."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
+    found = error.errors()
+    first = found[0]
     if first["type"] == "json_invalid":
         return _answer(request, RequestError(400, "the body is not valid JSON."))
-    place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+    # Of a field that may have one of several types, what is wrong with the type that was given says most.
+    alike = [one for one in found if one["loc"][1:2] == first["loc"][1:2]]
+    first = next((one for one in alike if not one["type"].endswith("_type")), first)
+    parts = [str(part) for part in first["loc"][1:]]
+    place = ".".join(part for part in parts if not _BRANCH.search(part)) or "the body"
     return _answer(request, RequestError(422, f"{place}: {first['msg']}."))
 
 

@@ -134,8 +134,7 @@ class Engine:
     def _check(self, groups: Sequence[tuple[str, Sequence[str]]], size: int) -> None:
         if not groups:
             raise RequestError(422, "there is nothing to score.")
-        # A body of allowed size may ask for much more: an explanation repeats both texts once a word, and a
-        # classification its instruction once an input.
+        # A body of allowed size may ask for much more: a classification repeats its instruction once an input.
         if size > self.settings.body_bytes:
             most = self.settings.body_bytes
             raise RequestError(413, f"the request comes to {size} characters to read; at most {most} go.")
@@ -143,7 +142,7 @@ class Engine:
         if count > self.settings.candidates:
             raise RequestError(413, f"the request has {count} candidates; at most {self.settings.candidates} go.")
         # Work is counted in tokens, which are not known yet; what waits to be tokenised is bounded in bytes.
-        if self._queue.tokens >= self._queue.capacity or self._encoding > 8 * self.settings.body_bytes:
+        if self._queue.tokens >= self._queue.capacity or self._encoding + size > 8 * self.settings.body_bytes:
             raise RequestError(429, "the server is busy; try again later.", self._queue.retry_after())
 
     async def _encode(
@@ -172,7 +171,6 @@ class Engine:
             await ended.wait()
         except asyncio.CancelledError:
             self._queue.end(job, RequestError(499, "the client left."))
-            self.metrics.cancelled.inc()
             raise
         if job.error:
             raise job.error

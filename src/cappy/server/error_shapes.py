@@ -9,20 +9,24 @@ from pydantic import BaseModel
 MEANINGS = {
     400: "The body is not JSON.",
     401: "The API key is missing or wrong.",
+    403: "The server does not answer to the name in `Host`.",
     404: "There is no scorer of that name.",
     405: "The path is asked with another method.",
+    408: "The request did not come whole in time.",
     413: "The body, the number of candidates or of tokens is over the limit, or a text is and may not be cut.",
     422: "A field is missing or wrong.",
     429: "The queue is full; `Retry-After` says in how many seconds to try again.",
     500: "The server failed on this request.",
     502: "The language model's server cannot be reached or answers nonsense.",
-    503: "The server is stopping; `Retry-After` is set.",
+    503: "The server is stopping or has too many connections; `Retry-After` is set.",
     504: "The language model's server takes too long.",
 }
-WORK = (400, 401, 404, 405, 413, 422, 429, 500, 503)
+WORK = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
 """What a route that scores may answer with besides 200."""
-LOOK = (400, 401, 405, 413, 500)
-"""What a route that only tells something may answer with: the gate and the router stand before every route."""
+OPEN = (400, 405, 408, 413, 500)
+"""What a route that needs no key may answer with: the gate and the router stand before every route."""
+LOOK = (*OPEN, 401, 403, 503)
+"""What a route that only tells something may answer with."""
 
 
 class ErrorDetail(BaseModel):

@@ -11,6 +11,7 @@ INFERENCE_PATHS = ("/rerank", "/predict")
 NAMES = {
     400: "BadRequestError",
     401: "AuthenticationError",
+    403: "PermissionDeniedError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",
     408: "RequestTimeoutError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from cappy.group import Cut, Ranking
 from cappy.occlusion import Effect, plan
 from cappy.server.engine import Engine
 from cappy.server.error_shapes import declared
+from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
 from cappy.server.own_shapes import (
     CutTokens,
@@ -42,7 +44,11 @@ def explaining_routes(engine: Engine) -> APIRouter:
     @router.post("/explain", responses=declared())
     async def explain(body: ExplainRequest, request: Request) -> ExplainResponse:
         """Say how much each word of the instruction and of the response moved the score."""
-        planned = plan(body.instruction, body.response, body.limit)
+        planned = await asyncio.to_thread(plan, body.instruction, body.response, body.limit)
+        if planned.characters > engine.settings.body_bytes:
+            raise RequestError(
+                413, "the texts are too long to be scored once for each of so many spans; lower `limit`."
+            )
         scored = await while_connected(request, engine.score(body.model, planned.groups))
         explained = planned.explanation(scored.groups)
         return ExplainResponse(

@@ -59,6 +59,7 @@ class Gate:
         try:
             if scope["state"].get("crowded") and scope["path"] not in OPEN_PATHS:
                 raise _ClosingError(503, "the server has too many connections; try again later.", 1)
+            self._check_host(scope)
             self._check_key(scope)
             await self.app(scope, await self._in_time(scope, receive), watched)
         except RequestError as error:
@@ -69,6 +70,8 @@ class Gate:
                 await refuse(RequestError(500, "the server failed on this request."))
         finally:
             # A path may hold anything; only known ones are written down.
+            if status in (0, 499):
+                self.metrics.cancelled.inc()
             path, seconds = scope["path"] if scope["path"] in self.paths else "other", time.perf_counter() - started
             self.metrics.requests.labels(path, str(status or 499)).inc()
             self.metrics.seconds.labels(path).observe(seconds)
@@ -76,14 +79,29 @@ class Gate:
             log.info("request", extra=said)
 
     def _check_key(self, scope: Scope) -> None:
-        if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
+        if not self._keys or scope["path"] in (*OPEN_PATHS, "/openapi.json") or scope["method"] == "OPTIONS":
             return
         headers = dict(scope["headers"])
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        found = _digest(given.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b""))
-        # Every key is compared, each in constant time, so that the time tells nothing.
-        if not sum(hmac.compare_digest(found, key) for key in self._keys):
+        if kind.lower() == b"bearer" and self._known(given.strip()):
+            # It has served here, and must not go on to a language model's server.
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+        elif not self._known(headers.get(b"x-api-key", b"")):
             raise RequestError(401, "the API key is missing or wrong.")
+
+    def _known(self, given: bytes) -> bool:
+        """Compare with every key, each in constant time, so that the time tells nothing."""
+        found = _digest(given)
+        return bool(sum(hmac.compare_digest(found, key) for key in self._keys))
+
+    def _check_host(self, scope: Scope) -> None:
+        """Refuse other names than the server's own: a web page may have its own name lead to this machine."""
+        if not self.settings.hosts or scope["path"] in OPEN_PATHS:
+            return
+        given = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
+        name = given if given.endswith("]") else given.rpartition(":")[0] or given
+        if name not in self.settings.hosts:
+            raise RequestError(403, f"this server does not answer to that name; start it with --allowed-host {name}.")
 
     async def _in_time(self, scope: Scope, receive: Receive) -> Receive:
         seconds = self.settings.body_seconds

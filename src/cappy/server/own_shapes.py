@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from cappy.server.shapes import Text, Texts, Usage, example
 
-ASKED = "Into which sea does the Danube flow?"
+ASKED = "The soup was cold and nobody apologised.\nIs this review positive or negative?"
 MOST_SPANS = 256
 """Every span is one more text to score, so that the request cannot ask for as many as it likes."""
 
@@ -23,7 +23,7 @@ class CutTokens(BaseModel):
 class RankRequest(BaseModel):
     """An instruction, its candidates, and how many of the best to return (all unless given)."""
 
-    model_config = example({"instruction": ASKED, "candidates": ["the Black Sea", "the Baltic Sea"]})
+    model_config = example({"instruction": ASKED, "candidates": ["positive", "negative"]})
 
     model: Text | None = None
     instruction: Text
@@ -52,7 +52,7 @@ class RankResponse(BaseModel):
 class ExplainRequest(BaseModel):
     """An instruction, one response, and into how many spans each may be taken apart."""
 
-    model_config = example({"instruction": ASKED, "response": "the Black Sea"})
+    model_config = example({"instruction": ASKED, "response": "negative"})
 
     model: Text | None = None
     instruction: Text

@@ -49,6 +49,7 @@ class Server(uvicorn.Server):
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
         engine.metrics.connections.set_function(lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -77,11 +78,14 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def _reload(self) -> None:
-        try:
-            await asyncio.to_thread(self._engine.scorers.reload)
-            log.info("checkpoints are read again")
-        except CappyError as error:
-            log.error("checkpoints stay as they were", extra={"error": str(error)})
+        async with self._reloading:
+            try:
+                await asyncio.to_thread(self._engine.scorers.reload)
+                log.info("checkpoints are read again")
+            except CappyError as error:
+                log.error("checkpoints stay as they were", extra={"error": str(error)})
+            except Exception as error:  # a folder that is being written, say; the server goes on with what it has
+                log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def serve(

@@ -14,7 +14,8 @@ class Settings:
     stop; `body_seconds` how long a client may take to send a request, or to read an answer that piles up;
     `keep_alive_seconds` how long an idle connection is kept; `connections` how many may be open; `llm_most` the
     samples one request may ask of a language model, `llm_waiting` those that may be under way at once, over all
-    requests; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may ask.
+    requests; `api_keys` are accepted keys (none: everybody may ask); `cors_origins` web pages that may ask; `hosts`
+    the names that requests may call the server by (none: any).
     """
 
     body_bytes: int = 8 * 2**20
@@ -29,3 +30,4 @@ class Settings:
     llm_waiting: int = 1024
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()

@@ -120,7 +120,8 @@ class _Found:
                 raise RequestError(
                     422, f"selector {name!r} needs log-likelihoods: ask for logprobs, or choose another."
                 )
-            order.sort(key=lambda place: -np.nan_to_num(values[place], nan=-np.inf))
+            # A sample without text or calls (a length limit, a filter) answers nothing, whatever a selector says.
+            order.sort(key=lambda place: (not self.texts[place], -np.nan_to_num(values[place], nan=-np.inf)))
         return Chosen(
             self.answers,
             self.choices,

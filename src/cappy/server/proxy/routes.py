@@ -19,11 +19,12 @@ from cappy.server.proxy.best import Chosen, best_of
 from cappy.server.proxy.conversation import instruction_of
 from cappy.server.proxy.shapes import ChatRequest, CompletionRequest, SampledRequest
 from cappy.server.proxy.upstream import Request as Onward
-from cappy.server.proxy.upstream import Upstream
+from cappy.server.proxy.upstream import Upstream, UpstreamError
 from cappy.server.proxy.wishes import Wishes, read_wishes
 from cappy.server.shapes import ModelItem
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
+NEED_LIKELIHOODS = ("self-sum", "self-mean")
 NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."
 
 
@@ -55,9 +56,11 @@ class Proxy:
         defaults = self._defaults
         if isinstance(fields.get("best_of"), int) and fields["best_of"] >= 1:
             defaults = defaults.model_copy(update={"n": fields["best_of"]})
-        wishes = read_wishes(defaults, body.cappy, request.headers, self._engine.settings.llm_most)
-        self._engine.scorers.find(wishes.scorer)
         kept = body.n or 1
+        wishes = read_wishes(defaults, body.cappy, request.headers, self._engine.settings.llm_most, kept)
+        self._engine.scorers.find(wishes.scorer)
+        if wishes.selector in NEED_LIKELIHOODS and not fields.get("logprobs"):
+            raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: ask for logprobs.")
         base = {name: value for name, value in fields.items() if name not in _OWN}
         if upstream.address.model and (upstream.address.only or not base.get("model")):
             base["model"] = upstream.address.model
@@ -72,7 +75,11 @@ class Proxy:
         samples = len(parts) * max(kept, sum(part.count for part in wishes.decodings()) or wishes.n)
         with self._admitted(samples):
             work = together([one(instruction, own) for instruction, own in parts])
-            found = await while_connected(request, self._engine.until_closed(work))
+            try:
+                found = await while_connected(request, self._engine.until_closed(work))
+            except UpstreamError:
+                self._engine.metrics.samples_failed.inc(samples)
+                raise
         self._count(found)
         return _response(body, found, kept, wishes)
 
@@ -80,8 +87,10 @@ class Proxy:
     def _admitted(self, samples: int) -> Iterator[None]:
         """Hold places for a request's samples, all or none."""
         room = self._engine.settings.llm_waiting
+        if samples > room:
+            raise RequestError(422, f"{samples} samples are asked for; at most {room} go in one request.")
         with self._engine.working():
-            if self._open + samples > room and self._open:
+            if self._open + samples > room:
                 raise RequestError(429, "the server is busy; try again later.", 5)
             self._open += samples
             try:
@@ -171,9 +180,14 @@ def _headers(found: Sequence[Chosen]) -> dict[str, str]:
     if first.scores:
         headers["x-cappy-score"] = f"{first.scores[first.order[0]]:.6f}"
         headers["x-cappy-scorer"] = first.scorer.encode("ascii", "replace").decode()
-    failed = sum(one.failed for one in found)
+    failed, empty = (sum(counts) for counts in zip(*((one.failed, one.texts.count("")) for one in found), strict=True))
+    warnings = []
     if failed:
         statuses = sorted({error.status for one in found for error in one.errors})
         headers["x-cappy-failed"] = str(failed)
-        headers["x-cappy-warning"] = f"{failed} samples failed ({', '.join(map(str, statuses)) or 'fewer choices'})"
+        warnings.append(f"{failed} samples failed ({', '.join(map(str, statuses)) or 'fewer choices'})")
+    if empty:
+        warnings.append(f"{empty} samples are empty")
+    if warnings:
+        headers["x-cappy-warning"] = "; ".join(warnings)
     return headers

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from cappy.llm.openai_protocol import is_loopback
 from cappy.server.errors import RequestError
 from cappy.server.leaving import together
 from cappy.server.metrics import Metrics
@@ -74,7 +75,9 @@ class Upstream:
         self._one_each = False
         limits = httpx.Limits(max_connections=address.at_once, max_keepalive_connections=address.at_once)
         timeout = httpx.Timeout(address.seconds, connect=10.0)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+        # A model on this machine is never behind the proxy that the environment may name.
+        outside = not is_loopback(address.url)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=outside)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -98,7 +101,9 @@ class Upstream:
         one a request, with seeds that follow the request's own.
         """
         answers: list[dict[str, Any]] = []
-        if not self._one_each:
+        # Of greedy answers servers refuse more than one at a time, which says nothing about others.
+        greedy = body.get("temperature") == 0
+        if not self._one_each and not greedy:
             sizes = [min(MOST_AT_ONCE, count - start) for start in range(0, count, MOST_AT_ONCE)]
             answers, errors = await self._gather(request, body, sizes, before)
             refused = count > 1 and errors and all(_about_n(error) for error in errors)
@@ -144,10 +149,11 @@ class Upstream:
             async with self._places:
                 started = time.perf_counter()
                 content = json.dumps(body).encode()  # in ASCII: half a surrogate pair is no UTF-8
-                answer = await self._client.post(url, content=content, headers=self._headers(request.headers))
+                work = self._client.post(url, content=content, headers=self._headers(request.headers))
+                answer = await asyncio.wait_for(work, self.address.seconds)  # httpx bounds the time of each read alone
             status = str(answer.status_code)
             return _read(answer)
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, asyncio.TimeoutError) as error:
             raise UpstreamError(504, "the language model's server takes too long to answer.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UpstreamError(502, f"the language model's server fails ({type(error).__name__}).") from error

@@ -67,11 +67,11 @@ def decodings_of(plan: str) -> tuple[Decoding, ...]:
     return found
 
 
-def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: int) -> Wishes:
-    """Put defaults, the body's field `cappy` and headers together.
+def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: int, kept: int = 1) -> Wishes:
+    """Put defaults, the body's field `cappy` and headers together; `kept` answers are wanted.
 
     Raises:
-        RequestError: 422, something is not understood, or over `most` samples are asked for.
+        RequestError: 422, something is not understood, over `most` samples are asked for, or a plan has too few.
 
     """
     said = dict(body or {})
@@ -84,7 +84,10 @@ def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: i
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise RequestError(422, f"cappy.{place}: {first['msg']}.") from error
-    count = sum(one.count for one in wishes.decodings()) or wishes.n
+    planned = sum(one.count for one in wishes.decodings())
+    if planned and planned < kept:
+        raise RequestError(422, f"n is {kept}, but the plan has only {planned} samples.")
+    count = planned or max(wishes.n, kept)
     if count > most:
         raise RequestError(422, f"{count} samples are asked for; at most {most} go.")
     return wishes
