@@ -161,5 +161,5 @@ def test_quick_responses_have_room_for_the_longest_training_reference() -> None:
     assert response_tokens([short, long]) == 54
     quick, paper = PROFILES["quick"], PROFILES["paper"]
     assert {one.max_tokens for one in quick.decodings([short])} == {8}
-    assert {one.max_tokens for one in quick.decodings([long])} == {48}
+    assert {one.max_tokens for one in quick.decodings([long])} == {32}
     assert {one.max_tokens for one in paper.decodings([short])} == {64}
