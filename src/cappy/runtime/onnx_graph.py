@@ -122,14 +122,21 @@ class EncoderGraph:
         graph = self.graph
         own = _Rows.declare(graph, "own")
         starts, segments = graph.input("starts", 1), graph.input("segments", 1)
-        first_own = graph.add("Unsqueeze", [segments, graph.ints(1)])
+        # Asked twice: a single row of queries would take another multiplication routine, which sums keys in groups, so
+        # that a candidate's rounding would depend on how far its company has it padded.
+        once = graph.add("Unsqueeze", [segments, graph.ints(1)])
+        first_own, places_of_first = (
+            graph.add("Concat", [once, once], axis=1),
+            graph.add("Mul", [segments, graph.ints(2)]),
+        )
         if self.layout == "joint":
-            return own, _Queries(own.index, own.inverse), _Queries(first_own, segments), starts
+            return own, _Queries(own.index, own.inverse), _Queries(first_own, places_of_first), starts
         places = [
             (graph.input(f"{name}_row", 2), graph.input(f"{name}_row_inverse", 1), graph.input(f"{name}_own_of_row", 2))
             for name in ("token", "first")
         ]
-        return own, _Queries(own.index, own.inverse, *places[0]), _Queries(first_own, segments, *places[1]), starts
+        tokens, firsts = _Queries(own.index, own.inverse, *places[0]), _Queries(first_own, places_of_first, *places[1])
+        return own, tokens, firsts, starts
 
     def _prefix_context(self, rows: _Rows) -> _Prefix:
         """Prepare the parts of the completed keys and values that are the same in every layer."""
