@@ -81,8 +81,8 @@ class GgufLLM(OpenAILLM):
         self.address, self.key = addresses[0], key
         # A request of n samples takes n places, so more requests than this would only wait.
         each = max(1, share // 4)
-        self.prompts_together = each * servers
         super().__init__(name, self.address, key, chat=chat, concurrency=each, timeout=600.0)
+        self.prompts_together = each * servers
         self._others = [
             OpenAILLM(name, address, key, chat=chat, concurrency=each, timeout=600.0) for address in addresses[1:]
         ]

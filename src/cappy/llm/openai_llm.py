@@ -74,6 +74,8 @@ class OpenAILLM:
         self._base_url = base_url
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
         self._concurrency, self._timeout, self._retries = concurrency, timeout, retries
+        # Prompts that are asked at the same time get their whole plan before the next: servers still know them then.
+        self.prompts_together = concurrency
         self._left_out: set[str] = set()
         self._most = MOST_PER_REQUEST
 
