@@ -4,8 +4,8 @@
     python scripts/unpack_gguf.py MODEL.gguf MODEL-bf16.gguf
 
 llama.cpp has products of many rows for bfloat16 on processors with AVX-512, and none for formats such as Q4_1, whose
-rows it computes one by one. A server built for the processor (cmake -DGGML_NATIVE=ON) then takes 0.55 of the processor
-time (SmolLM2-135M, 16 sequences, AMD Zen 4). bfloat16 rounds once more, by 0.0014 of a tensor's norm at most.
+rows it computes one by one; the server must be built for the processor (cmake -DGGML_NATIVE=ON). bfloat16 rounds once
+more, which is printed: by 0.0014 of a tensor's norm at most for SmolLM2-135M.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def profile(chosen: argparse.Namespace) -> Profile:
     return Profile("experiment", chosen.train, chosen.validation, 1500, chosen.max_tokens, plan, fit_length=True)
 
 
-def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: int = 0) -> dict[str, float]:
-    """Sample, adapt the scorer, and print what every selector chooses; return mean Rouge-L, in [0, 1], by column."""
+def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: int = 0) -> None:
+    """Sample, adapt the scorer, and print the mean Rouge-L of what every selector chooses."""
     begun = time.monotonic()
     output = chosen.output / title.replace(" ", "-")
     run = TaskRun(chosen.source, output, profile(chosen), chosen.seed, shots=shots)
@@ -53,4 +53,3 @@ def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: i
     for name in measured(found):
         low, high = found["intervals"][name]
         print(f"  {NAMES[name]:34} {100 * found['means'][name]:5.1f}   ({100 * low:.1f} to {100 * high:.1f})")
-    return {name: found["means"][name] for name in measured(found)}

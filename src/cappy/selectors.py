@@ -100,6 +100,7 @@ SELECTORS: dict[str, Selector] = {
     "cappy+agreement": cappy_and_agreement,
 }
 NEED_SCORES = ("cappy", "cappy+agreement")
+NEED_LIKELIHOODS = ("self-sum", "self-mean")
 
 
 def find_selector(name: str) -> Selector:

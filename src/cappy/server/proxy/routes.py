@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from cappy.selectors import NEED_LIKELIHOODS
 from cappy.server.engine import Engine
 from cappy.server.error_shapes import LOOK, declared, declared_before_llm
 from cappy.server.errors import RequestError
@@ -24,7 +25,6 @@ from cappy.server.proxy.wishes import Wishes, read_wishes
 from cappy.server.shapes import ModelItem
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
-NEED_LIKELIHOODS = ("self-sum", "self-mean")
 NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."
 
 
@@ -72,7 +72,7 @@ class Proxy:
 
             return await best_of(instruction, wishes, kept, draw, self._engine, base.get("temperature") == 0)
 
-        samples = len(parts) * max(kept, sum(part.count for part in wishes.decodings()) or wishes.n)
+        samples = len(parts) * wishes.samples(kept)
         with self._admitted(samples):
             work = together([one(instruction, own) for instruction, own in parts])
             try:

@@ -48,6 +48,10 @@ class Wishes(BaseModel):
         """Return the plan; empty where the request's own way of sampling holds."""
         return decodings_of(self.plan)
 
+    def samples(self, kept: int) -> int:
+        """Return how many samples a prompt may have, of which `kept` are wanted: the plan's, or as many as are said."""
+        return sum(one.count for one in self.decodings()) or max(self.n, kept)
+
 
 def decodings_of(plan: str) -> tuple[Decoding, ...]:
     """Read a plan that other servers can follow: no beam search, which the protocol has no word for.
@@ -84,10 +88,9 @@ def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: i
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise RequestError(422, f"cappy.{place}: {first['msg']}.") from error
-    planned = sum(one.count for one in wishes.decodings())
-    if planned and planned < kept:
-        raise RequestError(422, f"n is {kept}, but the plan has only {planned} samples.")
-    count = planned or max(wishes.n, kept)
+    count = wishes.samples(kept)
+    if count < kept:
+        raise RequestError(422, f"n is {kept}, but the plan has only {count} samples.")
     if count > most:
         raise RequestError(422, f"{count} samples are asked for; at most {most} go.")
     return wishes
