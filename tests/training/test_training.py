@@ -39,6 +39,8 @@ RECIPE = dataclasses.replace(
     instruction_tokens=30,
     response_tokens=8,
     similarity=None,
+    statements=None,
+    continuations=None,
 )
 
 
@@ -112,7 +114,7 @@ def test_similarity_groups_join_the_others(data: Path, bert: Path, tmp_path: Pat
     plan = Similarity(groups=20, phrases=40, candidates=3)
     run(data, tmp_path / "run", bert, 1, dataclasses.replace(RECIPE, similarity=plan))
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    held_out = facts.get("similarity", {}).get("groups", 0)
+    held_out = facts["made"].get("similarity", {}).get("groups", 0)
     assert held_out < 10 and facts["groups_by_task"]["similarity"] + held_out == 20
     assert "similarity" not in facts["development"]["by_task"]
     assert "20 of 3 phrases" in (tmp_path / "run" / "checkpoint" / "README.md").read_text()
@@ -172,12 +174,20 @@ def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert
 def encoded(data: Path, bert: Path, most: int = 8, short_words: int = 0) -> list[TrainingGroup]:
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.layout import Conventions
-    from cappy.training.run import training_limits
+    from cappy.training.made import pair_limits
 
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
     training, _ = build_mixture(RECIPE, data, 0)
-    return encode_groups(training, checkpoint.tokenizer, conventions, training_limits(RECIPE), most, 0, short_words)
+    return encode_groups(
+        training,
+        checkpoint.tokenizer,
+        conventions,
+        pair_limits(RECIPE.instruction_tokens, RECIPE.response_tokens),
+        most,
+        0,
+        short_words,
+    )
 
 
 def test_limiting_candidates_keeps_the_right_one(data: Path, bert: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli import eval_bigbench, eval_layouts, eval_report, zero_shot
+from cappy.cli import eval_bigbench, eval_blind, eval_layouts, eval_report, zero_shot
 from cappy.cli.options import Layout, Model, Threads, load_scorer
 from cappy.errors import InputError
 
@@ -23,6 +23,7 @@ app.command("bigbench")(eval_bigbench.bigbench)
 app.command("zero-shot")(zero_shot.zero_shot)
 app.command("report")(eval_report.report)
 app.command("layouts")(eval_layouts.layouts)
+app.command("blind")(eval_blind.blind)
 
 
 @app.command()

@@ -19,7 +19,7 @@ _COMMON = 0.005
 """A word in more than this share of sentences is too common to begin or end a phrase with."""
 _CAPTION = re.compile(r"^(?:-|\W)*\w+(?: \w+)?: ")
 """What templates put in front of a text: "Question: ", "Choice 1: "."""
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def sentences(groups: Iterable[Group], count: int, seed: int) -> list[str]:
@@ -30,7 +30,7 @@ def sentences(groups: Iterable[Group], count: int, seed: int) -> list[str]:
     found: Counter[str] = Counter()
     for group in groups:
         texts = (group.instruction, *(c.text for c in group.candidates if c.label))
-        parts = (part for text in texts for part in _SENTENCE_END.split(text))
+        parts = (part for text in texts for part in SENTENCE_END.split(text))
         found.update({_CAPTION.sub("", part.strip()) for part in parts})
     fewest, most = SENTENCE_WORDS
     kept = sorted(

@@ -70,6 +70,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         **({"weights at the start": facts["start"]} if facts.get("start") else {}),
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
         "similarity groups": _similarity(recipe.get("similarity")),
+        **{name: _made(name, facts) for name in ("statements", "continuations") if recipe.get(name)},
         **data,
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
         "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
@@ -88,6 +89,10 @@ def _similarity(plan: Mapping[str, Any] | None) -> str:
         f"{plan['groups']} of {plan['candidates']} phrases, labelled by the encoder's own cosine (temperature "
         f"{plan['temperature']}), {100 * plan['listed']:.0f}% with their options listed"
     )
+
+
+def _made(task: str, facts: Mapping[str, Any]) -> str:
+    return f"{facts['groups_by_task'].get(task, 0)} groups made from the texts of the others"
 
 
 def _development(figures: Mapping[str, Any]) -> str:

@@ -43,6 +43,24 @@ class Similarity:
 
 
 @dataclass(frozen=True, slots=True)
+class Statements:
+    """Groups that ask whether a statement follows from a text: about `groups`, from up to `passages` passages."""
+
+    groups: int = 16_000
+    passages: int = 20_000
+    instruction_tokens: int = 256  # a text and a statement, neither cut in its middle
+
+
+@dataclass(frozen=True, slots=True)
+class Continuations:
+    """Groups that ask which sentence comes next in a passage, of up to `candidates` sentences."""
+
+    groups: int = 12_000
+    passages: int = 20_000
+    candidates: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How a scorer is trained.
 
@@ -69,6 +87,8 @@ class Recipe:
     listwise: float = 0.3  # weight of the listwise loss beside regression
     temperature: float = 0.15  # of the listwise softmax over scores that live in [0, 1]
     similarity: Similarity | None = Similarity()
+    statements: Statements | None = Statements()
+    continuations: Continuations | None = Continuations()
 
 
 # Sets whose terms forbid commercial use (dream, quail, dialogsum, web_nlg, lima) are left out, so that the

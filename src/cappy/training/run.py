@@ -25,10 +25,10 @@ from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.card import model_card
+from cappy.training.made import made_groups, pair_limits
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import build_mixture, count_tasks, split_groups
-from cappy.training.recipes import Recipe, Similarity
-from cappy.training.similarity import similarity_groups
+from cappy.training.recipes import Recipe
 from cappy.training.trainer import Budget, Trainer, accuracy_by_task, score_training_groups
 
 log = logging.getLogger("cappy.training")
@@ -80,34 +80,38 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     random.Random(options.seed).shuffle(development)
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
-    limits = training_limits(recipe)
+    limits = pair_limits(recipe.instruction_tokens, recipe.response_tokens)
+    joined = list(training)
     encoded = encode_groups(
         training, tokenizer, conventions, limits, recipe.candidates, options.seed, recipe.short_words
     )
-    similar_held_out: list[TrainingGroup] = []
-    if recipe.similarity:
-        similar, unseen = split_groups(gather_similarity(training, recipe.similarity, options), recipe.held_out)
-        longer = Limits(recipe.similarity.instruction_tokens + recipe.response_tokens + 4, recipe.response_tokens)
-        encoded += encode_groups(similar, tokenizer, conventions, longer, 10**6, options.seed)
-        similar_held_out = encode_groups(unseen, tokenizer, conventions, longer, 10**6, options.seed)
-        training = [*training, *similar]
+    unseen: dict[str, list[TrainingGroup]] = {}
+    for made in made_groups(training, recipe, options.encoder, options.seed):
+        learnt, apart = split_groups(made.groups, recipe.held_out)
+        encoded += encode_groups(learnt, tokenizer, conventions, made.limits, 10**6, options.seed)
+        unseen[made.task] = encode_groups(apart, tokenizer, conventions, made.limits, 10**6, options.seed)
+        joined += learnt
     held_out = encode_groups(development, tokenizer, conventions, limits, 10**6, options.seed)
     tokens = sum(group.encoded.tokens for group in encoded)
     log.info("%d training groups of %d tokens, %d development groups", len(encoded), tokens, len(held_out))
 
     def evaluate(model: Encoder) -> str:
         said = describe(development_figures(model, held_out[:DEVELOPMENT_GROUPS], conventions))
-        if not similar_held_out:
-            return said
-        return f"{said}; similarity {describe(development_figures(model, similar_held_out, conventions))}"
+        parts = [
+            f"{task} {describe(development_figures(model, groups, conventions))}"
+            for task, groups in unseen.items()
+            if groups
+        ]
+        return "; ".join([said, *parts])
 
     origin = f"{sha256(folder / 'model.safetensors')} {len(encoded)} groups {tokens} tokens"
     trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
     trainer.run(encoded, options.budget, evaluate=evaluate)
     figures = development_figures(trainer.model, held_out, conventions)
-    facts = run_facts(recipe, options, training, trainer, figures)
-    if similar_held_out:
-        facts["similarity"] = development_figures(trainer.model, similar_held_out, conventions)
+    facts = run_facts(recipe, options, joined, trainer, figures)
+    facts["made"] = {
+        task: development_figures(trainer.model, groups, conventions) for task, groups in unseen.items() if groups
+    }
     settings = {
         "layout": "shared",
         **asdict(Limits.within(spec.max_tokens)),
@@ -140,21 +144,6 @@ def gather_groups(recipe: Recipe, options: RunOptions) -> tuple[list[Group], lis
     if not all(parts):
         raise InputError(f"there are {len(parts[0])} groups to train on and {len(parts[1])} held out; both are needed.")
     return parts
-
-
-def gather_similarity(groups: Sequence[Group], plan: Similarity, options: RunOptions) -> list[Group]:
-    """Make similarity groups from texts of `groups`, labelled by the run's encoder whatever training starts from."""
-    folder = find_encoder(options.encoder)
-    _, spec, weights = starting_weights(folder, options.seed)
-    tokenizer = load_tokenizer(folder, spec.family)
-    made = similarity_groups(groups, plan, Encoder(spec, weights), tokenizer, options.seed)
-    log.info("%d similarity groups made from the texts of the others", len(made))
-    return made
-
-
-def training_limits(recipe: Recipe) -> Limits:
-    """Return a recipe's token limits; four tokens of a pair are special."""
-    return Limits(recipe.instruction_tokens + recipe.response_tokens + 4, recipe.response_tokens)
 
 
 def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:

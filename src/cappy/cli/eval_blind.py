@@ -1,0 +1,41 @@
+"""`cappy eval blind`: what a scorer knows of responses alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
+from cappy.errors import InputError
+
+
+def blind(
+    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")],
+    rows: Annotated[Optional[int], typer.Option(min=1, help="At most so many groups, drawn at random.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Decides which groups are drawn, and the bootstrap.")] = 0,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    model: Model = None,
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Score groups with and without their instructions: what is lost is what the scorer takes from the instruction."""
+    import random
+    from dataclasses import asdict
+
+    from cappy.data.store import read_groups
+    from cappy.evaluation.blind import blindness
+    from cappy.files import write_json
+
+    labelled = list(read_groups(groups))
+    if not labelled:
+        raise InputError(f"{groups} holds no groups.")
+    if rows is not None and rows < len(labelled):
+        labelled = random.Random(seed).sample(labelled, rows)
+    result = asdict(blindness(load_scorer(model, "onnx", layout, precision, threads), labelled, seed))
+    for name, value in result.items():
+        typer.echo(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
+    if output:
+        write_json(output, result)

@@ -1,0 +1,58 @@
+"""Groups made from the texts of a recipe's other groups: similarity, statements, continuations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cappy.checkpoint.find import find_encoder
+from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.group import Group
+from cappy.layout import Limits
+from cappy.runtime.encoder_weights import starting_weights
+from cappy.runtime.torch_encoder import Encoder
+from cappy.training import continuations, similarity, statements
+from cappy.training.recipes import Recipe, Similarity
+
+log = logging.getLogger("cappy.training")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Groups of one kind, and the limits within which training reads them."""
+
+    task: str
+    groups: list[Group]
+    limits: Limits
+
+
+def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int) -> Iterator[Made]:
+    """Make what the recipe asks for from its training `groups`: no text is new, so none has to be checked again."""
+    if recipe.similarity:
+        found = _similarity(groups, recipe.similarity, encoder, seed)
+        yield _made(similarity.TASK, found, recipe, recipe.similarity.instruction_tokens)
+    if recipe.statements:
+        found = statements.statement_groups(groups, recipe.statements, seed)
+        yield _made(statements.TASK, found, recipe, recipe.statements.instruction_tokens)
+    if recipe.continuations:
+        found = continuations.continuation_groups(groups, recipe.continuations, seed)
+        yield _made(continuations.TASK, found, recipe, recipe.instruction_tokens)
+
+
+def pair_limits(instruction_tokens: int, response_tokens: int) -> Limits:
+    """Return token limits for training; four tokens of a pair are special."""
+    return Limits(instruction_tokens + response_tokens + 4, response_tokens)
+
+
+def _made(task: str, groups: list[Group], recipe: Recipe, instruction_tokens: int) -> Made:
+    log.info("%d groups of task %r made from the texts of the others", len(groups), task)
+    return Made(task, groups, pair_limits(instruction_tokens, recipe.response_tokens))
+
+
+def _similarity(groups: Sequence[Group], plan: Similarity, encoder: str, seed: int) -> list[Group]:
+    """Label by the recipe's encoder, whatever weights training starts from."""
+    folder = find_encoder(encoder)
+    _, spec, weights = starting_weights(folder, seed)
+    tokenizer = load_tokenizer(folder, spec.family)
+    return similarity.similarity_groups(groups, plan, Encoder(spec, weights), tokenizer, seed)

@@ -1,0 +1,70 @@
+"""Passages out of groups' own texts: runs of sentences that belong together, for groups made from plain text."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from cappy.data.phrases import SENTENCE_END
+from cappy.data.text import normalise
+from cappy.group import Group
+
+Passage = tuple[str, ...]
+"""Sentences in their order."""
+
+FEWEST = 3
+"""Sentences a passage has at least."""
+SENTENCE_WORDS = (4, 45)
+_BOILERPLATE = 40
+"""A sentence in more groups than this is a template's wording; a passage may have many questions."""
+_FORM = re.compile(
+    r"^(?:question|answer|choices?|options?|choose|select|note|hint|context|article)\b|[:?]$", re.IGNORECASE
+)
+"""How sentences begin or end that ask something rather than tell it."""
+
+
+def passages(groups: Iterable[Group], count: int, seed: int) -> list[Passage]:
+    """Draw up to `count` different passages: paragraphs of instructions with three sentences or more.
+
+    Of the sentences in a paragraph, the longest run of plain ones counts; templates' words and questions end a run.
+    """
+    found: Counter[str] = Counter()
+    paragraphs: dict[str, None] = {}
+    for group in groups:
+        mine = [part.strip() for part in re.split(r"\n+", group.instruction) if part.count(" ") > 12]
+        paragraphs.update(dict.fromkeys(mine))
+        found.update({sentence for part in mine for sentence in split_sentences(part)})
+    kept: dict[str, Passage] = {}
+    for paragraph in paragraphs:
+        run = _longest_run([(one, _plain(one) and found[one] <= _BOILERPLATE) for one in split_sentences(paragraph)])
+        if len(run) >= FEWEST:
+            kept.setdefault(normalise(run[0]), run)
+    order = [kept[key] for key in sorted(kept)]
+    random.Random(f"{seed}:passages").shuffle(order)
+    return order[:count]
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split at the ends of sentences and lines."""
+    return [part.strip() for part in SENTENCE_END.split(text) if part.strip()]
+
+
+def _plain(sentence: str) -> bool:
+    fewest, most = SENTENCE_WORDS
+    return (
+        fewest <= len(sentence.split()) <= most
+        and sentence[-1] in '.!"'
+        and not _FORM.search(sentence)
+        and "<" not in sentence
+    )
+
+
+def _longest_run(marked: Iterable[tuple[str, bool]]) -> Passage:
+    best: list[str] = []
+    run: list[str] = []
+    for sentence, plain in marked:
+        run = [*run, sentence] if plain else []
+        best = run if len(run) > len(best) else best
+    return tuple(best)

@@ -1,0 +1,5 @@
+"""Statement groups: does this follow from that? Made from training texts of other tasks, no inference data set's."""
+
+from cappy.training.statements.groups import TASK, statement_groups
+
+__all__ = ["TASK", "statement_groups"]

@@ -1,0 +1,169 @@
+"""Pairs of a text and a statement of which it is known whether it follows: found in groups of other tasks.
+
+Four sources. A passage's own sentences, shortened (they follow), changed (they do not) or taken from elsewhere (the
+text does not tell). Summaries: that of a text follows. Questions about a passage, answered rightly or wrongly, as
+statements (in the manner of Demszky et al., 2018, arXiv 1809.02922, by much simpler rules). Paraphrases, and sentences
+that are none.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cappy.data.text import normalise
+from cappy.group import Group
+from cappy.training.passages import Passage, split_sentences
+from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
+
+Relation = Literal["follows", "contradicts", "open", "differs"]
+"""`differs`: it does not follow, and whether it contradicts the text is not known."""
+RELATIONS: tuple[Relation, ...] = ("follows", "contradicts", "open")
+
+SUMMARIES = ("gigaword", "xsum", "samsum", "cnn_dailymail", "multi_news")
+"""Tasks whose responses say in short what their instructions say."""
+QUESTIONS = ("adversarial_qa", "quoref", "duorc")
+"""Tasks that ask about a passage in their instructions."""
+PARAPHRASES = ("glue__mrpc", "paws")
+"""Tasks that ask whether two sentences say the same."""
+_SAME = {"yes", "true", "equivalent"}
+
+_PREMISE_WORDS = 110
+_CAPTION = re.compile(r"^(?:sent(?:ence)? ?[12ab]|question|paragraph)\b:? *", re.IGNORECASE)
+_WH = re.compile(
+    r"^(?:who|what|which(?: \w+)?) (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A text, a statement, and what the text says about it."""
+
+    premise: str
+    statement: str
+    relation: Relation
+
+
+def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[Pair]:
+    """Yield up to `count` pairs from passages' own sentences, of all relations but `differs`."""
+    draw = random.Random(f"{seed}:passage pairs")
+    for number in range(count):
+        passage = texts[number % len(texts)] if texts else ()
+        if not passage:
+            return
+        size = draw.choice((1, 1, 2, 3))
+        start = draw.randrange(max(1, len(passage) - size + 1))
+        premise = passage[start : start + size]
+        relation = draw.choice((*RELATIONS, "follows"))  # shortening fails oftener than changing
+        statement = _statement(relation, premise, passage, texts, draw)
+        if statement and normalise(statement) != normalise(" ".join(premise)):
+            yield Pair(_cut(" ".join(premise)), statement, relation)
+
+
+def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
+    """Yield pairs of texts and their summaries, changed summaries, and sentences of other summaries of that task."""
+    draw = random.Random(f"{seed}:summary pairs")
+    kept = [(group, premise) for group in groups if group.task in SUMMARIES and (premise := _longest_paragraph(group))]
+    for group, premise in kept:
+        summary = _summary(group)
+        if not summary or len(summary.split()) > 40 or len(summary) > len(premise) * 0.8:
+            continue  # a task that asks for the text of a summary, and not the other way round
+        relation = draw.choice(RELATIONS)
+        other = _summary(draw.choice(kept)[0])
+        if relation == "follows":
+            yield Pair(premise, tidy(summary), relation)
+        elif relation == "contradicts" and (changed := contradict(summary, names_in(premise), draw)):
+            yield Pair(premise, changed, relation)
+        elif relation == "open" and other and other != summary and len(other.split()) <= 40:
+            yield Pair(premise, tidy(other), relation)
+
+
+def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
+    """Yield pairs of passages and answers to a question about them, right and wrong ones alike often."""
+    draw = random.Random(f"{seed}:question pairs")
+    for group in groups:
+        if group.task not in QUESTIONS:
+            continue
+        premise = _longest_paragraph(group)
+        question = _question(group.instruction)
+        right = [c.text for c in group.candidates if c.label == 1]
+        wrong = [c.text for c in group.candidates if not c.label]
+        if not premise or not question or not right or not wrong:
+            continue
+        relation: Relation = draw.choice(("follows", "contradicts"))
+        answer = draw.choice(right if relation == "follows" else wrong)
+        if normalise(question) not in normalise(premise) and len(answer) >= 3 and len(answer.split()) <= 25:
+            yield Pair(premise, as_statement(question, answer, draw), relation)
+
+
+def paraphrase_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
+    """Yield the sentences of paraphrase tasks: a paraphrase follows."""
+    draw = random.Random(f"{seed}:paraphrase pairs")
+    for group in groups:
+        if group.task not in PARAPHRASES or len(group.candidates) != 2:
+            continue
+        lines = [_CAPTION.sub("", line).strip() for line in group.instruction.split("\n")]
+        told = [line for line in lines if len(line.split()) >= 5 and not line.endswith((":", "?", "not."))]
+        if len(told) != 2:
+            continue
+        right = next(c.text for c in group.candidates if c.label == 1)
+        first, second = draw.sample(told, 2)
+        yield Pair(first, second, "follows" if normalise(right) in _SAME else "differs")
+
+
+def as_statement(question: str, answer: str, draw: random.Random) -> str:
+    """Say a question and an answer as a statement."""
+    asked = question.strip().rstrip("?").strip()
+    said = answer.strip().rstrip(".")
+    found = _WH.match(asked)
+    if found and len(said.split()) <= 8 and draw.random() < 0.8:
+        return tidy(f"{said} {asked[found.end() :]}")
+    form = draw.choice(('The answer to "{asked}?" is {said}.', "{asked}? {said}."))
+    return tidy(form.format_map({"asked": asked, "said": said}))
+
+
+def _statement(
+    relation: Relation, premise: Passage, passage: Passage, texts: Sequence[Passage], draw: random.Random
+) -> str | None:
+    sentence = draw.choice(premise)
+    plain = shorten(sentence, draw) if draw.random() < 0.8 else None
+    if relation == "open":
+        elsewhere = draw.choice(texts)
+        pool = [one for one in (passage if draw.random() < 0.7 else elsewhere) if one not in premise]
+        if not pool:
+            return None
+        other = draw.choice(pool)
+        return shorten(other, draw) or tidy(other)
+    if relation == "follows":
+        return plain or (tidy(sentence) if len(premise) > 1 else None)
+    names = names_in(" ".join(passage)) + names_in(" ".join(draw.choice(texts)))
+    return contradict(plain or tidy(sentence), names, draw)
+
+
+def _longest_paragraph(group: Group) -> str:
+    """Return the text that a group's instruction is about, without questions, cut to what training keeps."""
+    paragraphs = re.split(r"\n\s*\n|\n===+\n", group.instruction)
+    longest = max(paragraphs, key=len)
+    words = [one for one in split_sentences(longest) if not one.rstrip().endswith("?")]
+    text = _cut(" ".join(words))
+    return text if len(text.split()) >= 8 else ""
+
+
+def _cut(text: str) -> str:
+    return " ".join(text.split()[:_PREMISE_WORDS])
+
+
+def _summary(group: Group) -> str:
+    """Return the first sentence of a right response: the whole of a headline, the head of a longer summary."""
+    right = next((c.text for c in group.candidates if c.label == 1), "")
+    return (split_sentences(right) or [""])[0]
+
+
+def _question(instruction: str) -> str:
+    """Return the question of an instruction: its only sentence that asks; several may be the text's own."""
+    asked = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if one.strip().endswith("?")]
+    plain = [one.strip() for one in asked if 4 <= len(one.split()) <= 30]
+    return plain[0] if len(plain) == 1 else ""

@@ -1,0 +1,177 @@
+"""Small changes of a sentence that keep what it says, and small ones that do not."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+FEWEST_WORDS = 4
+
+_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+_OPENING = re.compile(
+    r"^(?:in|on|at|after|before|during|by|for|with|as|when|while|although|though|since|from|however|also|then|later|"
+    r"today|according to)\b[^,]{2,60}, ",
+    re.IGNORECASE,
+)
+_TRAILING = re.compile(
+    r",? (?:(?:in|on|at|of|for|to|with|from|by) (?:which|whom)|"
+    r"because|although|though|while|whereas|after|before|when|since|so that|which|who|where|including|such as|"
+    r"but|and (?:he|she|it|they|was|is|has|had))\b.*$"
+)
+_ASIDE = re.compile(r", [^,]{3,60},(?= (?:is|was|are|were|has|had|said|will|would|can)\b)")
+_AUXILIARY = re.compile(r"\b(is|are|was|were|will|would|can|could|should|has been|have been|had been)\b(?! not\b|n't)")
+_NEGATED = re.compile(r"\b(is|are|was|were|will|would|could|should|do|does|did|has|have|had)(?: not|n't)\b")
+_NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
+_NAME = re.compile(r"(?<![.!?] )(?<!^)\b(?:[A-Z][\w’'-]+)(?: (?:of |the |de |van )?[A-Z][\w’'-]+)*")
+_OPPOSITES = {
+    one: other
+    for pair in (
+        "more less",
+        "most least",
+        "first last",
+        "before after",
+        "increase decrease",
+        "increased decreased",
+        "rise fall",
+        "rose fell",
+        "high low",
+        "higher lower",
+        "large small",
+        "larger smaller",
+        "old new",
+        "older younger",
+        "early late",
+        "earlier later",
+        "best worst",
+        "good bad",
+        "better worse",
+        "always never",
+        "all none",
+        "many few",
+        "won lost",
+        "win lose",
+        "north south",
+        "northern southern",
+        "east west",
+        "eastern western",
+        "male female",
+        "husband wife",
+        "father mother",
+        "son daughter",
+        "brother sister",
+        "accepted rejected",
+        "allowed banned",
+        "begin end",
+        "began ended",
+        "open closed",
+        "opened closed",
+        "alive dead",
+        "born killed",
+        "inside outside",
+        "above below",
+        "up down",
+        "long short",
+        "longer shorter",
+        "hot cold",
+        "strong weak",
+        "easy difficult",
+        "possible impossible",
+        "success failure",
+        "public private",
+        "everyone nobody",
+        "everything nothing",
+    )
+    for one, other in (pair.split(), pair.split()[::-1])
+}
+
+
+def shorten(sentence: str, draw: random.Random) -> str | None:
+    """Leave out a part that the rest does not need: brackets, an opening, an aside, a trailing clause.
+
+    None where there is no such part, or too little would be left.
+    """
+    ways = [_BRACKETS, _OPENING, _TRAILING, _ASIDE]
+    draw.shuffle(ways)
+    for way in ways:
+        shorter = tidy(way.sub("", sentence))
+        if shorter != tidy(sentence) and len(shorter.split()) >= FEWEST_WORDS:
+            return shorter
+    return None
+
+
+def contradict(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    """Change what a sentence says: another name or number, an opposite, a negation put in or taken out.
+
+    `names` are others to put in place of one of its own. None where nothing can be changed.
+    """
+    ways = [_other_name, _other_number, _opposite, _negation]
+    draw.shuffle(ways)
+    for way in ways:
+        changed = way(sentence, names, draw)
+        if changed and changed != sentence:
+            return tidy(changed)
+    return None
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a text: runs of capitalised words that do not begin a sentence."""
+    return _NAME.findall(text)
+
+
+def tidy(sentence: str) -> str:
+    """Begin with a capital letter, end with a full stop, and leave no stray spaces or commas."""
+    text = re.sub(r"\s+", " ", sentence).strip(" ,;")
+    text = re.sub(r"\s+([,.;])", r"\1", text).rstrip(" ,;")
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in '.!?"' else ".")
+
+
+def _other_name(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    mine = names_in(sentence)
+    others = [name for name in names if name not in sentence]
+    if not mine or not others:
+        return None
+    old = draw.choice(mine)
+    # A name of as many words is likelier to be of the same kind: a person, a place.
+    alike = [name for name in others if name.count(" ") == old.count(" ")]
+    return sentence.replace(old, draw.choice(alike or others))
+
+
+def _other_number(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    found = _NUMBER.findall(sentence)
+    if not found:
+        return None
+    old = draw.choice(found)
+    return re.sub(rf"(?<![\d.,]){re.escape(old)}(?![\d])", _near(old, draw), sentence, count=1)
+
+
+def _near(number: str, draw: random.Random) -> str:
+    """Return a number of as many digits, the same separators and another value."""
+    digits = [place for place, character in enumerate(number) if character.isdigit()]
+    place = draw.choice(digits[-2:] if len(digits) > 2 else digits)
+    smallest = 1 if place == 0 else 0
+    other = draw.choice([str(digit) for digit in range(smallest, 10) if str(digit) != number[place]])
+    return number[:place] + other + number[place + 1 :]
+
+
+def _opposite(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    words = [word for word in re.findall(r"[a-z]+", sentence) if word in _OPPOSITES]
+    if not words:
+        return None
+    old = draw.choice(words)
+    return re.sub(rf"\b{old}\b", _OPPOSITES[old], sentence, count=1)
+
+
+def _negation(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    if _NEGATED.search(sentence):
+        return _NEGATED.sub(r"\1", sentence, count=1)
+    if _AUXILIARY.search(sentence):
+        return _AUXILIARY.sub(lambda found: _negated(found[1]), sentence, count=1)
+    return None
+
+
+def _negated(auxiliary: str) -> str:
+    first, *rest = auxiliary.split()
+    return " ".join([first, "not", *rest])

@@ -1,0 +1,39 @@
+"""Continuation groups: the sentence that comes next, and others that do not."""
+
+from __future__ import annotations
+
+from cappy.data.text import normalise
+from cappy.group import Group
+from cappy.training.continuations import TASK, continuation_groups, drawn
+from cappy.training.recipes import Continuations
+
+TEXTS = [tuple(f"Sentence {i} of story {story} is told here." for i in range(6)) for story in range(5)]
+
+
+def test_the_right_candidate_comes_next_and_no_other_was_shown() -> None:
+    made = list(drawn(TEXTS, Continuations(groups=200, candidates=4), 0))
+    assert len(made) > 150
+    own = 0
+    for group in made:
+        right = next(c.text for c in group.candidates if c.label == 1)
+        story = next(text for text in TEXTS if right in text)
+        place = story.index(right)
+        shown = [sentence for sentence in story if sentence in group.instruction]
+        assert shown and shown == list(story[place - len(shown) : place])
+        wrong = [c.text for c in group.candidates if not c.label]
+        assert 1 <= len(wrong) <= 3 and not {*map(normalise, wrong)} & {*map(normalise, shown), normalise(right)}
+        assert all(text not in story[:place] for text in wrong if text in story) or any(
+            text in story[: place - len(shown)] for text in wrong
+        )
+        own += any(text in story for text in wrong)
+    assert own > 50  # wrong candidates on the subject
+    assert {next(i for i, c in enumerate(g.candidates) if c.label) for g in made} == {0, 1, 2, 3}
+
+
+def test_groups_come_from_passages_and_repeat_by_seed() -> None:
+    groups = [Group(" ".join(text), (), "other", "t") for text in TEXTS]
+    plan = Continuations(groups=20, passages=10)
+    made = continuation_groups(groups, plan, 0)
+    assert made and {group.task for group in made} == {TASK}
+    assert made == continuation_groups(groups, plan, 0) != continuation_groups(groups, plan, 1)
+    assert continuation_groups(groups[:1], plan, 0) == []

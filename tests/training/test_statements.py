@@ -1,0 +1,177 @@
+"""Statement groups: what is known to follow, to contradict or to be open, and how it is asked."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cappy.data.text import normalise
+from cappy.group import Candidate, Group
+from cappy.training.passages import passages
+from cappy.training.recipes import Statements
+from cappy.training.statements import TASK, statement_groups
+from cappy.training.statements.groups import rendered
+from cappy.training.statements.pairs import (
+    Pair,
+    as_statement,
+    paraphrase_pairs,
+    passage_pairs,
+    question_pairs,
+    summary_pairs,
+)
+from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
+
+SENTENCE = "In 1951, the Danube (a river) was crossed by Anna Weber of Linz, who later sold 300 boats."
+PASSAGE = (
+    SENTENCE,
+    "The boats were larger than those of Peter Huber.",
+    "Nobody in Vienna has seen them because they were sold at night.",
+    "The town was rebuilt after the flood.",
+)
+
+
+def group(task: str, instruction: str, right: str, *wrong: str) -> Group:
+    candidates = [Candidate(right, 1.0, "reference"), *(Candidate(text, 0.0, "other") for text in wrong)]
+    return Group(instruction, tuple(candidates), task, "t")
+
+
+def test_shortening_leaves_parts_out_and_adds_none() -> None:
+    found = {shorten(SENTENCE, random.Random(seed)) for seed in range(40)}
+    assert found == {
+        "The Danube (a river) was crossed by Anna Weber of Linz, who later sold 300 boats.",
+        "In 1951, the Danube was crossed by Anna Weber of Linz, who later sold 300 boats.",
+        "In 1951, the Danube (a river) was crossed by Anna Weber of Linz.",
+    }
+    assert shorten("Boats are larger than houses.", random.Random(0)) is None
+    assert shorten("It is (very) late.", random.Random(0)) is None  # too little would be left
+
+
+@given(st.text(alphabet="ab (),.1A'in ", max_size=60), st.integers(0, 99))
+def test_shortening_keeps_words_in_their_order(sentence: str, seed: int) -> None:
+    shorter = shorten(sentence, random.Random(seed))
+    if shorter is not None:
+        rest = iter(normalise(sentence).split())
+        assert all(word in rest for word in normalise(shorter).split())
+
+
+def test_contradicting_changes_a_name_a_number_an_opposite_or_a_negation() -> None:
+    found = {
+        contradict("The river rose by 25 metres in Upper Austria.", ["Lower Saxony"], random.Random(i))
+        for i in range(60)
+    }
+    assert "The river rose by 25 metres in Lower Saxony." in found
+    assert "The river fell by 25 metres in Upper Austria." in found
+    numbers = [text for text in found if text and "25" not in text]
+    assert numbers and all(len(text) == len("The river rose by 25 metres in Upper Austria.") for text in numbers)
+    assert {contradict("It was not seen.", [], random.Random(i)) for i in range(9)} == {"It was seen."}
+    assert {contradict("it could be seen", [], random.Random(i)) for i in range(9)} == {"It could not be seen."}
+    assert contradict("Boats swim.", [], random.Random(0)) is None
+
+
+@given(st.text(alphabet="aisnot wa25.AB,", max_size=50), st.integers(0, 99))
+def test_what_is_contradicted_is_another_sentence(sentence: str, seed: int) -> None:
+    changed = contradict(sentence, ["Bob Ab"], random.Random(seed))
+    assert changed is None or tidy(changed) != tidy(sentence) or tidy(sentence) != sentence
+
+
+def test_names_are_runs_of_capitals_within_a_sentence() -> None:
+    assert names_in("The mayor of Linz met Anna de Groot. Later Peter came.") == ["Linz", "Anna de Groot", "Peter"]
+
+
+def test_passages_are_the_plain_sentences_of_paragraphs() -> None:
+    text = " ".join(PASSAGE)
+    groups = [
+        group("a", f"Read the text.\n\n{text}\n\nQuestion: Who crossed the Danube?", "Anna"),
+        group("b", f"{text}\nChoose the answer that fits best.", "Peter"),
+        group("c", "Short. Too short.", "x"),
+    ]
+    assert passages(groups, 10, 0) == [PASSAGE]
+    assert passages(groups, 0, 0) == []
+
+
+def test_statements_of_passages_say_what_they_are_labelled() -> None:
+    other = ("Snow fell on the hills all night long.", "The road to Graz is closed.", "Trains run as usual.")
+    pairs = list(passage_pairs([PASSAGE, other], 400, 3))
+    assert {pair.relation for pair in pairs} == {"follows", "contradicts", "open"}
+    for pair in pairs:
+        premise = normalise(pair.premise).split()
+        words = normalise(pair.statement).split()
+        rest = iter(premise)
+        within = all(word in rest for word in words)
+        if pair.relation == "follows":
+            assert within and len(words) < len(premise)
+        elif pair.relation == "contradicts":
+            assert not within or "not" in premise or "nobody" in premise
+        else:
+            assert not within
+    assert list(passage_pairs([], 5, 0)) == []
+
+
+def test_summaries_questions_and_paraphrases_become_pairs() -> None:
+    article = "The council of Linz said on Monday that 12 bridges were closed for repairs until the end of the year."
+    news = [
+        group("gigaword", f"{article}\n\n===\n\nWrite a title:", f"linz closes {n} bridges", "graz opens one")
+        for n in range(30)
+    ]
+    made = list(summary_pairs(news, 0))
+    assert {pair.relation for pair in made} == {"follows", "contradicts", "open"}
+    assert all(pair.premise == article for pair in made)
+    for pair in made:
+        source = [f"linz closes {n} bridges" for n in range(30)]
+        assert (normalise(pair.statement) in source) == (
+            pair.relation != "contradicts"
+        ) or pair.relation == "contradicts"
+    backwards = group(
+        "samsum", "Write a dialogue for: Anna sells boats to Peter in Linz today for little.", f"A: {article}"
+    )
+    assert not list(summary_pairs([backwards], 0))
+
+    asked = [group("quoref", f"{' '.join(PASSAGE)}\n\nWho sold 300 boats?", "Anna Weber", "Peter Huber")] * 30
+    answered = {(pair.statement, pair.relation) for pair in question_pairs(asked, 0)}
+    assert ("Anna Weber sold 300 boats.", "follows") in answered
+    assert ("Peter Huber sold 300 boats.", "contradicts") in answered
+    assert all((relation == "follows") == ("Anna" in statement) for statement, relation in answered)
+    assert not list(question_pairs([group("other", asked[0].instruction, "Anna", "Peter")], 0))
+
+    yes = group("glue__mrpc", "Do these say the same?\nHe sold the boat to Anna.\nAnna was sold the boat.", "yes", "no")
+    no = group(
+        "paws", "Sentence 1: A flew from Linz to Graz .\nSentence 2: A flew from Graz to Linz .\nSame?", "No", "Yes"
+    )
+    assert [pair.relation for pair in paraphrase_pairs([yes, no], 0)] == ["follows", "differs"]
+    assert {word for pair in paraphrase_pairs([no], 0) for word in (pair.premise, pair.statement)} == {
+        "A flew from Linz to Graz .",
+        "A flew from Graz to Linz .",
+    }
+
+
+def test_questions_of_other_forms_are_quoted() -> None:
+    said = {as_statement("When did it rain?", "on Monday", random.Random(i)) for i in range(9)}
+    assert said == {'The answer to "When did it rain?" is on Monday.', "When did it rain? on Monday."}
+    did = {as_statement("What did Anna sell?", "boats", random.Random(i)) for i in range(9)}
+    assert "Boats Anna sell." not in did
+
+
+@pytest.mark.parametrize("relation", ["follows", "contradicts", "open", "differs"])
+def test_rendering_asks_with_both_texts_and_marks_one_answer(relation: str) -> None:
+    made = list(rendered([Pair("It rains in {Linz}.", "The sky is blue.", relation)] * 300, 1))  # type: ignore[arg-type]
+    assert {len(one.candidates) for one in made} == ({2} if relation == "differs" else {2, 3})
+    rights = Counter(candidate.text for one in made for candidate in one.candidates if candidate.label)
+    for one in made:
+        assert "It rains in {Linz}." in one.instruction and "The sky is blue." in one.instruction
+        assert sum(candidate.label or 0 for candidate in one.candidates) == 1
+    affirmed = {"Yes", "yes", "True", "Right", "It does follow", "It follows", "Supported", "Certainly"}
+    assert set(rights) <= affirmed if relation == "follows" else affirmed.isdisjoint(rights)
+    places = {next(i for i, c in enumerate(one.candidates) if c.label) for one in made if len(one.candidates) == 2}
+    assert places == {0, 1}
+
+
+def test_groups_are_made_from_training_groups_and_repeat_by_seed() -> None:
+    groups = [group("other", f"{' '.join(PASSAGE)}\n\nWhat is it?", "a boat", "a car")]
+    made = statement_groups(groups, Statements(groups=40, passages=10), 0)
+    assert 20 < len(made) <= 40 and {one.task for one in made} == {TASK}
+    assert made == statement_groups(groups, Statements(groups=40, passages=10), 0)
+    assert made != statement_groups(groups, Statements(groups=40, passages=10), 1)
