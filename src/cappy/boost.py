@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import LanguageModel, Sample
 from cappy.scorer import Scorer
-from cappy.selectors import NEED_SCORES, Pool, choose, find_selector, scored
+from cappy.selectors import NEED_SCORES, Pool, find_selector, ranked, scored
 from cappy.stopping import StoppingRule
 
 SEARCHED = {"greedy": "greedy,sampling*7", "beam": "beam4,sampling*7"}
@@ -169,11 +167,8 @@ class BestOfN:
             pool = Pool(instruction, tuple(samples))
         values = self._value(pool)
         try:
-            best = choose(values, [sample.text for sample in pool.samples])
+            order = ranked(values, [sample.text for sample in pool.samples])
         except InputError as problem:  # what this selector goes by failed for this one; the others are not lost
             return Boosted(instruction, (), (), (), self.selector, used, error or str(problem))
-        known = np.nan_to_num(values, nan=-np.inf)
-        others = (place for place in range(len(values)) if place != best)
-        rest = sorted(others, key=lambda place: (not pool.samples[place].text, -known[place]))
         shown = tuple(map(float, values))
-        return Boosted(instruction, pool.samples, shown, (best, *rest), self.selector, used, error)
+        return Boosted(instruction, pool.samples, shown, tuple(order), self.selector, used, error)

@@ -115,10 +115,11 @@ def find_selector(name: str) -> Selector:
     return SELECTORS[name]
 
 
-def choose(values: Values, texts: Sequence[str] = ()) -> int:
-    """Return the place of the highest value, the first among equals; samples without a value come last.
+def ranked(values: Values, texts: Sequence[str]) -> list[int]:
+    """Return the places of samples from best to worst: by value, in their own order among equals.
 
-    Where their `texts` are given, those without any come last too: an empty response answers nothing.
+    Samples without a value come behind those with one, and samples without a text, which answer nothing, behind all
+    others.
 
     Raises:
         InputError: no sample has a value.
@@ -126,11 +127,15 @@ def choose(values: Values, texts: Sequence[str] = ()) -> int:
     """
     if not len(values) or np.isnan(values).all():
         raise InputError("the language model reports no log-likelihoods, or no sample is of the decoding asked for.")
-    worth = np.nan_to_num(values, nan=-np.inf)
-    full = np.array([bool(text) for text in texts])
-    if len(full) and (full & ~np.isnan(values)).any():
-        worth = np.where(full, worth, -np.inf)
-    return int(np.argmax(worth))
+    known = np.nan_to_num(values, nan=-np.inf)
+    return sorted(
+        range(len(values)), key=lambda place: (not texts[place], bool(np.isnan(values[place])), -known[place])
+    )
+
+
+def choose(values: Values, texts: Sequence[str]) -> int:
+    """Return the place of the sample that is best in the order of `ranked`."""
+    return ranked(values, texts)[0]
 
 
 def agreement(texts: Sequence[str]) -> Values:

@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from cappy.boost import ROUND
 from cappy.errors import InputError
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.openai_protocol import read_samples
-from cappy.selectors import NEED_SCORES, SELECTORS, Pool
+from cappy.selectors import NEED_SCORES, SELECTORS, Pool, ranked
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
 from cappy.server.proxy.conversation import response_of
@@ -114,14 +112,15 @@ class _Found:
     def choose(self, asked: int) -> Chosen:
         order, values, pool = list(range(len(self.choices))), [], self.pool()
         if len(order) > 1 or pool.scores:
-            values = [float(value) for value in SELECTORS[self._wishes.selector](pool)]
-            if np.isnan(values).all():
+            found = SELECTORS[self._wishes.selector](pool)
+            try:
+                order = ranked(found, self.texts)
+            except InputError as problem:
                 name = self._wishes.selector
                 raise RequestError(
                     422, f"selector {name!r} needs log-likelihoods: ask for logprobs, or choose another."
-                )
-            # A sample without text or calls (a length limit, a filter) answers nothing, whatever a selector says.
-            order.sort(key=lambda place: (not self.texts[place], -np.nan_to_num(values[place], nan=-np.inf)))
+                ) from problem
+            values = [float(value) for value in found]
         return Chosen(
             self.answers,
             self.choices,
