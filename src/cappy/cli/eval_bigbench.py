@@ -44,7 +44,7 @@ def bigbench(
     Stop it at any moment: every sample and every finished task is kept, and the same command goes on.
     """
     try:
-        from cappy.evaluation.bigbench import PROFILES, TaskRun, open_samples, run_task
+        from cappy.evaluation.bigbench import PROFILES, TaskRun, open_samples, run_task, weights_hash
     except MissingExtraError:
         raise
     except ImportError as error:
@@ -90,6 +90,7 @@ def bigbench(
         facts = {
             "llm": language_model.name,
             "scorer": scorer.checkpoint.folder.name,
+            "weights": f"sha256 {weights_hash(scorer.checkpoint.folder)[:16]} (with config.json)",
             "profile": str(run.profile),
             "worked examples": worked if shots else 0,
             "seed": seed,

@@ -229,7 +229,7 @@ def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, r
     facts = [
         texts,
         llm.name,
-        _weights(scorer.checkpoint.folder),
+        weights_hash(scorer.checkpoint.folder),
         scorer.settings(),
         asdict(run.profile),
         run.seed,
@@ -239,7 +239,7 @@ def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, r
 
 
 @lru_cache(maxsize=8)
-def _weights(folder: Path) -> str:
+def weights_hash(folder: Path) -> str:
     """Hash a checkpoint, once a run."""
     weights = hashlib.sha256(folder.joinpath("config.json").read_bytes())
     for file in sorted(folder.glob("*.safetensors")):

@@ -31,10 +31,10 @@ class Similarity:
     "lost_card"); `temperature` of the labels, in units of cosine.
     """
 
-    groups: int = 20_000
+    groups: int = 24_000
     phrases: int = 40_000
     candidates: int = 16
-    listed: float = 0.4
+    listed: float = 0.5
     listed_candidates: int = 24
     longest_list: int = 72
     styled: float = 0.4
