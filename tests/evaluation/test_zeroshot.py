@@ -189,8 +189,8 @@ class Counting:
 
     name = "somewhere/counting"
 
-    def __init__(self) -> None:
-        self.priors = 0
+    def __init__(self, dtype: str = "float32") -> None:
+        self.dtype, self.priors = dtype, 0
 
     def log_likelihoods(
         self, prompts: Sequence[str], responses: Sequence[Sequence[str]]
@@ -205,6 +205,8 @@ class Counting:
 def test_a_language_model_ranks_by_sum_mean_and_what_the_prompt_adds() -> None:
     system = LikelihoodSystem(Counting())
     assert system.name == "counting"
+    rounded = LikelihoodSystem(Counting("bfloat16"), chat=True)
+    assert rounded.name == "counting (chat) in bfloat16" and rounded.identity != system.identity
     groups = [Group.of("e", ["yes", "no not ever"]), Group.of("e", ["yes", "no not ever"])]
     scores = system.prepare(groups)(groups)
     assert scores["sum"][0] == pytest.approx([-3 / 2, -11 / 3])

@@ -154,3 +154,16 @@ def test_a_real_model_in_a_gguf_file_knows_a_capital() -> None:
     assert paris.mean > banana.mean > -20
     with torch.inference_mode():
         assert paris.total == pytest.approx(slowly(model, "The capital of France is", " Paris").total, abs=1e-4)
+
+
+def test_half_precision_is_near_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    folder = str(save_model(tmp_path / "llama", "llama"))
+    exact = TransformersLikelihood(folder, device="cpu").log_likelihoods(PROMPTS, RESPONSES)
+    rounded = TransformersLikelihood(folder, device="cpu", dtype="bfloat16").log_likelihoods(PROMPTS, RESPONSES)
+    pairs = [
+        (one.total, other.total) for a, b in zip(exact, rounded, strict=True) for one, other in zip(a, b, strict=True)
+    ]
+    assert any(one != other for one, other in pairs)
+    assert all(other == pytest.approx(one, rel=0.05, abs=0.1) for one, other in pairs)
+    with pytest.raises(InputError, match="bfloat16"):
+        TransformersLikelihood(folder, dtype="int3")

@@ -102,6 +102,9 @@ class LikelihoodSystem:
         """Measure `model`; log-likelihoods are logits already, so the temperature is 1 unless given."""
         self.name = model.name.rsplit("/", 1)[-1].removesuffix(".gguf") + (" (chat)" if chat else "")
         self.identity = {"kind": "likelihood", "model": model.name, "chat": chat}
+        if model.dtype != "float32":
+            self.name += f" in {model.dtype}"
+            self.identity["dtype"] = model.dtype
         self.temperatures = dict.fromkeys(RULES, temperature)
         self.chunk = 128
         self._model = model

@@ -14,6 +14,8 @@ BATCH_TOKENS = 4096
 """Tokens computed together, padding included."""
 LOGITS = 2**25
 """Most numbers a batch's logits may have: 128 MiB in float32."""
+DTYPES = ("float32", "bfloat16", "float16")
+"""What a model may compute in; sums of log-probabilities are always in float32."""
 ON_A_GPU = 8
 """How much larger batches are on a GPU."""
 
@@ -35,6 +37,7 @@ class LikelihoodModel(Protocol):
     """What a language model must offer to rank responses."""
 
     name: str
+    dtype: str
 
     def log_likelihoods(
         self, prompts: Sequence[str], responses: Sequence[Sequence[str]]
@@ -76,9 +79,12 @@ class TransformersLikelihood:
 
         Raises:
             CheckpointError: the model cannot be had, or has no chat template though `chat` asks for it.
+            InputError: `dtype` is not among `DTYPES`.
             MissingExtraError: transformers or torch is not installed.
 
         """
+        if dtype not in DTYPES:
+            raise InputError(f"dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
         try:
             import torch
             import transformers
@@ -102,7 +108,7 @@ class TransformersLikelihood:
             raise CheckpointError(f"the language model {name!r} cannot be loaded ({error}).") from error
         if chat and not self._tokenizer.chat_template:
             raise CheckpointError(f"the language model {name!r} has no chat template.")
-        self.name, self.chat = name, chat
+        self.name, self.chat, self.dtype = name, chat, dtype
         limit = getattr(config.get_text_config(), "max_position_embeddings", None) or max_tokens
         self._limit = min(max_tokens, limit)
         room = 1 if self._device.type == "cpu" else ON_A_GPU
