@@ -138,6 +138,11 @@ def choose(values: Values, texts: Sequence[str]) -> int:
     return ranked(values, texts)[0]
 
 
+def best_place(pool: Pool) -> int:
+    """Return the place of the sample that Cappy's scores choose."""
+    return choose(np.array(pool.scores), [sample.text for sample in pool.samples])
+
+
 def agreement(texts: Sequence[str]) -> Values:
     """Return each text's mean Rouge-L F-measure against the others [texts], in [0, 1]."""
     counts = Counter(texts)

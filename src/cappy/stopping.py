@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cappy.data.text import normalise
 from cappy.errors import InputError
-from cappy.selectors import Pool
+from cappy.selectors import Pool, best_place
 
 FEATURES = (
     "constant",
@@ -45,7 +45,7 @@ def features(pool: Pool) -> NDArray[np.float64]:
     """Describe the samples so far [features]."""
     scores = np.array(pool.scores)
     said = [normalise(sample.text) for sample in pool.samples]
-    best = int(np.argmax(scores))
+    best = best_place(pool)
     same = said.count(said[best]) / len(said)
     distinct = len(set(said)) / len(said)
     return np.array([1.0, scores[best], scores[best] - scores.mean(), same, distinct, np.log2(len(said))])
@@ -66,12 +66,12 @@ def fit_stopping_rule(
     """
     rows, labels = [], []
     for pool, quality in zip(pools, qualities, strict=True):
-        final = quality[int(np.argmax(pool.scores))]
+        final = quality[best_place(pool)]
         for count in rounds:
             if count < len(pool.samples):
                 part = Pool(pool.instruction, pool.samples[:count], pool.scores[:count])
                 rows.append(features(part))
-                labels.append(final <= quality[int(np.argmax(part.scores))])
+                labels.append(final <= quality[best_place(part)])
     if not rows:
         raise InputError("a stopping rule needs instructions with more samples than a round has.")
     return StoppingRule(tuple(map(float, logistic_regression(np.array(rows), np.array(labels)))), threshold)

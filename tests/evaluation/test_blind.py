@@ -45,4 +45,7 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     assert "blind_accuracy" in result.output
     (tmp_path / "none.jsonl").write_text("")
     result = CliRunner().invoke(app, ["eval", "blind", str(tmp_path / "none.jsonl")])
-    assert result.exit_code != 0
+    assert "holds no groups" in str(result.exception or result.output)
+    write_groups(tmp_path / "unlabelled.jsonl", [Group.of("q", ["a", "b"])], {})
+    result = CliRunner().invoke(app, ["eval", "blind", str(tmp_path / "unlabelled.jsonl")])
+    assert "has a label" in str(result.exception or result.output)

@@ -7,7 +7,7 @@ from cappy.group import Group
 from cappy.training.continuations import TASK, continuation_groups, drawn
 from cappy.training.recipes import Continuations
 
-TEXTS = [tuple(f"Sentence {i} of story {story} is told here." for i in range(6)) for story in range(5)]
+TEXTS = [tuple(f"Sentence {i} of story {story} is told here." for i in range(6)) for story in range(60)]
 
 
 def test_the_right_candidate_comes_next_and_no_other_was_shown() -> None:
@@ -22,11 +22,9 @@ def test_the_right_candidate_comes_next_and_no_other_was_shown() -> None:
         assert shown and shown == list(story[place - len(shown) : place])
         wrong = [c.text for c in group.candidates if not c.label]
         assert 1 <= len(wrong) <= 3 and not {*map(normalise, wrong)} & {*map(normalise, shown), normalise(right)}
-        assert all(text not in story[:place] for text in wrong if text in story) or any(
-            text in story[: place - len(shown)] for text in wrong
-        )
         own += any(text in story for text in wrong)
     assert own > 50  # wrong candidates on the subject
+    assert len(list(drawn(TEXTS[:2], Continuations(groups=200, candidates=4), 0))) <= 8  # a few of one passage at most
     assert {next(i for i, c in enumerate(g.candidates) if c.label) for g in made} == {0, 1, 2, 3}
 
 

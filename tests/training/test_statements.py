@@ -48,6 +48,12 @@ def test_shortening_leaves_parts_out_and_adds_none() -> None:
     }
     assert shorten("Boats are larger than houses.", random.Random(0)) is None
     assert shorten("It is (very) late.", random.Random(0)) is None  # too little would be left
+    for limited in (
+        "He had no choice, which hurt him.",
+        "In theory, boats can swim.",
+        "She waited on the hill for a while.",
+    ):
+        assert {shorten(limited, random.Random(i)) for i in range(9)} == {None}
 
 
 @given(st.text(alphabet="ab (),.1A'in ", max_size=60), st.integers(0, 99))
@@ -70,15 +76,19 @@ def test_contradicting_changes_a_name_a_number_an_opposite_or_a_negation() -> No
     assert {contradict("It was not seen.", [], random.Random(i)) for i in range(9)} == {"It was seen."}
     assert {contradict("it could be seen", [], random.Random(i)) for i in range(9)} == {"It could not be seen."}
     assert contradict("Boats swim.", [], random.Random(0)) is None
+    assert contradict("He can’t swim.", [], random.Random(0)) is None
+    assert {contradict("It took more than 20.", [], random.Random(i)) for i in range(9)} == {"It took less than 20."}
+    assert "Peter knows Annabel." not in {contradict("Peter knows Anna.", ["Bel"], random.Random(i)) for i in range(9)}
 
 
 @given(st.text(alphabet="aisnot wa25.AB,", max_size=50), st.integers(0, 99))
 def test_what_is_contradicted_is_another_sentence(sentence: str, seed: int) -> None:
     changed = contradict(sentence, ["Bob Ab"], random.Random(seed))
-    assert changed is None or tidy(changed) != tidy(sentence) or tidy(sentence) != sentence
+    assert changed is None or changed != tidy(sentence)
 
 
 def test_names_are_runs_of_capitals_within_a_sentence() -> None:
+    assert names_in("“Then I'll go,” she said. “But Linz is far.” Then Peter left.") == ["Linz", "Peter"]
     assert names_in("The mayor of Linz met Anna de Groot. Later Peter came.") == ["Linz", "Anna de Groot", "Peter"]
 
 
@@ -105,30 +115,32 @@ def test_statements_of_passages_say_what_they_are_labelled() -> None:
         if pair.relation == "follows":
             assert within and len(words) < len(premise)
         elif pair.relation == "contradicts":
-            assert not within or "not" in premise or "nobody" in premise
+            assert not within
         else:
             assert not within
     assert list(passage_pairs([], 5, 0)) == []
 
 
 def test_summaries_questions_and_paraphrases_become_pairs() -> None:
-    article = "The council of Linz said on Monday that 12 bridges were closed for repairs until the end of the year."
+    article = "The council of Linz said on Monday that {n} bridges were closed for repairs until the end of the year."
     news = [
-        group("gigaword", f"{article}\n\n===\n\nWrite a title:", f"linz closes {n} bridges", "graz opens one")
+        group("gigaword", f"{article.format(n=n)}\n\n===\n\nWrite a title:", f"linz closes {n} bridges")
         for n in range(30)
     ]
     made = list(summary_pairs(news, 0))
     assert {pair.relation for pair in made} == {"follows", "contradicts", "open"}
-    assert all(pair.premise == article for pair in made)
     for pair in made:
-        source = [f"linz closes {n} bridges" for n in range(30)]
-        assert (normalise(pair.statement) in source) == (
-            pair.relation != "contradicts"
-        ) or pair.relation == "contradicts"
-    backwards = group(
-        "samsum", "Write a dialogue for: Anna sells boats to Peter in Linz today for little.", f"A: {article}"
+        (number,) = (n for n in range(30) if pair.premise == article.format(n=n))
+        mine = pair.statement == f"Linz closes {number} bridges."
+        assert mine == (pair.relation == "follows")
+        if pair.relation == "open":
+            assert pair.statement in {f"Linz closes {n} bridges." for n in range(30)}
+    dialogue = (
+        "Amanda: I sold the boats. Peter: Really? Amanda: Yes, all of them, and for a good price as well. Peter: Good."
     )
-    assert not list(summary_pairs([backwards], 0))
+    backwards = group("samsum", "Write a dialogue for: Anna sells boats to Peter in Linz today for little.", dialogue)
+    added = group("xsum", f"{article.format(n=3)}\n\nSum up:", "Vienna closes bridges")
+    assert not list(summary_pairs([backwards, added], 0))
 
     asked = [group("quoref", f"{' '.join(PASSAGE)}\n\nWho sold 300 boats?", "Anna Weber", "Peter Huber")] * 30
     answered = {(pair.statement, pair.relation) for pair in question_pairs(asked, 0)}
@@ -136,8 +148,11 @@ def test_summaries_questions_and_paraphrases_become_pairs() -> None:
     assert ("Peter Huber sold 300 boats.", "contradicts") in answered
     assert all((relation == "follows") == ("Anna" in statement) for statement, relation in answered)
     assert not list(question_pairs([group("other", asked[0].instruction, "Anna", "Peter")], 0))
+    refused = group("duorc", f"{' '.join(PASSAGE)}\n\nWho sold 300 horses?", "No answer", "Peter Huber")
+    generated = group("adversarial_qa", f'What is asked about the passage "{" ".join(PASSAGE)}"?', "Who?", "When?")
+    assert not list(question_pairs([refused, generated] * 9, 0))
 
-    yes = group("glue__mrpc", "Do these say the same?\nHe sold the boat to Anna.\nAnna was sold the boat.", "yes", "no")
+    yes = group("paws", "Do these say the same?\nHe sold the boat to Anna.\nAnna was sold the boat.", "yes", "no")
     no = group(
         "paws", "Sentence 1: A flew from Linz to Graz .\nSentence 2: A flew from Graz to Linz .\nSame?", "No", "Yes"
     )
@@ -170,7 +185,8 @@ def test_rendering_asks_with_both_texts_and_marks_one_answer(relation: str) -> N
 
 
 def test_groups_are_made_from_training_groups_and_repeat_by_seed() -> None:
-    groups = [group("other", f"{' '.join(PASSAGE)}\n\nWhat is it?", "a boat", "a car")]
+    stories = [PASSAGE, *(tuple(f"{one[:-1]} {n} times." for one in PASSAGE) for n in range(2, 12))]
+    groups = [group("other", f"{' '.join(story)}\n\nWhat is it?", "a boat", "a car") for story in stories]
     made = statement_groups(groups, Statements(groups=40, passages=10), 0)
     assert 20 < len(made) <= 40 and {one.task for one in made} == {TASK}
     assert made == statement_groups(groups, Statements(groups=40, passages=10), 0)

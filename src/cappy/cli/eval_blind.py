@@ -27,11 +27,15 @@ def blind(
 
     from cappy.data.store import read_groups
     from cappy.evaluation.blind import blindness
-    from cappy.files import write_json
+    from cappy.files import check_output, write_json
 
+    if output:
+        check_output(output)
     labelled = list(read_groups(groups))
     if not labelled:
         raise InputError(f"{groups} holds no groups.")
+    if not any(candidate.label for group in labelled for candidate in group.candidates):
+        raise InputError(f"no candidate in {groups} has a label: accuracy needs right answers.")
     if rows is not None and rows < len(labelled):
         labelled = random.Random(seed).sample(labelled, rows)
     result = asdict(blindness(load_scorer(model, "onnx", layout, precision, threads), labelled, seed))

@@ -22,7 +22,7 @@ from cappy.evaluation.boosting import (
     oracle,
 )
 from cappy.llm.model import Sample
-from cappy.selectors import Pool
+from cappy.selectors import Pool, best_place
 from cappy.stopping import StoppingRule, fit_stopping_rule
 
 Array = NDArray[np.float64]
@@ -184,6 +184,6 @@ def simulate(judged: Judged, rule: StoppingRule) -> dict[str, float]:
         if rule.stops(Pool("", pool.samples[:count], pool.scores[:count])):
             used = count
             break
-    best = {name: int(np.argmax(pool.scores[:count])) for name, count in (("all", total), ("adaptive", used))}
-    best["half"] = int(np.argmax(pool.scores[: max(1, total // 2)]))
+    counts = {"all": total, "adaptive": used, "half": max(1, total // 2)}
+    best = {name: best_place(Pool("", pool.samples[:count], pool.scores[:count])) for name, count in counts.items()}
     return {"samples": float(used), **{name: judged.qualities[place] for name, place in best.items()}}

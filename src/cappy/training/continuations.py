@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from cappy.data.text import normalise
 from cappy.group import Candidate, Group
-from cappy.training.passages import Passage, passages
+from cappy.training.passages import MOST_OF_ONE, Passage, passages
 from cappy.training.recipes import Continuations
 
 TASK = "continuations"
@@ -42,7 +42,7 @@ def drawn(texts: Sequence[Passage], plan: Continuations, seed: int) -> Iterator[
     draw = random.Random(f"{seed}:continuations")
     if len(texts) < 2:
         return
-    for number in range(plan.groups):
+    for number in range(min(plan.groups, MOST_OF_ONE * len(texts))):
         passage = texts[number % len(texts)]
         cut = draw.randrange(1, len(passage))
         shown = passage[max(0, cut - draw.randint(1, 4)) : cut]

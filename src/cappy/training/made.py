@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.tokenizer import load_tokenizer
@@ -27,8 +27,9 @@ class Made:
     limits: Limits
 
 
-def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int) -> Iterator[Made]:
-    """Make what the recipe asks for from its training `groups`: no text is new, so none has to be checked again."""
+def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int, share: float = 1.0) -> Iterator[Made]:
+    """Make what the recipe asks for, or a `share` of it, from the texts of `groups`."""
+    recipe = _scaled(recipe, share)
     if recipe.similarity:
         found = _similarity(groups, recipe.similarity, encoder, seed)
         yield _made(similarity.TASK, found, recipe, recipe.similarity.instruction_tokens)
@@ -38,6 +39,16 @@ def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int
     if recipe.continuations:
         found = continuations.continuation_groups(groups, recipe.continuations, seed)
         yield _made(continuations.TASK, found, recipe, recipe.instruction_tokens)
+
+
+def _scaled(recipe: Recipe, share: float) -> Recipe:
+    """Return a recipe that makes a share of its groups; phrases to choose among are as many as ever."""
+    plans = {
+        name: replace(plan, groups=max(1, round(share * plan.groups)))
+        for name in ("similarity", "statements", "continuations")
+        if (plan := getattr(recipe, name))
+    }
+    return replace(recipe, **plans)
 
 
 def pair_limits(instruction_tokens: int, response_tokens: int) -> Limits:

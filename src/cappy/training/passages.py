@@ -16,6 +16,8 @@ Passage = tuple[str, ...]
 
 FEWEST = 3
 """Sentences a passage has at least."""
+MOST_OF_ONE = 4
+"""Groups of a kind that are made from one passage at most."""
 SENTENCE_WORDS = (4, 45)
 _BOILERPLATE = 40
 """A sentence in more groups than this is a template's wording; a passage may have many questions."""

@@ -73,9 +73,10 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     folder = find_encoder(options.start or options.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
     training, development = gather_groups(recipe, options)
-    if options.against:
+    evaluation = read_evaluation_texts(options.against) if options.against else None
+    if evaluation:
         found = len(training)
-        training = without_overlaps(training, read_evaluation_texts(options.against))
+        training = without_overlaps(training, evaluation)
         log.info("%d groups left out for a text of %s", found - len(training), options.against)
     random.Random(options.seed).shuffle(development)
     tokenizer = load_tokenizer(folder, spec.family)
@@ -87,10 +88,12 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     )
     unseen: dict[str, list[TrainingGroup]] = {}
     for made in made_groups(training, recipe, options.encoder, options.seed):
-        learnt, apart = split_groups(made.groups, recipe.held_out)
+        # Rewriting makes new texts: they are checked like the others.
+        learnt = without_overlaps(made.groups, evaluation) if evaluation else made.groups
         encoded += encode_groups(learnt, tokenizer, conventions, made.limits, 10**6, options.seed)
-        unseen[made.task] = encode_groups(apart, tokenizer, conventions, made.limits, 10**6, options.seed)
         joined += learnt
+    for made in made_groups(development, recipe, options.encoder, options.seed, recipe.held_out):
+        unseen[made.task] = encode_groups(made.groups, tokenizer, conventions, made.limits, 10**6, options.seed)
     held_out = encode_groups(development, tokenizer, conventions, limits, 10**6, options.seed)
     tokens = sum(group.encoded.tokens for group in encoded)
     log.info("%d training groups of %d tokens, %d development groups", len(encoded), tokens, len(held_out))

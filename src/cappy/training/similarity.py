@@ -63,7 +63,7 @@ def similarity_groups(
 ) -> list[Group]:
     """Make `plan.groups` groups (fewer, where there are fewer sentences) from the texts of training `groups`."""
     texts = sentences(groups, plan.groups, seed)
-    names = phrases(sentences(groups, 4 * plan.groups, seed), plan.phrases, seed)
+    names = phrases(sentences(groups, max(4 * plan.groups, plan.phrases), seed), plan.phrases, seed)
     if len(names) < plan.candidates:
         return []
     vectors = embed(model, tokenizer, [*texts, *names])

@@ -16,7 +16,7 @@ from typing import Literal
 
 from cappy.data.text import normalise
 from cappy.group import Group
-from cappy.training.passages import Passage, split_sentences
+from cappy.training.passages import MOST_OF_ONE, Passage, split_sentences
 from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
 
 Relation = Literal["follows", "contradicts", "open", "differs"]
@@ -27,15 +27,17 @@ SUMMARIES = ("gigaword", "xsum", "samsum", "cnn_dailymail", "multi_news")
 """Tasks whose responses say in short what their instructions say."""
 QUESTIONS = ("adversarial_qa", "quoref", "duorc")
 """Tasks that ask about a passage in their instructions."""
-PARAPHRASES = ("glue__mrpc", "paws")
-"""Tasks that ask whether two sentences say the same."""
+PARAPHRASES = ("paws",)
+"""Tasks that ask whether two sentences say the same; what MRPC calls no paraphrase often follows all the same."""
 _SAME = {"yes", "true", "equivalent"}
 
 _PREMISE_WORDS = 110
 _CAPTION = re.compile(r"^(?:sent(?:ence)? ?[12ab]|question|paragraph)\b:? *", re.IGNORECASE)
 _WH = re.compile(
-    r"^(?:who|what|which(?: \w+)?) (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)", re.IGNORECASE
+    r"^(?:who (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)|what (?=(?:is|are|was|were)\b))",
+    re.IGNORECASE,
 )
+_NO_QUESTION = re.compile(r"\"|can you tell me|could you", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +52,40 @@ class Pair:
 def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[Pair]:
     """Yield up to `count` pairs from passages' own sentences, of all relations but `differs`."""
     draw = random.Random(f"{seed}:passage pairs")
-    for number in range(count):
-        passage = texts[number % len(texts)] if texts else ()
-        if not passage:
-            return
+    for number in range(min(count, MOST_OF_ONE * len(texts))):
+        passage = texts[number % len(texts)]
         size = draw.choice((1, 1, 2, 3))
         start = draw.randrange(max(1, len(passage) - size + 1))
         premise = passage[start : start + size]
         relation = draw.choice((*RELATIONS, "follows"))  # shortening fails oftener than changing
         statement = _statement(relation, premise, passage, texts, draw)
-        if statement and normalise(statement) != normalise(" ".join(premise)):
-            yield Pair(_cut(" ".join(premise)), statement, relation)
+        text = " ".join(premise)
+        if statement and normalise(statement) != normalise(text) and len(text.split()) <= _PREMISE_WORDS:
+            yield Pair(text, statement, relation)
 
 
 def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
-    """Yield pairs of texts and their summaries, changed summaries, and sentences of other summaries of that task."""
+    """Yield pairs of texts and their summaries, changed summaries, and summaries of other texts of that task."""
     draw = random.Random(f"{seed}:summary pairs")
-    kept = [(group, premise) for group in groups if group.task in SUMMARIES and (premise := _longest_paragraph(group))]
-    for group, premise in kept:
-        summary = _summary(group)
-        if not summary or len(summary.split()) > 40 or len(summary) > len(premise) * 0.8:
-            continue  # a task that asks for the text of a summary, and not the other way round
+    kept = [
+        (group.task, premise, summary)
+        for group in groups
+        if group.task in SUMMARIES
+        and (premise := _longest_paragraph(group))
+        and (summary := _summary(group))
+        and _told(summary, premise)
+    ]
+    others: dict[str, list[str]] = {}
+    for task, _, summary in kept:
+        others.setdefault(task, []).append(summary)
+    for task, premise, summary in kept:
         relation = draw.choice(RELATIONS)
-        other = _summary(draw.choice(kept)[0])
+        other = draw.choice(others[task])
         if relation == "follows":
             yield Pair(premise, tidy(summary), relation)
         elif relation == "contradicts" and (changed := contradict(summary, names_in(premise), draw)):
             yield Pair(premise, changed, relation)
-        elif relation == "open" and other and other != summary and len(other.split()) <= 40:
+        elif relation == "open" and other != summary:
             yield Pair(premise, tidy(other), relation)
 
 
@@ -95,7 +103,8 @@ def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
             continue
         relation: Relation = draw.choice(("follows", "contradicts"))
         answer = draw.choice(right if relation == "follows" else wrong)
-        if normalise(question) not in normalise(premise) and len(answer) >= 3 and len(answer.split()) <= 25:
+        # The answer must be in what is left of the passage: a refusal, a title or what was cut away is not told by it.
+        if normalise(right[0]) in normalise(premise) and len(answer) >= 3 and len(answer.split()) <= 25:
             yield Pair(premise, as_statement(question, answer, draw), relation)
 
 
@@ -157,13 +166,24 @@ def _cut(text: str) -> str:
 
 
 def _summary(group: Group) -> str:
-    """Return the first sentence of a right response: the whole of a headline, the head of a longer summary."""
+    """Return the first sentence of a right response: the whole of a headline, the head of a longer summary.
+
+    Nothing where the response is no summary, as where a text is asked for that fits one.
+    """
     right = next((c.text for c in group.candidates if c.label == 1), "")
-    return (split_sentences(right) or [""])[0]
+    first = (split_sentences(right) or [""])[0]
+    return first if len(right) < 0.5 * len(group.instruction) and len(first.split()) <= 40 else ""
+
+
+def _told(summary: str, premise: str) -> bool:
+    """Tell whether a text holds the names and numbers of its summary: it may be cut, and summaries may add facts."""
+    words = set(normalise(premise).split())
+    facts = re.findall(r"\b[A-Z]\w{2,}|\d+", summary)
+    return all(normalise(fact) in words for fact in facts)
 
 
 def _question(instruction: str) -> str:
     """Return the question of an instruction: its only sentence that asks; several may be the text's own."""
     asked = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if one.strip().endswith("?")]
-    plain = [one.strip() for one in asked if 4 <= len(one.split()) <= 30]
+    plain = [one.strip() for one in asked if 4 <= len(one.split()) <= 30 and not _NO_QUESTION.search(one)]
     return plain[0] if len(plain) == 1 else ""
