@@ -104,5 +104,5 @@ def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-DEFAULT_RULE = StoppingRule((-0.684, 1.312, 0.583, 0.126, -0.233, 0.619))
+DEFAULT_RULE = StoppingRule((0.247, 0.621, 1.234, 1.555, -1.556, 0.712), threshold=0.9)
 """For cappy-mini: `python scripts/stopping_rule.py RUN --seed 0`. Figures in docs/boosting.md."""

@@ -119,6 +119,11 @@ def write_report(
     if not results:
         raise InputError("no task has an example with samples; the language model failed for all of them.")
     tasks = [task_scores(result) for result in results]
+    hopeless = [value == 0 for task in tasks for value in task.columns["oracle"]]
+    facts = {
+        **facts,
+        "examples of which no sample shares a word with a reference": f"{100 * sum(hopeless) / len(hopeless):.1f}%",
+    }
     found = summary(tasks)
     adaptive = {}
     if can_be_adaptive(results):
