@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import cappy
 from cappy.data.bigbench import BigBenchExample
 from cappy.data.examples import Example
-from cappy.evaluation.bigbench import PROFILES, TaskRun, choose_examples, response_tokens, sample_order, shorten
+from cappy.evaluation.bigbench import (
+    PROFILES,
+    TaskRun,
+    _identity,
+    choose_examples,
+    response_tokens,
+    sample_order,
+    shorten,
+)
 from cappy.evaluation.bigbench_html import html
 from cappy.evaluation.bigbench_report import as_json, markdown
 from cappy.evaluation.bigbench_table import adaptive_summary, can_be_adaptive, summary, task_scores
@@ -163,3 +174,13 @@ def test_quick_responses_have_room_for_the_longest_training_reference() -> None:
     assert {one.max_tokens for one in quick.decodings([short])} == {8}
     assert {one.max_tokens for one in quick.decodings([long])} == {32}
     assert {one.max_tokens for one in paper.decodings([short])} == {64}
+
+
+def test_a_result_is_kept_whatever_the_number_of_threads(shared_bert: Path, tmp_path: Path) -> None:
+    run, llm = TaskRun(tmp_path, tmp_path, PROFILES["tiny"], 0), SimpleNamespace(name="a model")
+
+    def identity(**options: Any) -> str:
+        return _identity([], llm, cappy.load(shared_bert, **options), run)
+
+    assert identity(threads=1) == identity(threads=2) == identity()
+    assert identity() != identity(layout="joint")

@@ -230,7 +230,8 @@ def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, r
         texts,
         llm.name,
         weights_hash(scorer.checkpoint.folder),
-        scorer.settings(),
+        # How many threads compute changes nothing worth doing the work again for.
+        {name: value for name, value in scorer.settings().items() if name != "threads"},
         asdict(run.profile),
         run.seed,
         run.shots,
