@@ -168,7 +168,8 @@ def test_the_commands_keep_predictions_and_make_the_report_again(folder: Path, s
 def test_options_that_do_not_go_together(folder: Path) -> None:
     common = ["zero-shot", "--data", folder / "data", "--templates", folder / "templates"]
     for wrong, message in (
-        (["--chat"], "--chat is for a language model"),
+        (["--chat"], "--chat and --dtype are for a language model"),
+        (["--dtype", "bfloat16"], "--chat and --dtype are for a language model"),
         (["--llm", "x", "--similarity", "y"], "give one of them"),
         (["--rows-file", folder / "mine.jsonl"], "they go in pairs"),
         (["--task", "rte", "--task", "RTE"], "given twice"),
