@@ -36,6 +36,10 @@ class Pool:
     samples: tuple[Sample, ...]
     scores: tuple[float, ...] = ()
 
+    def first(self, count: int) -> Pool:
+        """Return the pool as it was after `count` samples."""
+        return Pool(self.instruction, self.samples[:count], self.scores[:count])
+
 
 Selector = Callable[[Pool], Values]
 

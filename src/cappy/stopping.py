@@ -69,7 +69,7 @@ def fit_stopping_rule(
         final = quality[best_place(pool)]
         for count in rounds:
             if count < len(pool.samples):
-                part = Pool(pool.instruction, pool.samples[:count], pool.scores[:count])
+                part = pool.first(count)
                 rows.append(features(part))
                 labels.append(final <= quality[best_place(part)])
     if not rows:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import cappy
 from cappy.cli.app import app
 from cappy.data.store import write_groups
-from cappy.evaluation.blind import blindness, hits
+from cappy.evaluation.blind import blindness
+from cappy.evaluation.precision import hits
 from cappy.group import Candidate, Group
 
 REVIEWS = ("a wonderful, moving film", "a dull and tiresome mess", "the best I saw this year", "a waste of two hours")
@@ -26,7 +27,7 @@ GROUPS = [
 
 def test_without_instructions_the_same_choices_get_the_same_answer() -> None:
     scorer = cappy.load()
-    assert hits(scorer, GROUPS).tolist() == [1, 1, 1, 1]
+    assert hits(GROUPS, [one.scores for one in scorer.score_groups(GROUPS)]).tolist() == [1, 1, 1, 1]
     found = blindness(scorer, GROUPS * 5)
     assert (found.groups, found.accuracy, found.chance) == (20, 1.0, 0.5)
     assert found.blind_accuracy == 0.5  # the same two choices each time: one label is always right

@@ -187,7 +187,8 @@ def test_rendering_asks_with_both_texts_and_marks_one_answer(relation: str) -> N
 def test_groups_are_made_from_training_groups_and_repeat_by_seed() -> None:
     stories = [PASSAGE, *(tuple(f"{one[:-1]} {n} times." for one in PASSAGE) for n in range(2, 12))]
     groups = [group("other", f"{' '.join(story)}\n\nWhat is it?", "a boat", "a car") for story in stories]
-    made = statement_groups(groups, Statements(groups=40, passages=10), 0)
+    plan = Statements(groups=40, passages=10)
+    made, again, other = (list(statement_groups(groups, passages(groups, 10, seed), plan, seed)) for seed in (0, 0, 1))
     assert 20 < len(made) <= 40 and {one.task for one in made} == {TASK}
-    assert made == statement_groups(groups, Statements(groups=40, passages=10), 0)
-    assert made != statement_groups(groups, Statements(groups=40, passages=10), 1)
+    assert made == again
+    assert made != other

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cappy.cli.labelled import read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 from cappy.errors import InputError
 
@@ -22,24 +23,15 @@ def blind(
     threads: Threads = 0,
 ) -> None:
     """Score groups with and without their instructions: what is lost is what the scorer takes from the instruction."""
-    import random
     from dataclasses import asdict
 
-    from cappy.data.store import read_groups
     from cappy.evaluation.blind import blindness
-    from cappy.files import check_output, write_json
+    from cappy.files import check_output
 
     if output:
         check_output(output)
-    labelled = list(read_groups(groups))
-    if not labelled:
-        raise InputError(f"{groups} holds no groups.")
+    labelled = read_labelled(groups, rows, seed)
     if not any(candidate.label for group in labelled for candidate in group.candidates):
         raise InputError(f"no candidate in {groups} has a label: accuracy needs right answers.")
-    if rows is not None and rows < len(labelled):
-        labelled = random.Random(seed).sample(labelled, rows)
-    result = asdict(blindness(load_scorer(model, "onnx", layout, precision, threads), labelled, seed))
-    for name, value in result.items():
-        typer.echo(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
-    if output:
-        write_json(output, result)
+    scorer = load_scorer(model, "onnx", layout, precision, threads)
+    show_figures(asdict(blindness(scorer, labelled, seed)), output)

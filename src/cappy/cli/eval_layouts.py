@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from cappy.cli.labelled import read_labelled, show_figures
 from cappy.cli.options import Model, Precision
-from cappy.errors import InputError
 
 
 def layouts(
@@ -20,22 +20,11 @@ def layouts(
     precision: Precision = None,
 ) -> None:
     """Compare the joint layout of sentence-transformers and transformers with the shared one: differences, orders."""
-    import random
     from dataclasses import asdict
 
     from cappy.checkpoint.find import find_checkpoint
-    from cappy.data.store import read_groups
     from cappy.evaluation.interoperability import compare_layouts
-    from cappy.files import write_json
 
-    labelled = list(read_groups(groups))
-    if not labelled:
-        raise InputError(f"{groups} holds no groups.")
-    if rows is not None and rows < len(labelled):
-        labelled = random.Random(seed).sample(labelled, rows)
+    labelled = read_labelled(groups, rows, seed)
     result = asdict(compare_layouts(find_checkpoint(model), labelled, precision))
-    for name, value in result.items():
-        shown = f"{value:.2g}" if name in ("cross_encoder", "pipeline") else f"{value:.4f}"
-        typer.echo(f"{name:18} {shown if isinstance(value, float) else value}")
-    if output:
-        write_json(output, result)
+    show_figures(result, output, tiny=("cross_encoder", "pipeline"))

@@ -181,9 +181,9 @@ def simulate(judged: Judged, rule: StoppingRule) -> dict[str, float]:
     pool, total = judged.pool, len(judged.qualities)
     used = total
     for count in range(ROUND, total, ROUND):
-        if rule.stops(Pool("", pool.samples[:count], pool.scores[:count])):
+        if rule.stops(pool.first(count)):
             used = count
             break
     counts = {"all": total, "adaptive": used, "half": max(1, total // 2)}
-    best = {name: best_place(Pool("", pool.samples[:count], pool.scores[:count])) for name, count in counts.items()}
+    best = {name: best_place(pool.first(count)) for name, count in counts.items()}
     return {"samples": float(used), **{name: judged.qualities[place] for name, place in best.items()}}

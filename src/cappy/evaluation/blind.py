@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cappy.evaluation.bootstrap import interval, resampled_means
+from cappy.evaluation.precision import hits, is_right
 from cappy.group import Group
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Blindness:
 
 def blindness(scorer: Scorer, groups: Sequence[Group], seed: int = 0) -> Blindness:
     """Score `groups` as they are and with every instruction empty; the best-scored candidate is the answer."""
-    full = hits(scorer, groups)
-    blind = hits(scorer, [replace(group, instruction="") for group in groups])
+    unseeing = [replace(group, instruction="") for group in groups]
+    full, blind = (hits(asked, [one.scores for one in scorer.score_groups(asked)]) for asked in (groups, unseeing))
     drawn = interval(resampled_means((full - blind)[:, None], seed, "blind")[:, 0])
-    chance = np.mean([np.mean([_right(candidate.label) for candidate in group.candidates]) for group in groups])
+    chance = np.mean([np.mean([is_right(candidate) for candidate in group.candidates]) for group in groups])
     return Blindness(
         groups=len(groups),
         accuracy=float(full.mean()),
@@ -50,14 +51,3 @@ def blindness(scorer: Scorer, groups: Sequence[Group], seed: int = 0) -> Blindne
         difference_low=drawn.low,
         difference_high=drawn.high,
     )
-
-
-def hits(scorer: Scorer, groups: Sequence[Group]) -> np.ndarray:
-    """Tell for each group whether its best-scored candidate has a label over a half [groups], as 0 or 1."""
-    best = [int(np.argmax(scored.scores)) for scored in scorer.score_groups(groups)]
-    found = [_right(group.candidates[place].label) for group, place in zip(groups, best, strict=True)]
-    return np.array(found, dtype=np.float64)
-
-
-def _right(label: float | None) -> bool:
-    return (label or 0.0) > 0.5

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cappy.group import Group
+from cappy.group import Candidate, Group
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -56,9 +57,19 @@ def compare(exact: Scorer, rounded: Scorer, groups: Sequence[Group]) -> Agreemen
 
 
 def accuracy(groups: Sequence[Group], scores: Sequence[Sequence[float]]) -> float:
-    """Share of groups whose best-scored candidate has a label over a half; ties go to the first."""
-    hits = [(group.candidates[int(np.argmax(s))].label or 0) > 0.5 for group, s in zip(groups, scores, strict=True)]
-    return float(np.mean(hits))
+    """Share of groups whose best-scored candidate is right."""
+    return float(np.mean(hits(groups, scores)))
+
+
+def hits(groups: Sequence[Group], scores: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Tell for each group whether its best-scored candidate is right [groups], as 0 or 1; ties go to the first."""
+    chosen = [group.candidates[int(np.argmax(s))] for group, s in zip(groups, scores, strict=True)]
+    return np.array([is_right(candidate) for candidate in chosen], dtype=np.float64)
+
+
+def is_right(candidate: Candidate) -> bool:
+    """Tell whether a candidate's label is over a half."""
+    return (candidate.label or 0.0) > 0.5
 
 
 def kendall(one: Sequence[float], other: Sequence[float]) -> float:

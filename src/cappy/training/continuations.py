@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from cappy.data.text import normalise
 from cappy.group import Candidate, Group
-from cappy.training.passages import MOST_OF_ONE, Passage, passages
+from cappy.training.passages import MOST_OF_ONE, Passage
 from cappy.training.recipes import Continuations
 
 TASK = "continuations"
@@ -28,16 +28,10 @@ _ASKED = (
 )
 
 
-def continuation_groups(groups: Sequence[Group], plan: Continuations, seed: int) -> list[Group]:
-    """Make up to `plan.groups` groups from the passages of training `groups`."""
-    texts = passages(groups, plan.passages, seed)
-    return list(drawn(texts, plan, seed))
+def continuation_groups(texts: Sequence[Passage], plan: Continuations, seed: int) -> Iterator[Group]:
+    """Yield up to `plan.groups` groups of the next sentence and others, of this passage and of other ones.
 
-
-def drawn(texts: Sequence[Passage], plan: Continuations, seed: int) -> Iterator[Group]:
-    """Yield groups of two to `plan.candidates` candidates: the next sentence, and others of this and of other passages.
-
-    No candidate is a sentence that the instruction shows.
+    A group has two to `plan.candidates` candidates. None of them is a sentence that the instruction shows.
     """
     draw = random.Random(f"{seed}:continuations")
     if len(texts) < 2:

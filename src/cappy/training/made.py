@@ -13,6 +13,7 @@ from cappy.layout import Limits
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training import continuations, similarity, statements
+from cappy.training.passages import passages
 from cappy.training.recipes import Recipe, Similarity
 
 log = logging.getLogger("cappy.training")
@@ -33,11 +34,15 @@ def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int
     if recipe.similarity:
         found = _similarity(groups, recipe.similarity, encoder, seed)
         yield _made(similarity.TASK, found, recipe, recipe.similarity.instruction_tokens)
+    wanted = [plan.passages for plan in (recipe.statements, recipe.continuations) if plan]
+    all_passages = passages(groups, max(wanted), seed) if wanted else []
     if recipe.statements:
-        found = statements.statement_groups(groups, recipe.statements, seed)
+        texts = all_passages[: recipe.statements.passages]
+        found = list(statements.statement_groups(groups, texts, recipe.statements, seed))
         yield _made(statements.TASK, found, recipe, recipe.statements.instruction_tokens)
     if recipe.continuations:
-        found = continuations.continuation_groups(groups, recipe.continuations, seed)
+        texts = all_passages[: recipe.continuations.passages]
+        found = list(continuations.continuation_groups(texts, recipe.continuations, seed))
         yield _made(continuations.TASK, found, recipe, recipe.instruction_tokens)
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from cappy.group import Candidate, Group
-from cappy.training.passages import passages
+from cappy.training.passages import Passage
 from cappy.training.recipes import Statements
 from cappy.training.statements.pairs import (
     Pair,
@@ -49,12 +49,11 @@ _TWO: tuple[tuple[str, str], ...] = (
 _LISTING = ("{asked} {options}?", "{asked}\nOptions: {options}", "{options}?\n\n{asked}", "{asked} Answer {options}.")
 
 
-def statement_groups(groups: Sequence[Group], plan: Statements, seed: int) -> list[Group]:
-    """Make about `plan.groups` groups from the texts of training `groups`."""
-    texts = passages(groups, plan.passages, seed)
+def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
+    """Yield up to `plan.groups` groups (more, where `groups` alone give them) from training `groups` and passages."""
     pairs = [*summary_pairs(groups, seed), *question_pairs(groups, seed), *paraphrase_pairs(groups, seed)]
     pairs += passage_pairs(texts, max(0, plan.groups - len(pairs)), seed)
-    return list(rendered(pairs, seed))
+    yield from rendered(pairs, seed)
 
 
 def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:

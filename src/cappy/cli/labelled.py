@@ -1,0 +1,43 @@
+"""What the commands that measure on labelled groups share: reading them, and showing figures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cappy.errors import InputError
+
+if TYPE_CHECKING:
+    from cappy.group import Group
+
+
+def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Group]:
+    """Read the groups of a file or store; of more than `rows`, so many drawn by the seed.
+
+    Raises:
+        InputError: there are none.
+
+    """
+    from cappy.data.store import read_groups
+
+    groups = list(read_groups(path))
+    if not groups:
+        raise InputError(f"{path} holds no groups.")
+    if rows is not None and rows < len(groups):
+        return random.Random(seed).sample(groups, rows)
+    return groups
+
+
+def show_figures(figures: Mapping[str, Any], output: Path | None, tiny: Collection[str] = ()) -> None:
+    """Print figures, a line each, and write them as JSON where asked for; those named `tiny` get two digits."""
+    from cappy.files import write_json
+
+    for name, value in figures.items():
+        shown = f"{value:.2g}" if name in tiny else f"{value:.4f}"
+        typer.echo(f"{name:18} {shown if isinstance(value, float) else value}")
+    if output:
+        write_json(output, figures)
