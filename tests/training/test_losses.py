@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cappy.training.losses import listwise_loss, regression_loss
+from cappy.training.losses import listwise_loss, pairwise_loss, regression_loss, training_loss
 
 groups = st.lists(
     st.lists(st.tuples(st.floats(-2, 2), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5),
@@ -22,6 +22,7 @@ def flat(cases: list[list[tuple[float, float]]]) -> tuple[torch.Tensor, torch.Te
     return scores, labels, torch.tensor([number for number, case in enumerate(cases) for _ in case])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(groups)
 def test_losses_equal_their_definitions(cases: list[list[tuple[float, float]]]) -> None:
     scores, labels, number = flat(cases)
@@ -36,6 +37,30 @@ def test_losses_equal_their_definitions(cases: list[list[tuple[float, float]]]) 
         expected -= sum(label / total * (score / 0.5 - normaliser) for score, label in case)
     got = float(listwise_loss(scores, labels, number, len(cases), temperature=0.5))
     assert got == pytest.approx(expected / max(1, len(informative)), abs=1e-4)
+
+
+@settings(deadline=None)
+@given(groups)
+def test_pairwise_loss_equals_its_definition(cases: list[list[tuple[float, float]]]) -> None:
+    scores, labels, number = flat(cases)
+    losses = []
+    for case in cases:
+        pairs = [(a, b, la - lb) for a, la in case for b, lb in case if la > lb]
+        if pairs:
+            lost = [weight * math.log(1 + math.exp((b - a) / 0.5)) for a, b, weight in pairs]
+            losses.append(sum(lost) / sum(weight for _, _, weight in pairs))
+    expected = sum(losses) / max(1, len(losses))
+    got = float(pairwise_loss(scores, labels, number, len(cases), temperature=0.5))
+    assert got == pytest.approx(expected, abs=1e-4)
+
+
+def test_training_loss_is_the_weighted_sum() -> None:
+    case = torch.tensor([0.2, 0.9, 0.4]), torch.tensor([1.0, 0.0, 0.5]), torch.tensor([0, 0, 0]), 1
+    alone = float(training_loss(*case, listwise=0.0))
+    assert alone == pytest.approx(float(regression_loss(*case)))
+    both = float(training_loss(*case, listwise=0.3, pairwise=0.2, temperature=0.5))
+    more = 0.3 * float(listwise_loss(*case, 0.5)) + 0.2 * float(pairwise_loss(*case, 0.5))
+    assert both == pytest.approx(alone + more)
 
 
 def test_listwise_loss_has_a_gradient_that_raises_the_right_one() -> None:

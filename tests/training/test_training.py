@@ -18,7 +18,7 @@ from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
 from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches
 from cappy.training.mixture import build_mixture
-from cappy.training.recipes import MINI_T0, Recipe, Similarity, Source, find_recipe
+from cappy.training.recipes import MINI_T0, Continuations, Recipe, Similarity, Source, Statements, find_recipe
 from cappy.training.run import RunOptions, train
 from cappy.training.trainer import Budget, Trainer, learning_rate
 
@@ -118,6 +118,58 @@ def test_similarity_groups_join_the_others(data: Path, bert: Path, tmp_path: Pat
     assert facts["made"]["similarity"]["groups"] == 1  # the recipe's share of 20, from texts of held-out groups
     assert "similarity" not in facts["development"]["by_task"]
     assert "20 of 3 phrases" in (tmp_path / "run" / "checkpoint" / "README.md").read_text()
+
+
+def test_statements_and_continuations_join_the_others(bert: Path, tmp_path: Path) -> None:
+    from cappy.data.store import write_groups
+    from cappy.group import Candidate, Group
+
+    names = ["Anna", "Peter", "Maria", "John", "Laura", "David"]
+    places = ["Berlin", "London", "Paris", "Vienna", "Madrid"]
+    groups = [
+        Group(
+            f"{names[i % 6]} moved to {places[i % 5]} in {1900 + i} with two brothers . "
+            f"The old house near the river {i} was sold to a teacher . It was later opened as school {i} . "
+            f"Many of the children came from {places[(i + 1) % 5]} every week .\n\nWho moved?",
+            (Candidate(names[i % 6], 1.0, "reference"), Candidate(names[(i + 1) % 6], 0.0)),
+            "moves",
+        )
+        for i in range(120)
+    ]
+    write_groups(tmp_path / "mine.jsonl", groups, {})
+    recipe = dataclasses.replace(
+        RECIPE,
+        statements=Statements(groups=60),  # of 256 tokens, more than this encoder takes,
+        continuations=Continuations(groups=40),
+        held_out=0.2,
+    )
+    options = RunOptions(None, tmp_path / "run", str(bert), Budget(steps=2), threads=1, groups=tmp_path / "mine.jsonl")
+    card = (train(recipe, options) / "README.md").read_text()
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    for task in ("statements", "continuations"):
+        assert facts["groups_by_task"][task] > 10
+        assert facts["made"][task]["groups"] > 0
+        assert f"| {task} | {facts['groups_by_task'][task]} groups made" in card
+    assert "statements" not in facts["development"]["by_task"]
+
+
+def test_a_share_of_joint_batches_trains_both_layouts(data: Path, bert: Path, tmp_path: Path) -> None:
+    folder = run(data, tmp_path / "run", bert, 400, dataclasses.replace(RECIPE, joint=0.5))
+    for layout in ("shared", "joint"):
+        scorer = cappy.load(folder, layout=layout)
+        assert scorer.rank("the film 77 is great good or bad ?", ["bad", "good"]).best.text == "good"
+        assert scorer.rank("the colour of 5 is green . what is it ?", ["red", "green"]).best.text == "green"
+
+
+def test_batches_hold_groups_of_one_layout(data: Path, bert: Path) -> None:
+    groups = encoded(data, bert)
+    alone = [
+        dataclasses.replace(one, encoded=dataclasses.replace(one.encoded, prefix=())) if i % 3 == 0 else one
+        for i, one in enumerate(groups)
+    ]
+    batches = epoch_batches(alone, 400, 0, 0)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(alone)))
+    assert all(len({i % 3 == 0 for i in batch}) == 1 for batch in batches)
 
 
 def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

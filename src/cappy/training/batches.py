@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ class TrainingGroup:
     encoded: EncodedGroup
     labels: NDArray[np.float32]
     task: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether the instruction is encoded once for all candidates."""
+        return bool(self.encoded.prefix)
 
 
 def encode_groups(
@@ -67,15 +72,19 @@ def _choose(group: Group, most: int, seed: int, short_words: int) -> list[int]:
 
 
 def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of an epoch as lists of group indices; the same for the same seed and epoch."""
+    """Return the batches of an epoch as lists of group indices; the same for the same seed and epoch.
+
+    A batch holds groups of one layout.
+    """
     order = list(range(len(groups)))
     draw = random.Random(f"{seed}:{epoch}")
     draw.shuffle(order)
     batches: list[list[int]] = []
     for start in range(0, len(order), POOL):
-        pool = order[start : start + POOL]
-        sizes = [Size.of(groups[i].encoded) for i in pool]
-        batches += [[pool[k] for k in batch] for batch in token_batches(sizes, budget)]
+        for shared in (True, False):
+            pool = [i for i in order[start : start + POOL] if groups[i].shared == shared]
+            sizes = [Size.of(groups[i].encoded) for i in pool]
+            batches += [[pool[k] for k in batch] for batch in token_batches(sizes, budget)]
     draw.shuffle(batches)
     return batches
 
@@ -83,7 +92,8 @@ def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch
 def pack_training(
     groups: Sequence[TrainingGroup], conventions: Conventions
 ) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
-    """Pack groups for the encoder with their flat labels and group numbers [candidates]."""
+    """Pack groups of one layout for the encoder with their flat labels and group numbers [candidates]."""
+    conventions = replace(conventions, layout="shared" if groups[0].shared else "joint")
     batch = pack([group.encoded for group in groups], conventions)
     labels = np.concatenate([group.labels for group in groups])
     return batch, labels, np.repeat(np.arange(len(groups)), batch.per_prefix)

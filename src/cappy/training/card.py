@@ -34,8 +34,8 @@ LIMITS = """## Limits
   range. They compare responses to one instruction; they are no probabilities.
 - A 22.7M-parameter encoder knows few facts. It judges fit to the instruction and its text better than
   truth about the world; arithmetic, code and long reasoning are beyond it.
-- Trained on instructions of at most {instruction_tokens} tokens and responses of at most {response_tokens}. Longer
-  ones are read (up to the limits in config.json) but were not seen in training.
+- Trained on instructions of at most {instruction_tokens} tokens{longer} and responses of at most {response_tokens}.
+  Longer ones are read (up to the limits in config.json) but were not seen in training.
 - It repeats what its training data holds: reviews, news, tweets and web text with their biases.
 """
 
@@ -50,9 +50,15 @@ def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
         _training(facts),
         _development(facts["development"]),
         measured,
-        LIMITS.format(**facts["recipe"]),
+        _limits(facts["recipe"]),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _limits(recipe: Mapping[str, Any]) -> str:
+    plans = {name: recipe.get(name) or {} for name in ("similarity", "statements")}
+    longer = [f"{plan['instruction_tokens']} in {name} groups" for name, plan in plans.items() if plan]
+    return LIMITS.format_map({**recipe, "longer": f" ({', '.join(longer)})" if longer else ""})
 
 
 def _training(facts: Mapping[str, Any]) -> str:

@@ -16,9 +16,9 @@ from cappy.checkpoint.spec import EncoderSpec
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
-from cappy.training.losses import listwise_loss, regression_loss
+from cappy.training.losses import training_loss
+from cappy.training.measure import score_training_groups
 from cappy.training.optimizer import make_optimizer, move_masters, training_dtype
-from cappy.training.trainer import score_training_groups
 
 log = logging.getLogger("cappy.training")
 
@@ -102,8 +102,7 @@ def mean_loss(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conv
 def _loss(scores: Tensor, groups: Sequence[TrainingGroup], tuning: Tuning) -> Tensor:
     labels = torch.from_numpy(np.concatenate([group.labels for group in groups]))
     numbers = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor([len(g.labels) for g in groups]))
-    loss = regression_loss(scores, labels, numbers, len(groups))
-    return loss + tuning.listwise * listwise_loss(scores, labels, numbers, len(groups), tuning.temperature)
+    return training_loss(scores, labels, numbers, len(groups), listwise=tuning.listwise, temperature=tuning.temperature)
 
 
 def _schedule(progress: float) -> float:

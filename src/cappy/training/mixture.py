@@ -66,7 +66,8 @@ def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[
     rows = [Rendered(row["template"], row["instruction"], row["response"]) for row in read_rows(path)]
     rows = [row for row in rows if task_of(row.template) not in recipe.left_out]
     places, examples = zip(*rendered_examples(rows), strict=True)
-    wrong = WrongAnswers(near=recipe.wrong // 2, far=recipe.wrong - recipe.wrong // 2)
+    near = (recipe.wrong - recipe.hard) // 2
+    wrong = WrongAnswers(near=near, far=recipe.wrong - recipe.hard - near, hard=recipe.hard)
     for number, group in make_groups(examples, wrong, seed):
         # Templates of one data set render the same rows in the same order, and neighbouring rows often
         # share a passage: ten rows at a time are held out or kept.
@@ -125,13 +126,13 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:
     """Limit each task's groups, choices and lent answers apart; the order is by task and random within."""
+    more = {source.file: source.rows * source.renderings for source in recipe.sources}
     kept: list[Group] = []
     for task in sorted(by_task):
-        for lent, cap in ((False, recipe.choice_cap), (True, recipe.other_cap)):
+        for lent, cap in ((False, recipe.choice_cap + more.get(task, 0)), (True, recipe.other_cap)):
             groups = [group for group in by_task[task] if has_lent_answers(group) == lent]
-            limit = 6000 if task in {source.file for source in recipe.sources} else cap
             random.Random(f"{seed}:{task}:{lent}").shuffle(groups)
-            kept += groups[:limit]
+            kept += groups[:cap]
     return kept
 
 

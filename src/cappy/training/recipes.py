@@ -46,7 +46,7 @@ class Similarity:
 class Statements:
     """Groups that ask whether a statement follows from a text: about `groups`, from up to `passages` passages."""
 
-    groups: int = 16_000
+    groups: int = 32_000
     passages: int = 20_000
     instruction_tokens: int = 256  # a text and a statement, neither cut in its middle
 
@@ -65,7 +65,8 @@ class Recipe:
     """How a scorer is trained.
 
     `rendered` names a file of rendered rows (template, instruction, response). `choice_cap` and
-    `other_cap` limit, per task, the groups whose wrong answers are real choices or other rows' answers.
+    `other_cap` limit, per task, its groups whose wrong answers are real choices or other rows' answers; `sources`
+    have limits of their own.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Recipe:
     left_out: tuple[str, ...]
     sources: tuple[Source, ...]
     wrong: int = 5  # wrong answers lent by other rows, where a row lists none
+    hard: int = 0  # so many of them are the closest to the right one
     choice_cap: int = 3000
     other_cap: int = 700
     candidates: int = 8  # at most this many a group in training; the reference is always kept
@@ -85,7 +87,10 @@ class Recipe:
     warmup: float = 0.04  # share of the run
     batch_tokens: int = 6000
     listwise: float = 0.3  # weight of the listwise loss beside regression
-    temperature: float = 0.15  # of the listwise softmax over scores that live in [0, 1]
+    pairwise: float = 0.0  # weight of the pairwise loss, likewise
+    temperature: float = 0.15  # of both, over scores that live in [0, 1]
+    joint: float = 0.0  # share of groups trained in the joint layout, every pair alone
+    foreign: float = 0.0  # share of groups that are lent right and wrong answers of another row, all wrong here
     similarity: Similarity | None = Similarity()
     statements: Statements | None = Statements()
     continuations: Continuations | None = Continuations()
@@ -102,19 +107,20 @@ MINI = Recipe(
     rendered="t0_train_50k.parquet",
     left_out=("dream", *_ONE_LABEL, *_FROM_SOURCES),
     sources=(
+        Source("SetFit__CR", "rotten_tomatoes", renderings=2),
         Source("ai2_arc__ARC-Challenge", "ai2_arc/ARC-Challenge"),
         Source("ai2_arc__ARC-Easy", "ai2_arc/ARC-Easy"),
         Source("commonsense_qa", "commonsense_qa", rows=6000),
         Source("cosmos_qa", "cosmos_qa"),
         Source("glue__mrpc", "glue/mrpc"),
-        Source("imdb", "imdb", rows=5000),
+        Source("imdb", "imdb", rows=3000),
         Source("openbookqa__main", "openbookqa/main"),
         Source("piqa", "piqa"),
-        Source("rotten_tomatoes", "rotten_tomatoes", rows=6000, renderings=2),
+        Source("rotten_tomatoes", "rotten_tomatoes", rows=6000, renderings=4),
         Source("social_i_qa", "social_i_qa"),
         Source("super_glue__boolq", "super_glue/boolq"),
         Source("super_glue__multirc", "super_glue/multirc"),
-        Source("trec", "trec", rows=6000, renderings=2),
+        Source("trec", "trec", renderings=2),
         Source("tweet_eval__hate", "tweet_eval/hate", rows=2000),
         Source("tweet_eval__offensive", "tweet_eval/offensive", rows=2000),
         Source("tweet_eval__sentiment", "tweet_eval/sentiment", renderings=2),

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import save_checkpoint, scorer_config
 from cappy.checkpoint.tokenizer import load_tokenizer
-from cappy.data.contamination import read_evaluation_texts, without_overlaps
-from cappy.data.store import read_groups
-from cappy.errors import InputError
 from cappy.files import sha256, write_json
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
-from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.card import model_card
-from cappy.training.made import made_groups, pair_limits
+from cappy.training.measure import describe, development_figures
 from cappy.training.memory import keep_freed_memory
-from cappy.training.mixture import build_mixture, count_tasks, split_groups
+from cappy.training.mixture import count_tasks
+from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import Recipe
-from cappy.training.trainer import Budget, Trainer, accuracy_by_task, score_training_groups
+from cappy.training.trainer import Budget, Trainer
 
 log = logging.getLogger("cappy.training")
 
@@ -72,48 +67,35 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         torch.set_num_threads(options.threads)
     folder = find_encoder(options.start or options.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
-    training, development = gather_groups(recipe, options)
-    evaluation = read_evaluation_texts(options.against) if options.against else None
-    if evaluation:
-        found = len(training)
-        training = without_overlaps(training, evaluation)
-        log.info("%d groups left out for a text of %s", found - len(training), options.against)
-    random.Random(options.seed).shuffle(development)
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
-    limits = pair_limits(recipe.instruction_tokens, recipe.response_tokens)
-    joined = list(training)
-    encoded = encode_groups(
-        training, tokenizer, conventions, limits, recipe.candidates, options.seed, recipe.short_words
+    texts = read_texts(
+        recipe, options.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
     )
-    unseen: dict[str, list[TrainingGroup]] = {}
-    for made in made_groups(training, recipe, options.encoder, options.seed):
-        # Rewriting makes new texts: they are checked like the others.
-        learnt = without_overlaps(made.groups, evaluation) if evaluation else made.groups
-        encoded += encode_groups(learnt, tokenizer, conventions, made.limits, 10**6, options.seed)
-        joined += learnt
-    for made in made_groups(development, recipe, options.encoder, options.seed, recipe.held_out):
-        unseen[made.task] = encode_groups(made.groups, tokenizer, conventions, made.limits, 10**6, options.seed)
-    held_out = encode_groups(development, tokenizer, conventions, limits, 10**6, options.seed)
-    tokens = sum(group.encoded.tokens for group in encoded)
-    log.info("%d training groups of %d tokens, %d development groups", len(encoded), tokens, len(held_out))
+    encoded = encode_texts(texts, recipe, tokenizer, conventions, spec.max_tokens, options.seed)
+    tokens = sum(group.encoded.tokens for group in encoded.training)
+    log.info(
+        "%d training groups of %d tokens, %d development groups",
+        len(encoded.training),
+        tokens,
+        len(encoded.development),
+    )
 
     def evaluate(model: Encoder) -> str:
-        said = describe(development_figures(model, held_out[:DEVELOPMENT_GROUPS], conventions))
+        said = describe(development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions))
         parts = [
             f"{task} {describe(development_figures(model, groups, conventions))}"
-            for task, groups in unseen.items()
-            if groups
+            for task, groups in encoded.unseen.items()
         ]
         return "; ".join([said, *parts])
 
-    origin = f"{sha256(folder / 'model.safetensors')} {len(encoded)} groups {tokens} tokens"
+    origin = f"{sha256(folder / 'model.safetensors')} {len(encoded.training)} groups {tokens} tokens"
     trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
-    trainer.run(encoded, options.budget, evaluate=evaluate)
-    figures = development_figures(trainer.model, held_out, conventions)
-    facts = run_facts(recipe, options, joined, trainer, figures)
+    trainer.run(encoded.training, options.budget, evaluate=evaluate)
+    figures = development_figures(trainer.model, encoded.development, conventions)
+    facts = run_facts(recipe, options, texts.learnt(), trainer, figures)
     facts["made"] = {
-        task: development_figures(trainer.model, groups, conventions) for task, groups in unseen.items() if groups
+        task: development_figures(trainer.model, groups, conventions) for task, groups in encoded.unseen.items()
     }
     settings = {
         "layout": "shared",
@@ -127,48 +109,6 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
     write_json(options.output / "run.json", facts)
     return target
-
-
-def gather_groups(recipe: Recipe, options: RunOptions) -> tuple[list[Group], list[Group]]:
-    """Return training and development groups: those given, or the recipe's.
-
-    Raises:
-        InputError: neither groups nor a data folder are given, or there is nothing to train on or to hold out.
-
-    """
-    if options.groups:
-        log.info("reading groups from %s", options.groups)
-        parts = split_groups(read_groups(options.groups), recipe.held_out)
-    elif options.data:
-        log.info("building the groups of recipe %r from %s", recipe.name, options.data)
-        parts = build_mixture(recipe, options.data, options.seed)
-    else:
-        raise InputError("training needs the recipe's data files (--data) or ready-made groups (--groups).")
-    if not all(parts):
-        raise InputError(f"there are {len(parts[0])} groups to train on and {len(parts[1])} held out; both are needed.")
-    return parts
-
-
-def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
-    """Measure accuracy over all groups, its mean over tasks, and the mean squared error."""
-    scores = score_training_groups(model, groups, conventions)
-    by_task = accuracy_by_task(groups, scores)
-    hits = [group.labels[int(np.argmax(values))] > 0.5 for group, values in zip(groups, scores, strict=True)]
-    errors = [np.mean((group.labels - values) ** 2) for group, values in zip(groups, scores, strict=True)]
-    figures = {
-        "groups": len(groups),
-        "accuracy": float(np.mean(hits)),
-        "mean_over_tasks": float(np.mean(list(by_task.values()))),
-    }
-    return {**figures, "squared_error": float(np.mean(errors)), "by_task": by_task}
-
-
-def describe(figures: Mapping[str, Any]) -> str:
-    """Say development figures on one line."""
-    return (
-        f"development accuracy {figures['accuracy']:.4f} on {figures['groups']} groups, "
-        f"{figures['mean_over_tasks']:.4f} on average over tasks, squared error {figures['squared_error']:.4f}"
-    )
 
 
 def run_facts(

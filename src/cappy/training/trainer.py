@@ -24,8 +24,8 @@ from cappy.errors import InputError
 from cappy.files import atomic_folder
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
-from cappy.training.batches import TrainingGroup, endless_batches, epoch_batches, pack_training
-from cappy.training.losses import listwise_loss, regression_loss
+from cappy.training.batches import TrainingGroup, endless_batches, pack_training
+from cappy.training.losses import training_loss
 from cappy.training.optimizer import make_optimizer, move_masters, training_dtype
 from cappy.training.recipes import Recipe
 
@@ -160,10 +160,16 @@ class Trainer:
         batch, label_array, number_array = pack_training(groups, self.conventions)
         labels, numbers = torch.from_numpy(label_array), torch.from_numpy(number_array)
         scores = self.model(batch).float().cpu()
-        loss = regression_loss(scores, labels, numbers, len(groups))
-        if self.recipe.listwise:
-            ranking = listwise_loss(scores, labels, numbers, len(groups), self.recipe.temperature)
-            loss = loss + self.recipe.listwise * ranking
+        recipe = self.recipe
+        loss = training_loss(
+            scores,
+            labels,
+            numbers,
+            len(groups),
+            listwise=recipe.listwise,
+            pairwise=recipe.pairwise,
+            temperature=recipe.temperature,
+        )
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._update(rate)
         return float(loss.detach()), batch.tokens
@@ -203,25 +209,3 @@ class Trainer:
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(self.masters[name])
         log.info("resuming at step %d", self.progress.step)
-
-
-@torch.no_grad()
-def score_training_groups(
-    model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions, budget: int = 8000
-) -> list[np.ndarray]:
-    """Score every group's candidates: a list of [candidates] in the order of `groups`."""
-    scores: list[np.ndarray] = [np.empty(0)] * len(groups)
-    for batch in epoch_batches(groups, budget, 0, 0):
-        packed, _, _ = pack_training([groups[i] for i in batch], conventions)
-        flat = model(packed).float().cpu().numpy()
-        for index, part in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
-            scores[index] = part
-    return scores
-
-
-def accuracy_by_task(groups: Sequence[TrainingGroup], scores: Sequence[np.ndarray]) -> dict[str, float]:
-    """Share of groups whose best-scored candidate is right, by task."""
-    hits: dict[str, list[bool]] = {}
-    for group, values in zip(groups, scores, strict=True):
-        hits.setdefault(group.task, []).append(bool(group.labels[int(np.argmax(values))] > 0.5))
-    return {task: float(np.mean(values)) for task, values in sorted(hits.items())}

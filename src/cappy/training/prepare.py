@@ -1,0 +1,116 @@
+"""What a run learns from: groups read, held out and made from one another's texts, then encoded."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cappy.checkpoint.tokenizer import TextTokenizer
+from cappy.data.contamination import read_evaluation_texts, without_overlaps
+from cappy.data.store import read_groups
+from cappy.errors import InputError
+from cappy.group import Group
+from cappy.layout import Conventions, Limits
+from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.foreign import with_foreign_answers
+from cappy.training.made import Made, made_groups, pair_limits
+from cappy.training.mixture import build_mixture, split_groups
+from cappy.training.recipes import Recipe
+
+log = logging.getLogger("cappy.training")
+ALL = 10**6
+"""Candidates kept of groups that are measured, and of those made for their candidates: every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Groups to train on and held-out ones; `made` and `unseen` are made from the texts of each."""
+
+    training: list[Group]
+    development: list[Group]
+    made: list[Made]
+    unseen: list[Made]
+
+    def learnt(self) -> list[Group]:
+        """Return all groups that are trained on."""
+        return [*self.training, *(group for made in self.made for group in made.groups)]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The same as token ids; `unseen` by task."""
+
+    training: list[TrainingGroup]
+    development: list[TrainingGroup]
+    unseen: dict[str, list[TrainingGroup]]
+
+
+def read_texts(
+    recipe: Recipe, encoder: str, seed: int, *, data: Path | None, groups: Path | None, against: Path | None
+) -> Texts:
+    """Read `groups`, or the recipe's from the folder `data`, and make what the recipe makes of their texts.
+
+    Nothing that holds a text of an evaluation file in the folder `against` is trained on; rewriting makes new texts,
+    so that what is made is checked too. `encoder` labels similarity groups.
+
+    Raises:
+        InputError: neither groups nor a data folder are given, or there is nothing to train on or to hold out.
+
+    """
+    training, development = _read(recipe, seed, data, groups)
+    evaluation = read_evaluation_texts(against) if against else None
+    if evaluation:
+        found = len(training)
+        training = without_overlaps(training, evaluation)
+        log.info("%d groups left out for a text of %s", found - len(training), against)
+    random.Random(seed).shuffle(development)
+    made = list(made_groups(training, recipe, encoder, seed))
+    if evaluation:
+        made = [replace(one, groups=without_overlaps(one.groups, evaluation)) for one in made]
+    unseen = list(made_groups(development, recipe, encoder, seed, recipe.held_out))
+    return Texts(training, development, made, [one for one in unseen if one.groups])
+
+
+def encode_texts(
+    texts: Texts, recipe: Recipe, tokenizer: TextTokenizer, conventions: Conventions, longest: int, seed: int
+) -> Encoded:
+    """Encode groups as the recipe says: how many candidates, how long, what they are lent and in which layout.
+
+    No pair gets longer than the `longest` tokens that the encoder takes.
+    """
+    limits = pair_limits(recipe.instruction_tokens, recipe.response_tokens)
+    joint = replace(conventions, layout="joint")
+    draw = random.Random(f"{seed}:joint")
+    parts: dict[str, list[Group]] = {"shared": [], "joint": []}
+    for group in with_foreign_answers(texts.training, recipe.foreign, seed):
+        parts["joint" if draw.random() < recipe.joint else "shared"].append(group)
+
+    def encode(
+        groups: Sequence[Group], layout: Conventions, limits: Limits, most: int, short: int = 0
+    ) -> list[TrainingGroup]:
+        within = replace(limits, max_tokens=min(limits.max_tokens, longest))
+        return encode_groups(groups, tokenizer, layout, within, most, seed, short)
+
+    training = encode(parts["shared"], conventions, limits, recipe.candidates, recipe.short_words)
+    training += encode(parts["joint"], joint, limits, recipe.candidates)
+    for made in texts.made:
+        training += encode(made.groups, conventions, made.limits, ALL)
+    unseen = {made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.unseen}
+    return Encoded(training, encode(texts.development, conventions, limits, ALL), unseen)
+
+
+def _read(recipe: Recipe, seed: int, data: Path | None, groups: Path | None) -> tuple[list[Group], list[Group]]:
+    if groups:
+        log.info("reading groups from %s", groups)
+        parts = split_groups(read_groups(groups), recipe.held_out)
+    elif data:
+        log.info("building the groups of recipe %r from %s", recipe.name, data)
+        parts = build_mixture(recipe, data, seed)
+    else:
+        raise InputError("training needs the recipe's data files (--data) or ready-made groups (--groups).")
+    if not all(parts):
+        raise InputError(f"there are {len(parts[0])} groups to train on and {len(parts[1])} held out; both are needed.")
+    return parts
