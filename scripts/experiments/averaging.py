@@ -67,7 +67,9 @@ def main() -> None:
             shutil.copy(facts, chosen.keep / "run.json")
     if not chosen.data:
         return
-    encoded = encode_texts(held_out(chosen.data, chosen.seed), MINI, tokenizer, conventions, spec.max_tokens, 0)
+    encoded = encode_texts(
+        held_out(chosen.data, chosen.seed), MINI, tokenizer, conventions, spec.max_tokens, chosen.seed
+    )
     parts = {"mixture": encoded.development, **encoded.unseen}
     print(f"command: {shlex.join(['python', *sys.argv])}\n")
     print("| share | accuracy | mean over tasks | squared error | " + " | ".join(encoded.unseen) + " |")

@@ -82,14 +82,14 @@ def texts_for(variant: Recipe, base: Texts, read: Callable[[Recipe], Texts]) -> 
     return Texts(training, base.development[:FIGURES], made, base.unseen)
 
 
-def run(name: str, variant: Recipe, texts: Texts, chosen: argparse.Namespace) -> dict[str, Any]:
-    """Train one variant and measure it."""
+def run(name: str, variant: Recipe, texts: Texts, chosen: argparse.Namespace, state: Path) -> dict[str, Any]:
+    """Train one variant, its state kept in the folder `state`, and measure it."""
     folder = find_encoder(chosen.start)
     _, spec, weights = starting_weights(folder, chosen.seed)
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     encoded = encode_texts(texts, variant, tokenizer, conventions, spec.max_tokens, chosen.seed)
-    trainer = Trainer(spec, weights, variant, conventions, chosen.output / "state" / slug(name), chosen.seed, name)
+    trainer = Trainer(spec, weights, variant, conventions, state, chosen.seed, name)
     trainer.run(encoded.training, Budget(steps=chosen.steps), save_every=1e9)
 
     def figures(model: Encoder) -> dict[str, Any]:
@@ -137,7 +137,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     keep_freed_memory()
     names = chosen.only or list(VARIANTS)
-    kept = {name: chosen.output / f"{slug(name)}-{chosen.steps}-{chosen.seed}.json" for name in names}
+    settings = f"{chosen.steps}-{chosen.seed}-{slug(chosen.start)}"
+    kept = {name: chosen.output / f"{slug(name)}-{settings}.json" for name in names}
     missing = [] if chosen.report else [name for name in names if not kept[name].exists()]
     if missing and not chosen.data:
         parser.error("--data is needed")
@@ -149,7 +150,7 @@ def main() -> None:
     for name in missing:
         assert base is not None
         log.info("%s", name)
-        result = run(name, VARIANTS[name], texts_for(VARIANTS[name], base, read), chosen)
+        result = run(name, VARIANTS[name], texts_for(VARIANTS[name], base, read), chosen, kept[name].with_suffix(""))
         chosen.output.mkdir(parents=True, exist_ok=True)
         write_json(kept[name], {"steps": chosen.steps, "seed": chosen.seed, "start": chosen.start, **result})
     done = [json.loads(path.read_text()) for path in kept.values() if path.exists()]

@@ -139,7 +139,7 @@ def test_statements_and_continuations_join_the_others(bert: Path, tmp_path: Path
     write_groups(tmp_path / "mine.jsonl", groups, {})
     recipe = dataclasses.replace(
         RECIPE,
-        statements=Statements(groups=60),  # of 256 tokens, more than this encoder takes,
+        statements=Statements(groups=60),  # of 256 tokens, more than this encoder takes
         continuations=Continuations(groups=40),
         held_out=0.2,
     )

@@ -92,7 +92,10 @@ def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch
 def pack_training(
     groups: Sequence[TrainingGroup], conventions: Conventions
 ) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
-    """Pack groups of one layout for the encoder with their flat labels and group numbers [candidates]."""
+    """Pack groups of one layout for the encoder with their flat labels and group numbers [candidates].
+
+    The groups' layout counts, whichever `conventions` names.
+    """
     conventions = replace(conventions, layout="shared" if groups[0].shared else "joint")
     batch = pack([group.encoded for group in groups], conventions)
     labels = np.concatenate([group.labels for group in groups])

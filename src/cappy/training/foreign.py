@@ -19,8 +19,9 @@ LENT = 2
 def with_foreign_answers(groups: Sequence[Group], share: float, seed: int) -> list[Group]:
     """Lend a `share` of the groups, [0, 1], two answers of another group of their task and template, labelled 0.
 
-    A group whose answers are all its own already (closed sets of labels) stays as it is: there the same answers are
-    right and wrong by turns anyhow. The order stays; the same seed lends the same answers.
+    A group stays as it is where the one drawn for it has no right answer that it lacks, as among groups of one closed
+    set of labels: there the same answers are right and wrong by turns anyhow. So fewer than the share are lent to.
+    The order stays; the same seed lends the same answers.
     """
     if not share:
         return list(groups)

@@ -28,26 +28,25 @@ def score_training_groups(
     return scores
 
 
-def accuracy_by_task(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, float]:
-    """Share of groups whose best-scored candidate is right, by task."""
+def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
+    """Measure accuracy over all groups, that of every task and its mean over them, and the mean squared error.
+
+    A group is a hit where its best-scored candidate is right; its squared error is the mean over its candidates.
+    """
+    scores = score_training_groups(model, groups, conventions)
     hits: dict[str, list[bool]] = {}
+    errors: list[float] = []
     for group, values in zip(groups, scores, strict=True):
         hits.setdefault(group.task, []).append(bool(group.labels[int(np.argmax(values))] > 0.5))
-    return {task: float(np.mean(values)) for task, values in sorted(hits.items())}
-
-
-def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
-    """Measure accuracy over all groups, its mean over tasks, and the mean squared error."""
-    scores = score_training_groups(model, groups, conventions)
-    by_task = accuracy_by_task(groups, scores)
-    hits = [group.labels[int(np.argmax(values))] > 0.5 for group, values in zip(groups, scores, strict=True)]
-    errors = [np.mean((group.labels - values) ** 2) for group, values in zip(groups, scores, strict=True)]
-    figures = {
+        errors.append(float(np.mean((group.labels - values) ** 2)))
+    by_task = {task: float(np.mean(found)) for task, found in sorted(hits.items())}
+    return {
         "groups": len(groups),
-        "accuracy": float(np.mean(hits)),
+        "accuracy": float(np.mean([hit for found in hits.values() for hit in found])),
         "mean_over_tasks": float(np.mean(list(by_task.values()))),
+        "squared_error": float(np.mean(errors)),
+        "by_task": by_task,
     }
-    return {**figures, "squared_error": float(np.mean(errors)), "by_task": by_task}
 
 
 def describe(figures: Mapping[str, Any]) -> str:
