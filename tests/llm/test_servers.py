@@ -211,6 +211,12 @@ def test_beams_pass_through_parts_of_characters(smollm2: GgufLLM) -> None:
     assert not found.error and found.samples
 
 
+def test_a_model_may_be_closed_at_once() -> None:
+    """A server that is told to stop before it takes tasks waits for ever: this test would hang."""
+    for _ in range(6):
+        GgufLLM(fetch_model("smollm2"), context=128, parallel=1).close()
+
+
 def test_a_closed_model_frees_its_server() -> None:
     model = GgufLLM(fetch_model("smollm2"), context=128, parallel=1)
     address = model.address.removesuffix("/v1").removeprefix("http://").split(":")

@@ -73,8 +73,9 @@ class GgufLLM(OpenAILLM):
         settings.cache_ram_mib = 256
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [key]
         settings.verbosity = -1
+        settings.endpoint_metrics = True
         try:
-            self._servers: list[Any] = [xllamacpp.Server(settings) for _ in range(servers)]
+            self._servers: list[Any] = [_started(xllamacpp.Server(settings)) for _ in range(servers)]
         except Exception as error:
             raise LanguageModelError(f"{file} cannot be loaded by llama.cpp ({error}).") from error
         addresses = [f"{server.listening_address}/v1" for server in self._servers]
@@ -100,6 +101,12 @@ class GgufLLM(OpenAILLM):
     def close(self) -> None:
         """Stop the servers and free the model's memory; what is asked afterwards fails."""
         self._servers.clear()
+
+
+def _started(server: Any) -> Any:
+    """Wait until a server takes tasks: one that is told to stop before then never hears it, and waits for ever."""
+    server.handle_metrics()  # answered by the thread that takes tasks
+    return server
 
 
 def _fingerprint(file: Path) -> str:
