@@ -1,11 +1,12 @@
-r"""What each choice of the recipe gives: short runs that differ in one thing, measured on held-out groups.
+r"""What each choice of the recipe gives: short runs that differ in one thing, measured on held-out groups and tasks.
 
-python scripts/experiments/choices.py --data DATA --against EVAL --steps 300 --seed 0 -o runs/choices
-python scripts/experiments/choices.py --report -o runs/choices   # the table again, from what was kept
+python scripts/experiments/choices.py --data DATA --against EVAL --steps 150 --seed 0 -o runs/choices
+python scripts/experiments/choices.py --report -o runs/choices --steps 150   # the table again, from what was kept
 
 Every run starts from the same encoder, sees the same seed, and has the learning rate's whole schedule. A finished run
-is kept as a JSON file and not done again. Figures are of the development split of the training mixture and of groups
-made from its texts; evaluation tasks are never looked at.
+is kept as a JSON file and not done again. Five tasks of the training mixture are left out of every run and asked
+zero-shot at its end (`UNSEEN`); the others' development groups, groups made from their texts, and some of them in the
+joint layout are measured too. Evaluation tasks are never looked at.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import argparse
 import dataclasses
 import json
 import logging
+import random
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,103 +27,185 @@ import torch
 
 from cappy.checkpoint.find import MINILM, find_encoder
 from cappy.checkpoint.tokenizer import load_tokenizer
-from cappy.files import write_json
+from cappy.data.rendered import T0_TASKS
+from cappy.data.store import read_groups
+from cappy.errors import InputError
+from cappy.files import sha256, write_json
+from cappy.group import Group
 from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
-from cappy.runtime.torch_encoder import Encoder
+from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.made import pair_limits
 from cappy.training.measure import development_figures
 from cappy.training.memory import keep_freed_memory
-from cappy.training.prepare import Texts, encode_texts, read_texts
-from cappy.training.recipes import MINI, Recipe
+from cappy.training.mixture import build_mixture
+from cappy.training.prepare import ALL, Texts, encode_texts, read_texts
+from cappy.training.recipes import MINI, Recipe, Similarity
 from cappy.training.trainer import Budget, Trainer
 
 log = logging.getLogger("choices")
-FIGURES = 2000
-"""Development groups that are measured, the first in the order of the seed."""
+UNSEEN = ("ag_news", "openbookqa__main", "rotten_tomatoes", "super_glue__boolq", "trec")
+"""Tasks that no run is trained on: topics, knowledge, sentiment, reading, and many classes."""
+MEASURED = {"mixture": 1000, "joint": 250, "made": 500, "unseen": 200}
+"""How many groups are measured: of the mixture, of it in the joint layout, of each kind of made ones, of each task."""
+BASE = dataclasses.replace(
+    MINI,
+    left_out=(*MINI.left_out, *(task for task in UNSEEN if task in T0_TASKS)),
+    sources=tuple(source for source in MINI.sources if source.file not in UNSEEN),
+)
+TASK_CAP = 800
 
 
 def recipe(**changes: Any) -> Recipe:
-    return dataclasses.replace(MINI, **changes)
+    return dataclasses.replace(BASE, **changes)
 
 
 VARIANTS: dict[str, Recipe] = {
-    "the recipe": MINI,
+    "the recipe": BASE,
     "squared error alone": recipe(listwise=0.0),
     "pairwise instead of listwise": recipe(listwise=0.0, pairwise=0.3),
-    "listwise and pairwise": recipe(pairwise=0.3),
     "listwise weighs 1": recipe(listwise=1.0),
-    "learning rate 7.5e-5": recipe(learning_rate=7.5e-5),
-    "learning rate 3e-4": recipe(learning_rate=3e-4),
     "3 of 5 lent answers hard": recipe(hard=3),
     "response-only negatives, half of the groups": recipe(foreign=0.5),
     "a quarter of joint groups": recipe(joint=0.25),
+    f"at most {TASK_CAP} groups a task": BASE,
+    "with LLM samples labelled by Rouge-L": BASE,
+    "learning rate 3e-4": recipe(learning_rate=3e-4),
+    "learning rate 7.5e-5": recipe(learning_rate=7.5e-5),
     "instructions of 96 tokens": recipe(instruction_tokens=96),
     "instructions of 320 tokens": recipe(instruction_tokens=320),
-    "at most 800 groups a task": recipe(
-        choice_cap=800, sources=tuple(dataclasses.replace(one, rows=800, renderings=1) for one in MINI.sources)
-    ),
     "4 candidates a group": recipe(candidates=4, short_words=0),
     "no similarity groups": recipe(similarity=None),
+    "twice as many similarity groups": recipe(similarity=Similarity(groups=48_000)),
     "no statement groups": recipe(statements=None),
     "no continuation groups": recipe(continuations=None),
 }
-DATA_FIELDS = ("sources", "choice_cap", "other_cap", "wrong", "hard")
+DATA_FIELDS = ("rendered", "left_out", "sources", "choice_cap", "other_cap", "wrong", "hard", "held_out")
 """Fields that change which groups are read."""
+MADE_FIELDS = ("similarity", "statements", "continuations")
 
 
-def texts_for(variant: Recipe, base: Texts, read: Callable[[Recipe], Texts]) -> Texts:
-    """Return a variant's groups; those made from texts, and all that is measured, are the base's."""
-    wanted = {
-        "similarity": variant.similarity,
-        "statements": variant.statements,
-        "continuations": variant.continuations,
-    }
-    made = [one for one in base.made if wanted[one.task]]
-    training = base.training
-    if any(getattr(variant, name) != getattr(MINI, name) for name in DATA_FIELDS):
-        training = read(dataclasses.replace(variant, similarity=None, statements=None, continuations=None)).training
-    return Texts(training, base.development[:FIGURES], made, base.unseen)
+def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Recipe], Texts]) -> Texts:
+    """Return what a variant is trained on: the base's groups where its recipe asks for no others."""
+    variant = VARIANTS[name]
+    if name.startswith("at most"):
+        return dataclasses.replace(base, training=balanced(base.training))
+    if name.startswith("with LLM samples"):
+        if samples is None:
+            raise InputError(f"{name!r} needs --samples.")
+        return dataclasses.replace(base, training=[*base.training, *read_groups(samples)])
+    changed = {field for field in (*DATA_FIELDS, *MADE_FIELDS) if getattr(variant, field) != getattr(BASE, field)}
+    if any(getattr(variant, field) is not None for field in changed):
+        return read(variant)
+    left = {field for field in MADE_FIELDS if getattr(variant, field) is not None}
+    return dataclasses.replace(base, made=[one for one in base.made if one.task in left])
 
 
-def run(name: str, variant: Recipe, texts: Texts, chosen: argparse.Namespace, state: Path) -> dict[str, Any]:
-    """Train one variant, its state kept in the folder `state`, and measure it."""
-    folder = find_encoder(chosen.start)
-    _, spec, weights = starting_weights(folder, chosen.seed)
-    tokenizer = load_tokenizer(folder, spec.family)
-    conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
-    encoded = encode_texts(texts, variant, tokenizer, conventions, spec.max_tokens, chosen.seed)
-    trainer = Trainer(spec, weights, variant, conventions, state, chosen.seed, name)
-    trainer.run(encoded.training, Budget(steps=chosen.steps), save_every=1e9)
+def balanced(groups: Sequence[Group]) -> list[Group]:
+    """Keep at most `TASK_CAP` groups of every task, drawn with seed 0."""
+    by_task: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_task[group.task].append(group)
+    draw = random.Random(0)
+    return [one for members in by_task.values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
 
-    def figures(model: Encoder) -> dict[str, Any]:
-        measured = {"mixture": development_figures(model, encoded.development, conventions)}
-        for task, groups in encoded.unseen.items():
-            measured[task] = development_figures(model, groups, conventions)
-        return measured
 
-    progress = dataclasses.asdict(trainer.progress)
-    return {"name": name, "progress": progress, "figures": figures(trainer.model), "torch": torch.__version__}
+def unseen_groups(data: Path, seed: int) -> list[Group]:
+    """Return some groups of every task that is left out of training."""
+    rendered = tuple(task for task in T0_TASKS if task not in UNSEEN or task in MINI.left_out)
+    sources = tuple(source for source in MINI.sources if source.file in UNSEEN)
+    parts = build_mixture(dataclasses.replace(MINI, left_out=rendered, sources=sources), data, seed)
+    by_task: dict[str, list[Group]] = defaultdict(list)
+    for group in (*parts[0], *parts[1]):
+        by_task[group.task].append(group)
+    draw = random.Random(seed)
+    return [one for task in UNSEEN for one in draw.sample(by_task[task], MEASURED["unseen"])]
+
+
+class Bench:
+    """What all runs have in common: their start, their groups and what they are measured on."""
+
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self.chosen = chosen
+        folder = find_encoder(chosen.start)
+        self.start = sha256(folder / "model.safetensors")
+        _, self.spec, self.weights = starting_weights(folder, chosen.seed)
+        self.tokenizer = load_tokenizer(folder, self.spec.family)
+        cls, sep = self.tokenizer.cls_id, self.tokenizer.sep_id
+        self.conventions = Conventions.of(self.spec, "shared", cls, sep)
+        self.base = self.read(BASE)
+        measured = dataclasses.replace(
+            self.base,
+            training=[],
+            made=[],
+            development=self.base.development[: MEASURED["mixture"]],
+            unseen=[dataclasses.replace(one, groups=one.groups[: MEASURED["made"]]) for one in self.base.unseen],
+        )
+        encoded = encode_texts(measured, BASE, self.tokenizer, self.conventions, self.spec.max_tokens, chosen.seed)
+        self.measured = {"mixture": encoded.development, **encoded.unseen}
+        self.measured["unseen"] = self._encoded(unseen_groups(chosen.data, chosen.seed), self.conventions)
+        joint = Conventions.of(self.spec, "joint", cls, sep)
+        self.measured["joint"] = self._encoded(measured.development[: MEASURED["joint"]], joint)
+
+    def read(self, variant: Recipe) -> Texts:
+        """Read a recipe's groups."""
+        chosen = self.chosen
+        return read_texts(variant, MINILM, chosen.seed, data=chosen.data, groups=None, against=chosen.against)
+
+    def _encoded(self, groups: Sequence[Group], conventions: Conventions) -> list[TrainingGroup]:
+        limits = pair_limits(BASE.instruction_tokens, BASE.response_tokens)
+        return encode_groups(groups, self.tokenizer, conventions, limits, ALL, self.chosen.seed)
+
+    def run(self, name: str, state: Path) -> dict[str, Any]:
+        """Train one variant, its state kept in the folder `state`, and measure it."""
+        chosen, variant = self.chosen, VARIANTS[name]
+        texts = texts_for(name, self.base, chosen.samples, self.read)
+        encoded = encode_texts(texts, variant, self.tokenizer, self.conventions, self.spec.max_tokens, chosen.seed)
+        tokens = sum(group.encoded.tokens for group in encoded.training)
+        origin = f"{name} {self.start} {len(encoded.training)} groups {tokens} tokens"
+        trainer = Trainer(self.spec, self.weights, variant, self.conventions, state, chosen.seed, origin)
+        trainer.run(encoded.training, Budget(steps=chosen.steps), save_every=1e9)
+        figures = {
+            part: development_figures(trainer.model, groups, self.conventions) for part, groups in self.measured.items()
+        }
+        return {
+            "name": name,
+            "command": shlex.join(["python", *sys.argv]),
+            "steps": chosen.steps,
+            "seed": chosen.seed,
+            "start": self.start,
+            "groups": len(encoded.training),
+            "progress": dataclasses.asdict(trainer.progress),
+            "figures": figures,
+            "torch": torch.__version__,
+            "computed_in": str(trainer.dtype),
+        }
 
 
 def slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def table(results: list[Mapping[str, Any]]) -> str:
-    """Lay results out as Markdown: accuracy of the mixture, of its tasks' mean and of what was made."""
-    heading = ["what was tried", "tokens", "accuracy", "mean over tasks", "squared error"]
-    heading += ["similarity", "statements", "continuations", "mean of the four"]
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Lay results out as Markdown: the mixture's accuracy, the unseen tasks', and those of made groups."""
+    names = [name.split("__")[-1] for name in UNSEEN]
+    heading = ["what was tried", "tokens", "mixture", "mean over tasks", "squared error", "joint", "unseen", *names]
+    heading += MADE_FIELDS
     lines = [heading, ["---"] * len(heading)]
     for result in results:
         figures = result["figures"]
-        made = [figures[task]["accuracy"] for task in ("similarity", "statements", "continuations")]
-        mixture = figures["mixture"]
-        mean = (mixture["mean_over_tasks"] + sum(made)) / 4
-        shares = [mixture["accuracy"], mixture["mean_over_tasks"]]
-        cells = [result["name"], f"{result['progress']['tokens'] / 1e6:.2f}M", *(f"{100 * one:.1f}%" for one in shares)]
-        cells += [f"{mixture['squared_error']:.3f}", *(f"{100 * one:.1f}%" for one in (*made, mean))]
+        mixture, unseen = figures["mixture"], figures["unseen"]
+        cells = [result["name"], f"{result['progress']['tokens'] / 1e6:.2f}M", percent(mixture["accuracy"])]
+        cells += [percent(mixture["mean_over_tasks"]), f"{mixture['squared_error']:.3f}"]
+        cells += [percent(figures["joint"]["accuracy"]), percent(unseen["mean_over_tasks"])]
+        cells += [percent(unseen["by_task"][task]) for task in UNSEEN]
+        cells += [percent(figures[task]["accuracy"]) for task in MADE_FIELDS]
         lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
 
 
 def main() -> None:
@@ -128,33 +213,33 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/choices"), help="folder; resumed")
     parser.add_argument("--data", type=Path, help="folder of the recipe's data")
     parser.add_argument("--against", type=Path, help="folder of evaluation files, whose texts are left out")
+    parser.add_argument(
+        "--samples", type=Path, help="groups with a language model's labelled samples, for that variant"
+    )
     parser.add_argument("--start", default=MINILM, help="encoder or scorer whose weights every run starts from")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="these variants alone")
     parser.add_argument("--report", action="store_true", help="print the table of what is there, run nothing")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     keep_freed_memory()
-    names = chosen.only or list(VARIANTS)
+    names = chosen.only or [name for name in VARIANTS if chosen.samples or not name.startswith("with LLM samples")]
+    if chosen.report:
+        names = list(VARIANTS)
     settings = f"{chosen.steps}-{chosen.seed}-{slug(chosen.start)}"
     kept = {name: chosen.output / f"{slug(name)}-{settings}.json" for name in names}
     missing = [] if chosen.report else [name for name in names if not kept[name].exists()]
     if missing and not chosen.data:
         parser.error("--data is needed")
-
-    def read(variant: Recipe) -> Texts:
-        return read_texts(variant, MINILM, chosen.seed, data=chosen.data, groups=None, against=chosen.against)
-
-    base = read(MINI) if missing else None
+    bench = Bench(chosen) if missing else None
     for name in missing:
-        assert base is not None
+        assert bench is not None
         log.info("%s", name)
-        result = run(name, VARIANTS[name], texts_for(VARIANTS[name], base, read), chosen, kept[name].with_suffix(""))
         chosen.output.mkdir(parents=True, exist_ok=True)
-        write_json(kept[name], {"steps": chosen.steps, "seed": chosen.seed, "start": chosen.start, **result})
+        write_json(kept[name], bench.run(name, kept[name].with_suffix("")))
     done = [json.loads(path.read_text()) for path in kept.values() if path.exists()]
-    print(f"{chosen.steps} steps, seed {chosen.seed}: {shlex.join(['python', *sys.argv])}\n\n{table(done)}")
+    print("\n".join(sorted({one["command"] for one in done})) + f"\n\n{table(done)}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,7 +50,7 @@ def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int
 def _scaled(recipe: Recipe, share: float) -> Recipe:
     """Return a recipe that makes a share of its groups; phrases to choose among are as many as ever."""
     plans = {
-        name: replace(plan, groups=max(1, round(share * plan.groups)))
+        name: replace(plan, groups=math.ceil(share * plan.groups))
         for name in ("similarity", "statements", "continuations")
         if (plan := getattr(recipe, name))
     }

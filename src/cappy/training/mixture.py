@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cappy.data.candidates import WrongAnswers, choice_group, make_groups
+from cappy.data.examples import Example
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
 from cappy.data.rows import read_rows
@@ -19,24 +20,28 @@ from cappy.group import Group
 from cappy.training.recipes import Recipe, Source
 
 _ENDINGS = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".parquet", ".csv")
+_SHARED_COLUMNS = ("paragraph", "passage", "context", "question", "question_stem", "goal")
+"""What several rows of a data set may have in common, the most telling first: it decides which of them are held out."""
 
 
 def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group], list[Group]]:
     """Build a recipe's groups from `folder`: training groups and held-out development groups.
 
-    The split is by row, not by rendering: all renderings of a held-out row are held out.
+    The split is by row, not by rendering: all renderings of a held-out row are held out, and so are the rows that share
+    its passage or question. What a row says decides, so that it is on the same side however many rows a recipe takes.
 
     Raises:
-        InputError: a file the recipe names is missing or unreadable.
+        InputError: a file the recipe names is missing, unreadable or empty.
 
     """
-    parts = [_rendered_groups(recipe, folder, seed)]
-    parts += [_source_groups(source, folder, seed) for source in recipe.sources]
     training: dict[str, list[Group]] = defaultdict(list)
     development: dict[str, list[Group]] = defaultdict(list)
+    parts = [
+        _rendered_groups(recipe, folder, seed),
+        *(_source_groups(one, recipe, folder, seed) for one in recipe.sources),
+    ]
     for part in parts:
-        for row_key, group in part:
-            held = _fraction(row_key) < recipe.held_out
+        for held, group in part:
             (development if held else training)[group.task].append(group)
     return _capped(training, recipe, seed), _capped(development, recipe, seed)
 
@@ -59,27 +64,36 @@ def _fraction(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
-def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[str, Group]]:
+def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
     path = folder / recipe.rendered
     if not path.exists():
         raise InputError(f"recipe {recipe.name!r} needs {path}, which does not exist.")
     rows = [Rendered(row["template"], row["instruction"], row["response"]) for row in read_rows(path)]
     rows = [row for row in rows if task_of(row.template) not in recipe.left_out]
-    places, examples = zip(*rendered_examples(rows), strict=True)
-    near = (recipe.wrong - recipe.hard) // 2
-    wrong = WrongAnswers(near=near, far=recipe.wrong - recipe.hard - near, hard=recipe.hard)
-    for number, group in make_groups(examples, wrong, seed):
+    examples: list[Example] = []
+    held: list[bool] = []
+    for place, example in rendered_examples(rows):
         # Templates of one data set render the same rows in the same order, and neighbouring rows often
         # share a passage: ten rows at a time are held out or kept.
-        yield f"{group.task}:{places[number] // 10}", group
+        examples.append(example)
+        held.append(_fraction(f"{example.task}:{place // 10}") < recipe.held_out)
+    if not examples:
+        raise InputError(f"{path} has no rows for recipe {recipe.name!r}.")
+    near = (recipe.wrong - recipe.hard) // 2
+    wrong = WrongAnswers(near=near, far=recipe.wrong - recipe.hard - near, hard=recipe.hard)
+    # Held-out groups may be lent any row's answer; a held-out answer is never lent to training, as a wrong one.
+    kept = [example for example, out in zip(examples, held, strict=True) if not out]
+    yield from ((False, group) for _, group in make_groups(kept, wrong, seed))
+    yield from ((True, group) for number, group in make_groups(examples, wrong, seed) if held[number])
 
 
-def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[str, Group]]:
+def _source_groups(source: Source, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
     path = _find(folder / "train", source.file)
     templates = read_templates(folder / "promptsource_templates" / source.templates)
     templates = [template for template in templates if template.answer_choices]
     rows = _balanced(list(read_rows(path)), source.rows, random.Random(f"{seed}:{source.file}"))
     for number, row in enumerate(rows):
+        held = _fraction(f"{source.file}:{_shared_text(row)}") < recipe.held_out
         draw = random.Random(f"{seed}:{source.file}:{number}")
         made = 0
         for template in draw.sample(templates, len(templates)):
@@ -90,13 +104,17 @@ def _source_groups(source: Source, folder: Path, seed: int) -> Iterator[tuple[st
             name = f"{source.file}/{template.name}"
             group = rendering and choice_group(rendered_example(rendering, source.file, name))
             if group:
-                passage = next(
-                    (str(row[key]) for key in ("paragraph", "passage", "context") if key in row), str(number)
-                )
-                yield f"{source.file}:{normalise(passage)}", group
+                yield held, group
                 made += 1
             if made == source.renderings:
                 break
+
+
+def _shared_text(row: Mapping[str, Any]) -> str:
+    """Return what a row has in common with others of its data set, or else all that it says."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str) and not name.startswith("label")}
+    shared = next((texts[name] for name in _SHARED_COLUMNS if name in texts), None)
+    return normalise(" ".join(texts[name] for name in sorted(texts)) if shared is None else shared)
 
 
 def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> list[dict[str, Any]]:

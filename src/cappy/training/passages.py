@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cappy.data.phrases import SENTENCE_END
 from cappy.data.text import normalise
@@ -46,6 +46,21 @@ def passages(groups: Iterable[Group], count: int, seed: int) -> list[Passage]:
     order = [kept[key] for key in sorted(kept)]
     random.Random(f"{seed}:passages").shuffle(order)
     return order[:count]
+
+
+def unshared(groups: Sequence[Group], others: Iterable[Group]) -> list[Group]:
+    """Return the `groups` whose instructions share no sentence of a text with those of `others`.
+
+    A sentence of six words or more counts, unless so many of the others have it that it is a template's wording.
+    """
+    found: Counter[str] = Counter()
+    for group in others:
+        found.update(_long_sentences(group))
+    return [group for group in groups if not any(0 < found[one] <= _BOILERPLATE for one in _long_sentences(group))]
+
+
+def _long_sentences(group: Group) -> set[str]:
+    return {normalise(one) for one in split_sentences(group.instruction) if one.count(" ") >= 5}
 
 
 def split_sentences(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.foreign import with_foreign_answers
 from cappy.training.made import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
+from cappy.training.passages import unshared
 from cappy.training.recipes import Recipe
 
 log = logging.getLogger("cappy.training")
@@ -66,12 +67,26 @@ def read_texts(
         found = len(training)
         training = without_overlaps(training, evaluation)
         log.info("%d groups left out for a text of %s", found - len(training), against)
-    random.Random(seed).shuffle(development)
     made = list(made_groups(training, recipe, encoder, seed))
     if evaluation:
         made = [replace(one, groups=without_overlaps(one.groups, evaluation)) for one in made]
-    unseen = list(made_groups(development, recipe, encoder, seed, recipe.held_out))
-    return Texts(training, development, made, [one for one in unseen if one.groups])
+    held = held_out_texts(training, development, recipe, encoder, seed)
+    return replace(held, training=training, made=made)
+
+
+def held_out_texts(
+    training: Sequence[Group], development: Sequence[Group], recipe: Recipe, encoder: str, seed: int
+) -> Texts:
+    """Return what is measured, and nothing to train on: development groups, shuffled, and groups made of their texts.
+
+    Those are made only of development groups that share no sentence with `training` groups: other questions about a
+    held-out row's passage may be among them.
+    """
+    fresh = unshared(development, training)
+    log.info("%d of %d development groups share no sentence with training groups", len(fresh), len(development))
+    made = made_groups(fresh, recipe, encoder, seed, recipe.held_out)
+    shuffled = random.Random(seed).sample(development, len(development))
+    return Texts([], shuffled, [], [one for one in made if one.groups])
 
 
 def encode_texts(
@@ -95,7 +110,7 @@ def encode_texts(
         return encode_groups(groups, tokenizer, layout, within, most, seed, short)
 
     training = encode(parts["shared"], conventions, limits, recipe.candidates, recipe.short_words)
-    training += encode(parts["joint"], joint, limits, recipe.candidates)
+    training += encode(parts["joint"], joint, limits, recipe.candidates, recipe.short_words)
     for made in texts.made:
         training += encode(made.groups, conventions, made.limits, ALL)
     unseen = {made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.unseen}

@@ -89,16 +89,26 @@ class Recipe:
     listwise: float = 0.3  # weight of the listwise loss beside regression
     pairwise: float = 0.0  # weight of the pairwise loss, likewise
     temperature: float = 0.15  # of both, over scores that live in [0, 1]
-    joint: float = 0.0  # share of groups trained in the joint layout, every pair alone
-    foreign: float = 0.0  # share of groups that are lent right and wrong answers of another row, all wrong here
+    joint: float = 0.0  # share of the rows' groups (not the made ones) trained in the joint layout, every pair alone
+    foreign: float = 0.0  # share of them that are lent right and wrong answers of another row, all wrong here
     similarity: Similarity | None = Similarity()
     statements: Statements | None = Statements()
     continuations: Continuations | None = Continuations()
 
+    def __post_init__(self) -> None:
+        """Refuse more hard wrong answers than wrong ones.
+
+        Raises:
+            InputError: `hard` is above `wrong`.
+
+        """
+        if self.hard > self.wrong:
+            raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
+
 
 # Sets whose terms forbid commercial use (dream, quail, dialogsum, web_nlg, lima) are left out, so that the
 # checkpoint may be used like the code. imdb, rotten_tomatoes and dbpedia_14 hold one label each in the
-# rendered file and teach nothing there; imdb and rotten_tomatoes come back whole from their own files.
+# rendered file and teach nothing there; imdb and rotten_tomatoes come back with both from their own files.
 _ONE_LABEL = ("imdb", "rotten_tomatoes", "dbpedia_14")
 # Their rows come back among the sources; twice would put held-out rows into training.
 _FROM_SOURCES = ("commonsense_qa", "glue_mrpc", "wiki_qa")

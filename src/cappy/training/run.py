@@ -93,10 +93,10 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
     figures = development_figures(trainer.model, encoded.development, conventions)
-    facts = run_facts(recipe, options, texts.learnt(), trainer, figures)
-    facts["made"] = {
-        task: development_figures(trainer.model, groups, conventions) for task, groups in encoded.unseen.items()
-    }
+    made = {task: development_figures(trainer.model, groups, conventions) for task, groups in encoded.unseen.items()}
+    said = "; ".join([describe(figures), *(f"{task} {describe(found)}" for task, found in made.items())])
+    log.info("step %d, the end: %s", trainer.progress.step, said)
+    facts = {**run_facts(recipe, options, texts.learnt(), trainer, figures), "made": made}
     settings = {
         "layout": "shared",
         **asdict(Limits.within(spec.max_tokens)),

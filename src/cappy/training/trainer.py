@@ -144,8 +144,6 @@ class Trainer:
         finally:
             if not self._updating:  # stopped amid an update, the state before the last save is the one that counts
                 self.save()
-        if evaluate:
-            log.info("step %d, the end: %s", state.step, evaluate(self.model))
 
     def _report(self, losses: Sequence[float], rate: float, budget: Budget) -> None:
         state = self.progress

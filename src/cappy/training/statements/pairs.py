@@ -118,7 +118,9 @@ def paraphrase_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
         told = [line for line in lines if len(line.split()) >= 5 and not line.endswith((":", "?", "not."))]
         if len(told) != 2:
             continue
-        right = next(c.text for c in group.candidates if c.label == 1)
+        right = next((c.text for c in group.candidates if c.label == 1), "")
+        if not right:
+            continue
         first, second = draw.sample(told, 2)
         yield Pair(first, second, "follows" if normalise(right) in _SAME else "differs")
 
