@@ -4,15 +4,17 @@ python scripts/experiments/averaging.py cappy-mini runs/mini/checkpoint --data D
 python scripts/experiments/averaging.py cappy-mini runs/mini/checkpoint --shares 0.75 --keep runs/averaged
 
 A share is the second checkpoint's. Measured are the development groups of the recipe and held-out groups made from
-their texts. Settings, tokenizer and figures of what is kept are the second's run's.
+their texts; `--without` leaves tasks out, as those of which a checkpoint has seen held-out rows. Settings and tokenizer
+of what is kept are the second's; its card says that it is an average, and has no development figures.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
-import shutil
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -22,13 +24,14 @@ from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.checkpoint.find import MINILM, find_checkpoint
 from cappy.checkpoint.save import save_checkpoint
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.files import write_json
 from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
-from cappy.training.made import made_groups
+from cappy.training.card import model_card
 from cappy.training.measure import development_figures
 from cappy.training.mixture import build_mixture
-from cappy.training.prepare import Texts, encode_texts
+from cappy.training.prepare import Texts, encode_texts, held_out_texts
 from cappy.training.recipes import MINI
 
 
@@ -37,10 +40,22 @@ def averaged(first: dict[str, Tensor], second: dict[str, Tensor], share: float) 
     return {name: torch.lerp(first[name].float(), tensor.float(), share) for name, tensor in second.items()}
 
 
-def held_out(data: Path, seed: int) -> Texts:
+def held_out(data: Path, seed: int, without: Collection[str]) -> Texts:
     """Return the recipe's development groups, and those made from their texts; nothing to train on."""
-    _, development = build_mixture(MINI, data, seed)
-    return Texts([], development, [], list(made_groups(development, MINI, MINILM, seed, MINI.held_out)))
+    training, development = build_mixture(MINI, data, seed)
+    return held_out_texts(training, [one for one in development if one.task not in without], MINI, MINILM, seed)
+
+
+def keep(target: Path, first: str, second: Path, weights: Mapping[str, Tensor], share: float) -> None:
+    """Write an average as the checkpoint of a run folder, with its card and the second's run's facts."""
+    source = read_checkpoint(second)
+    facts = json.loads((second.parent / "run.json").read_text())
+    for key in ("development", "made"):
+        facts.pop(key, None)
+    facts["averaged"] = {"share": share, "other": 1 - share, "first": first}
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    save_checkpoint(target / "checkpoint", source.config, arrays, source.folder, model_card(target.name, facts))
+    write_json(target / "run.json", facts)
 
 
 def main() -> None:
@@ -50,6 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the recipe's data")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without", nargs="+", default=[], metavar="TASK", help="tasks that are not measured")
     parser.add_argument("--keep", type=Path, help="run folder for the average with the one share")
     chosen = parser.parse_args()
     folders = [find_checkpoint(name) for name in (chosen.first, chosen.second)]
@@ -59,16 +75,13 @@ def main() -> None:
     if chosen.keep:
         if len(chosen.shares) != 1:
             parser.error("--keep takes one share")
-        source = read_checkpoint(folders[1])
-        weights = {name: tensor.numpy() for name, tensor in averaged(first, second, chosen.shares[0]).items()}
-        card = (folders[1] / "README.md").read_text()
-        save_checkpoint(chosen.keep / "checkpoint", source.config, weights, source.folder, card)
-        if (facts := folders[1].parent / "run.json").exists():
-            shutil.copy(facts, chosen.keep / "run.json")
+        if not (folders[1].parent / "run.json").is_file():
+            parser.error(f"--keep needs the second's run.json beside {folders[1]}")
+        keep(chosen.keep, chosen.first, folders[1], averaged(first, second, chosen.shares[0]), chosen.shares[0])
     if not chosen.data:
         return
     encoded = encode_texts(
-        held_out(chosen.data, chosen.seed), MINI, tokenizer, conventions, spec.max_tokens, chosen.seed
+        held_out(chosen.data, chosen.seed, chosen.without), MINI, tokenizer, conventions, spec.max_tokens, chosen.seed
     )
     parts = {"mixture": encoded.development, **encoded.unseen}
     print(f"command: {shlex.join(['python', *sys.argv])}\n")

@@ -36,4 +36,12 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
     ):
         assert text in card
     assert "cappy.load('my-scorer')" in card
-    assert "192 tokens" in card
+    limits = card[card.index("## Limits") :]
+    longer = "(440 in similarity groups, 256 in statements groups)"
+    assert f"at most 192 tokens {longer} and responses of at most 48" in limits
+    assert "for which it was not trained" in card
+    averaged = {**facts, "averaged": {"share": 0.25, "other": 0.75, "first": "the-first"}}
+    del averaged["development"]
+    card = model_card("my-scorer", averaged)
+    assert "0.25 times those of the run below plus 0.75 times those of `the-first`" in card
+    assert "Development split" not in card

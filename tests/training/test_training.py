@@ -13,11 +13,14 @@ import pytest
 import torch
 
 import cappy
+from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import CheckpointError, InputError
+from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
 from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches
 from cappy.training.mixture import build_mixture
+from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import MINI_T0, Continuations, Recipe, Similarity, Source, Statements, find_recipe
 from cappy.training.run import RunOptions, train
 from cappy.training.trainer import Budget, Trainer, learning_rate
@@ -130,7 +133,7 @@ def test_statements_and_continuations_join_the_others(bert: Path, tmp_path: Path
         Group(
             f"{names[i % 6]} moved to {places[i % 5]} in {1900 + i} with two brothers . "
             f"The old house near the river {i} was sold to a teacher . It was later opened as school {i} . "
-            f"Many of the children came from {places[(i + 1) % 5]} every week .\n\nWho moved?",
+            f"Many of the {i} children came from {places[(i + 1) % 5]} every week .\n\nWho moved?",
             (Candidate(names[i % 6], 1.0, "reference"), Candidate(names[(i + 1) % 6], 0.0)),
             "moves",
         )
@@ -158,7 +161,51 @@ def test_a_share_of_joint_batches_trains_both_layouts(data: Path, bert: Path, tm
     for layout in ("shared", "joint"):
         scorer = cappy.load(folder, layout=layout)
         assert scorer.rank("the film 77 is great good or bad ?", ["bad", "good"]).best.text == "good"
-        assert scorer.rank("the colour of 5 is green . what is it ?", ["red", "green"]).best.text == "green"
+    assert "50% of the rows' groups" in (folder / "README.md").read_text()
+
+
+def test_joint_groups_are_a_share_of_the_training_groups_alone(data: Path, bert: Path) -> None:
+    checkpoint = read_checkpoint(bert)
+    conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
+    recipe = dataclasses.replace(RECIPE, joint=0.5, held_out=0.2)
+    texts = read_texts(recipe, str(bert), 0, data=data, groups=None, against=None)
+    encoded = encode_texts(texts, recipe, checkpoint.tokenizer, conventions, 96, 0)
+    share = np.mean([group.shared for group in encoded.training])
+    assert 0.4 < share < 0.6
+    assert all(group.shared for group in encoded.development)
+
+
+def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(data: Path, bert: Path, tmp_path: Path) -> None:
+    """Each choice gives other weights than the plain recipe, and the card tells of it."""
+    titles = [
+        {"template": "xsum_t", "instruction": f"title of story {i} ?", "response": f"{i} days"} for i in range(60)
+    ]
+    pq.write_table(pa.Table.from_pylist(titles), tmp_path / "rendered.parquet")
+    plain = dataclasses.replace(RECIPE, sources=(), held_out=0.2)
+    choices = {"hard": 3, "foreign": 0.5, "pairwise": 0.3}
+    said = {"hard": "3 of the 5", "foreign": "in up to 50% of groups", "pairwise": "0.3 × pairwise logistic loss"}
+    options = RunOptions(tmp_path, tmp_path / "plain", str(bert), Budget(steps=3), threads=1)
+    first = (train(plain, options) / "model.safetensors").read_bytes()
+    for name, value in choices.items():
+        source = dataclasses.replace(plain, sources=RECIPE.sources) if name == "foreign" else plain
+        folder = data if name == "foreign" else tmp_path
+        changed = dataclasses.replace(source, **{name: value})
+        done = train(changed, dataclasses.replace(options, data=folder, output=tmp_path / name))
+        assert (done / "model.safetensors").read_bytes() != first, name
+        assert said[name] in (done / "README.md").read_text()
+    with pytest.raises(InputError, match="cannot be hard"):
+        dataclasses.replace(plain, hard=6)
+
+
+def test_texts_of_evaluation_files_are_not_trained_on(data: Path, bert: Path, tmp_path: Path) -> None:
+    seen = "the film 42 is terrible good or bad ?"
+    (tmp_path / "eval.jsonl").write_text(json.dumps({"text": seen}))
+    recipe = dataclasses.replace(RECIPE, held_out=0.2)
+    for against, found in ((None, True), (tmp_path, False)):
+        texts = read_texts(recipe, str(bert), 0, data=data, groups=None, against=against)
+        asked = {group.instruction for group in texts.training}
+        assert (seen in asked) == found
+        assert "the film 43 is great good or bad ?" in asked | {group.instruction for group in texts.development}
 
 
 def test_batches_hold_groups_of_one_layout(data: Path, bert: Path) -> None:
@@ -206,6 +253,51 @@ def test_renderings_of_a_held_out_row_are_all_held_out(data: Path) -> None:
     assert (training, development) == again
 
 
+def test_no_number_of_rows_moves_a_row_across(data: Path) -> None:
+    sides = []
+    for rows in (80, 200, 300):
+        recipe = dataclasses.replace(RECIPE, held_out=0.3, sources=(Source("toy", "toy", rows=rows),))
+        parts = build_mixture(recipe, data, 0)
+        sides.append([{g.instruction for g in part if g.task == "toy"} for part in parts])
+    for training, _ in sides:
+        for _, development in sides:
+            assert len(development) > 10
+            assert not training & development
+
+
+def test_rows_of_one_question_are_held_out_together(data: Path, tmp_path: Path) -> None:
+    for name in ("rendered.parquet", "promptsource_templates"):
+        (tmp_path / name).symlink_to(data / name)
+    (tmp_path / "train").mkdir()
+    rows = [
+        {"question": f"who is {i // 4}", "text": f"the answer {i} to {i // 4} is", "label": i % 2} for i in range(200)
+    ]
+    (tmp_path / "train" / "toy.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    parts = build_mixture(dataclasses.replace(RECIPE, held_out=0.3), tmp_path, 0)
+    asked = [{g.instruction.split(" to ")[1] for g in part if g.task == "toy"} for part in parts]
+    assert len(asked[0]) + len(asked[1]) == 50
+    assert asked[1]
+
+
+def test_held_out_answers_are_never_lent_to_training(tmp_path: Path) -> None:
+    rows = [{"template": "xsum_t", "instruction": f"title of {i} ?", "response": f"title {i}"} for i in range(400)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rendered.parquet")
+    parts = build_mixture(dataclasses.replace(RECIPE, sources=(), held_out=0.2), tmp_path, 0)
+    right, lent = [
+        [{c.text for g in part for c in g.candidates if c.label == label} for part in parts] for label in (1.0, 0.0)
+    ]
+    assert len(right[0]) + len(right[1]) == 400
+    assert not lent[0] & right[1]
+    assert lent[1] & right[0]
+
+
+def test_a_rendered_file_without_rows_is_named(tmp_path: Path) -> None:
+    rows = [{"template": "xsum_t", "instruction": "title ?", "response": "the same"}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rendered.parquet")
+    with pytest.raises(InputError, match="no rows"):
+        build_mixture(dataclasses.replace(RECIPE, sources=()), tmp_path, 0)
+
+
 def test_missing_data_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="rendered"):
         build_mixture(RECIPE, tmp_path, 0)
@@ -224,8 +316,6 @@ def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert
 
 
 def encoded(data: Path, bert: Path, most: int = 8, short_words: int = 0) -> list[TrainingGroup]:
-    from cappy.checkpoint.checkpoint import read_checkpoint
-    from cappy.layout import Conventions
     from cappy.training.made import pair_limits
 
     checkpoint = read_checkpoint(bert)
@@ -284,8 +374,7 @@ def test_encoders_that_cannot_be_used(bert: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
 def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, layout: str) -> None:
-    from cappy.checkpoint.checkpoint import read_checkpoint
-    from cappy.layout import Conventions, Limits, encode_group, pack
+    from cappy.layout import Limits, encode_group, pack
     from cappy.runtime.torch_encoder import Encoder
 
     checkpoint = read_checkpoint(bert)

@@ -26,7 +26,7 @@ scorer.rank("What is the capital of France?", ["Paris", "London", "Rome"])
 
 The folder is an ordinary Hugging Face sequence-classification checkpoint with one linear output. It was trained in
 the *shared* layout (the instruction is encoded once and does not see the responses); `transformers` and
-`sentence_transformers.CrossEncoder` run it in the joint layout, for which it was not trained.
+`sentence_transformers.CrossEncoder` run it in the joint layout, {joint}.
 """
 LIMITS = """## Limits
 
@@ -40,15 +40,25 @@ LIMITS = """## Limits
 """
 
 
+AVERAGE = """## An average
+
+Its weights are {share:g} times those of the run below plus {other:g} times those of `{first}`.
+"""
+
+
 def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
-    """Write the card of a checkpoint called `name` from `run.json`'s facts; `measured` is Markdown put in as it is."""
+    """Write the card of a checkpoint called `name` from `run.json`'s facts; `measured` is Markdown put in as it is.
+
+    Facts of an average ("averaged": its `share` of the run, the `other` share and the `first` checkpoint) say so.
+    """
     parts = [
         FRONT.format(encoder=facts["encoder"]),
         f"# {name}\n\nA scorer after Cappy (Tan et al., NeurIPS 2023, arXiv 2311.06720): it reads an instruction and a "
         "response and estimates how correct the response is.\n",
-        USE.format(name=name),
+        USE.format(name=name, joint=_joint(facts["recipe"])),
+        AVERAGE.format_map(facts["averaged"]) if facts.get("averaged") else "",
         _training(facts),
-        _development(facts["development"]),
+        _development(facts["development"]) if facts.get("development") else "",
         measured,
         _limits(facts["recipe"]),
     ]
@@ -75,12 +85,13 @@ def _training(facts: Mapping[str, Any]) -> str:
         "encoder": facts["encoder"],
         **({"weights at the start": facts["start"]} if facts.get("start") else {}),
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
-        "similarity groups": _similarity(recipe.get("similarity")),
+        "similarity groups": _similarity(recipe.get("similarity"), facts["groups_by_task"].get("similarity", 0)),
         **{name: _made(name, facts) for name in ("statements", "continuations") if recipe.get(name)},
         **data,
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
         "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
-        "loss": f"squared error + {recipe['listwise']} × listwise cross-entropy, temperature {recipe['temperature']}",
+        **_negatives(recipe),
+        "loss": _loss(recipe),
         "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}",
         "batch": f"{recipe['batch_tokens']} tokens",
     }
@@ -88,11 +99,33 @@ def _training(facts: Mapping[str, Any]) -> str:
     return f"## Training\n\n| | |\n|---|---|\n{table}\n"
 
 
-def _similarity(plan: Mapping[str, Any] | None) -> str:
+def _joint(recipe: Mapping[str, Any]) -> str:
+    share = recipe.get("joint", 0.0)
+    return f"in which {100 * share:.0f}% of the rows' groups were trained" if share else "for which it was not trained"
+
+
+def _negatives(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Tell of wrong answers beside the ordinary ones."""
+    rows: dict[str, str] = {}
+    if recipe.get("hard"):
+        rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} that other rows lend"
+    if recipe.get("foreign"):
+        rows["response-only negatives"] = f"answers of another row in up to {100 * recipe['foreign']:.0f}% of groups"
+    return rows
+
+
+def _loss(recipe: Mapping[str, Any]) -> str:
+    names = {"listwise": "listwise cross-entropy", "pairwise": "pairwise logistic loss"}
+    more = [f"{recipe[key]} × {name}" for key, name in names.items() if recipe.get(key)]
+    temperature = f", temperature {recipe['temperature']}" if more else ""
+    return " + ".join(["squared error", *more]) + temperature
+
+
+def _similarity(plan: Mapping[str, Any] | None, count: int) -> str:
     if not plan:
         return "none"
     return (
-        f"{plan['groups']} of {plan['candidates']} phrases, labelled by the encoder's own cosine (temperature "
+        f"{count} of {plan['candidates']} phrases, labelled by the encoder's own cosine (temperature "
         f"{plan['temperature']}), {100 * plan['listed']:.0f}% with their options listed"
     )
 

@@ -21,33 +21,11 @@ from cappy.group import Candidate, Group
 from cappy.runtime.embedding import embed
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.recipes import Similarity
+from cappy.training.wordings import ask_for_name
 
 TASK = "similarity"
 _NEAR = 120
 """Hard candidates are drawn from so many nearest phrases."""
-_PLAIN = (
-    "{text}",
-    "What is this about?\n\n{text}",
-    "{text}\n\nTopic:",
-    "{text}\n\nWhich of the following fits best?",
-    "Text: {text}\nCategory:",
-    "Name the subject of this text.\n{text}",
-    "Which label describes the text?\n\n{text}",
-    "In a few words, what is meant here? {text}",
-    "Read the sentence and say what it is about.\n\nSentence: {text}\n\nAnswer:",
-    'The best heading for "{text}" is',
-    "{text} This has to do with",
-    "Find the phrase that is closest in meaning to the following.\n\n{text}",
-)
-_LISTED = (
-    "{text}\n\nChoose one of the following: {options}",
-    "Which of these fits the text best?\n{options}\n\nText: {text}",
-    "Options: {options}\n\nWhich one describes this text?\n\n{text}",
-    "What is this about?\n\n{text}\n\nPossible answers:\n{options}",
-    "Assign a category to the sentence. The categories are {options}.\n\nSentence: {text}",
-    "Given the options\n{options}\n\npick the one that this text belongs to: {text}",
-)
-_JOINS = (", ", "; ", "\n- ", "\n", " | ")
 _STYLES: tuple[Callable[[str], str], ...] = (
     str.capitalize,
     str.title,
@@ -102,7 +80,7 @@ def labelled_groups(
             if listed:
                 pool = ranked if draw.random() < 0.5 else range(len(names))
                 options = {*chosen, *draw.sample(pool, min(len(pool), draw.randint(0, plan.longest_list)))}
-            instruction = _instruction(text, [write(names[i]) for i in sorted(options)], draw)
+            instruction = ask_for_name(text, [write(names[i]) for i in sorted(options)], draw)
             yield Group(instruction, candidates, TASK, "listed" if listed else "plain")
 
 
@@ -120,12 +98,3 @@ def _draw_names(text: str, names: Sequence[str], ranked: Sequence[int], count: i
     chosen = list(dict.fromkeys([best, *hard, *far]))[:count]
     draw.shuffle(chosen)
     return chosen
-
-
-def _instruction(text: str, options: Sequence[str], draw: random.Random) -> str:
-    if not options:
-        return draw.choice(_PLAIN).format_map({"text": text})
-    join = draw.choice(_JOINS)
-    shuffled = draw.sample(options, len(options))
-    listing = (join if join.startswith("\n") else "") + join.join(shuffled)
-    return draw.choice(_LISTED).format_map({"text": text, "options": listing.removeprefix("\n")})
