@@ -93,7 +93,8 @@ def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Reci
     if name.startswith("with LLM samples"):
         if samples is None:
             raise InputError(f"{name!r} needs --samples.")
-        return dataclasses.replace(base, training=[*base.training, *read_groups(samples)])
+        sampled = [one for one in read_groups(samples) if one.task.removeprefix("sampled ") not in UNSEEN]
+        return dataclasses.replace(base, training=[*base.training, *sampled])
     changed = {field for field in (*DATA_FIELDS, *MADE_FIELDS) if getattr(variant, field) != getattr(BASE, field)}
     if any(getattr(variant, field) is not None for field in changed):
         return read(variant)

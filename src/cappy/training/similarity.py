@@ -40,8 +40,8 @@ def similarity_groups(
     groups: Sequence[Group], plan: Similarity, model: Encoder, tokenizer: TextTokenizer, seed: int
 ) -> list[Group]:
     """Make `plan.groups` groups (fewer, where there are fewer sentences) from the texts of training `groups`."""
-    texts = sentences(groups, plan.groups, seed)
-    names = phrases(sentences(groups, max(4 * plan.groups, plan.phrases), seed), plan.phrases, seed)
+    drawn = sentences(groups, max(4 * plan.groups, plan.phrases), seed)
+    texts, names = drawn[: plan.groups], phrases(drawn, plan.phrases, seed)
     if len(names) < plan.candidates:
         return []
     vectors = embed(model, tokenizer, [*texts, *names])

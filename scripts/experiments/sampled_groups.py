@@ -1,0 +1,59 @@
+r"""Groups with a language model's samples, labelled by Rouge-L (Tan et al., 2023, section 3.1), for `choices.py`.
+
+python scripts/experiments/sampled_groups.py groups.parquet -o runs/sampled.parquet --groups 800 --plan "sampling*4"
+
+`groups.parquet` are training groups, as `cappy data mixture` writes them. Drawn are those of open tasks, whose answers
+are free text; their lent answers stay. Running it again makes the file anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.progress import track
+
+from cappy.data.labels import find_labeller
+from cappy.data.sampling import is_open, with_samples
+from cappy.data.store import read_groups, write_groups
+from cappy.group import Group
+from cappy.llm.decoding import parse_plan
+from cappy.llm.find import find_llm
+
+PART = 50
+"""Groups sampled for at once."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("training", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--llm", default="smollm2")
+    parser.add_argument("--groups", type=int, default=800)
+    parser.add_argument("--longest", type=int, default=250, help="words that an instruction may have")
+    parser.add_argument("--plan", default="sampling*4")
+    parser.add_argument("--max-tokens", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    pool = [one for one in read_groups(chosen.training) if is_open(one) and one.instruction.count(" ") < chosen.longest]
+    drawn = random.Random(chosen.seed).sample(pool, min(chosen.groups, len(pool)))
+    llm, label, plan = find_llm(chosen.llm), find_labeller("rouge-l"), parse_plan(chosen.plan, chosen.max_tokens)
+    failed: list[str] = []
+    made: list[Group] = []
+    for start in track(range(0, len(drawn), PART), description=f"sampling from {llm.name}"):
+        made += with_samples(drawn[start : start + PART], llm, plan, label, chosen.seed, failed.append)
+    # A task of its own: the mixture's copies of these groups, without samples, are trained on too.
+    made = [replace(group, task=f"sampled {group.task}") for group in made]
+    write_groups(chosen.output, made, {"command": shlex.join(["python", *sys.argv])})
+    samples = [c.label or 0.0 for group in made for c in group.candidates if c.origin.startswith("sample")]
+    print(f"{len(made)} groups, {len(samples)} samples, mean label {sum(samples) / max(1, len(samples)):.3f}")
+    for why in sorted(set(failed)):
+        print(f"failed {failed.count(why)} times: {why}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
