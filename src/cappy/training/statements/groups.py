@@ -18,17 +18,58 @@ from cappy.training.statements.pairs import (
 
 TASK = "statements"
 
-_ASKED = (
-    "{premise}\n\nStatement: {statement}\n\nDoes the text support the statement?",
-    "Text: {premise}\nStatement: {statement}\nAccording to the text, is this so?",
-    'Read this:\n{premise}\n\nCan we be sure that "{statement}"?',
-    "{premise}\n\nFrom this alone, would you agree that the following holds? {statement}",
-    "Here is what we know: {premise}\n\nHere is a claim: {statement}\n\nHow do they go together?",
-    "Claim: {statement}\n\nSource: {premise}\n\nWhat does the source say about the claim?",
-    "{premise} So, {statement}",
-    'A: {premise}\nB: "{statement}"\nIs B right, as far as A tells?',
-    "Facts: {premise}\n\nTo check: {statement}",
-    "{premise}\n\nCheck this sentence against the text above: {statement}",
+_TEXTS = (
+    "{premise}",
+    "{premise}",
+    "{premise}",
+    "Text: {premise}",
+    "Read this:\n{premise}",
+    "Facts: {premise}",
+    "Source: {premise}",
+    "Here is what we know: {premise}",
+    'Someone reports: "{premise}"',
+    "From an article: {premise}",
+    "We are told: {premise}",
+    "Passage:\n{premise}",
+    "A: {premise}",
+)
+_STATEMENTS = (
+    "Statement: {statement}",
+    'Statement: "{statement}"',
+    "Claim: {statement}",
+    "To check: {statement}",
+    "Sentence: {statement}",
+    '"{statement}"',
+    "{statement}",
+    "Somebody concludes: {statement}",
+    "Here is a claim: {statement}",
+    "B: {statement}",
+)
+_QUESTIONS = (
+    "Does the text support the statement?",
+    "According to the text, is this so?",
+    "How do the two go together?",
+    "What does the text say about it?",
+    "Would you agree, from the text alone?",
+    "Is this right, as far as the text tells?",
+    "Would a careful reader agree?",
+    "Is that what the text says?",
+    "Check the one against the other.",
+    "Are we told so?",
+    "Is it so?",
+    "Compare the statement with the text.",
+    "",
+)
+_ASKED_OF = (
+    'Can we be sure that "{statement}"?',
+    "Would you agree that the following holds? {statement}",
+    'Does it say that "{statement}"?',
+    'Is "{statement}" right?',
+    "So, {statement}",
+    "{statement} Right?",
+    "Check this sentence against the text above: {statement}",
+    'Do we learn that "{statement}"?',
+    "Tell whether this is so: {statement}",
 )
 _THREE: tuple[dict[str, str], ...] = (
     {"follows": "Yes", "contradicts": "No", "open": "Maybe"},
@@ -60,7 +101,7 @@ def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:
     """Yield a group for each pair, of two or three choices; of two, what is open counts as not following."""
     draw = random.Random(f"{seed}:statements")
     for pair in pairs:
-        asked = draw.choice(_ASKED).format_map({"premise": pair.premise, "statement": pair.statement})
+        asked = _asked(pair, draw)
         if pair.relation != "differs" and draw.random() < 0.6:
             words = draw.choice(_THREE)
             choices, right = list(words.values()), words[pair.relation]
@@ -77,3 +118,18 @@ def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:
             Candidate(text, float(text == right), "reference" if text == right else "choice") for text in choices
         )
         yield Group(asked, candidates, TASK, template)
+
+
+def _asked(pair: Pair, draw: random.Random) -> str:
+    """Ask whether a statement follows, in a wording of its own."""
+    texts = {"premise": pair.premise, "statement": pair.statement}
+    premise = draw.choice(_TEXTS).format_map(texts)
+    if draw.random() < 0.3:
+        parts = [premise, draw.choice(_ASKED_OF).format_map(texts)]
+    else:
+        parts = [premise, draw.choice(_STATEMENTS).format_map(texts)]
+        if draw.random() < 0.3:
+            parts.reverse()
+        question = draw.choice(_QUESTIONS)
+        parts.insert(0 if draw.random() < 0.2 else len(parts), question)
+    return draw.choice(("\n\n", "\n", " ")).join(part for part in parts if part)
