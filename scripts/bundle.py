@@ -4,8 +4,9 @@ cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
 cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES -o zero-shot.json
 cappy eval zero-shot --similarity ENCODER --data EVAL --templates TEMPLATES -o similarity.json
 cappy eval precision runs/groups.development.parquet -m runs/mini/checkpoint -o precision.json
+cappy eval calibration runs/groups.development.parquet -m runs/mini/checkpoint --precision int8 -o calibration.json
 python scripts/bundle.py runs/mini --zero-shot zero-shot.json --baseline similarity.json \
-        --precision-figures precision.json --precision int8
+        --precision-figures precision.json --precision int8 --calibration calibration.json
 """
 
 from __future__ import annotations
@@ -70,6 +71,17 @@ and {exact:.2f}% in fp32; the same best candidate in {same:.1f}% of groups; Kend
 """
 
 
+def calibration_section(figures: dict[str, Any]) -> str:
+    error, before = percent(figures["error"]), percent(figures["error_before"])
+    return f"""## Calibration
+
+Probabilities are softmax(score / {figures["temperature"]:.4f}). The temperature was fitted on {figures["fitted_on"]}
+held-out groups of the training mixture (`cappy eval calibration`); on {figures["groups"]} others the expected
+calibration error is {error}% ({before}% at {figures["before"]:g}), the Brier score {figures["brier"]:.3f}
+({figures["brier_before"]:.3f}). On other tasks it may be off.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -77,6 +89,7 @@ def main() -> None:
     parser.add_argument("--baseline", type=Path)
     parser.add_argument("--start", help="what is known of the scorer that training went on from")
     parser.add_argument("--precision-figures", type=Path)
+    parser.add_argument("--calibration", type=Path, help="what `cappy eval calibration -o` wrote")
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
     parser.add_argument("--beside", default="", help="how the baseline was measured, where it was otherwise")
     parser.add_argument("--contamination", default="", help="what `cappy data contamination` said")
@@ -95,7 +108,12 @@ def main() -> None:
     if options.precision_figures:
         measured.append(precision_section(json.loads(options.precision_figures.read_text()), options.precision))
     source = read_checkpoint(options.run / "checkpoint")
-    config = {**source.config, "cappy": {**source.settings, "precision": options.precision}}
+    settings = {**source.settings, "precision": options.precision}
+    if options.calibration:
+        calibration = json.loads(options.calibration.read_text())
+        measured.append(calibration_section(calibration))
+        settings["temperature"] = round(calibration["temperature"], 4)
+    config = {**source.config, "cappy": settings}
     card = model_card(BUNDLED, facts, "\n".join(measured))
     save_checkpoint(bundled_folder(), config, source.read_weights(), source.folder, card)
 

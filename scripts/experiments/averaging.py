@@ -52,9 +52,13 @@ def keep(target: Path, first: str, second: Path, weights: Mapping[str, Tensor], 
     facts = json.loads((second.parent / "run.json").read_text())
     for key in ("development", "made"):
         facts.pop(key, None)
-    facts["averaged"] = {"share": share, "other": 1 - share, "first": first}
+    named = Path(first).resolve()
+    name = (named.parent if named.name == "checkpoint" else named).name
+    facts["averaged"] = {"share": share, "other": 1 - share, "first": name}
+    settings = {key: value for key, value in source.settings.items() if key != "temperature"}  # fitted to other scores
+    config = {**source.config, "cappy": settings}
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    save_checkpoint(target / "checkpoint", source.config, arrays, source.folder, model_card(target.name, facts))
+    save_checkpoint(target / "checkpoint", config, arrays, source.folder, model_card(target.name, facts))
     write_json(target / "run.json", facts)
 
 

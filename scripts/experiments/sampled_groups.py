@@ -1,5 +1,7 @@
 r"""Groups with a language model's samples, labelled by Rouge-L (Tan et al., 2023, section 3.1), for `choices.py`.
 
+They take the place of the same groups without samples there.
+
 python scripts/experiments/sampled_groups.py groups.parquet -o runs/sampled.parquet --groups 800 --plan "sampling*4"
 
 `groups.parquet` are training groups, as `cappy data mixture` writes them. Drawn are those of open tasks, whose answers
@@ -12,7 +14,6 @@ import argparse
 import random
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
@@ -46,8 +47,6 @@ def main() -> None:
     made: list[Group] = []
     for start in track(range(0, len(drawn), PART), description=f"sampling from {llm.name}"):
         made += with_samples(drawn[start : start + PART], llm, plan, label, chosen.seed, failed.append)
-    # A task of its own: the mixture's copies of these groups, without samples, are trained on too.
-    made = [replace(group, task=f"sampled {group.task}") for group in made]
     write_groups(chosen.output, made, {"command": shlex.join(["python", *sys.argv])})
     samples = [c.label or 0.0 for group in made for c in group.candidates if c.origin.startswith("sample")]
     print(f"{len(made)} groups, {len(samples)} samples, mean label {sum(samples) / max(1, len(samples)):.3f}")

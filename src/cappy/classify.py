@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.errors import InputError
+from cappy.temperature import TEMPERATURE, softmax
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
-
-TEMPERATURE = 0.15
-"""Scores live in about [0, 1]; softmax of scores over this temperature is what training compares choices with."""
 
 
 class Classifier:
@@ -56,7 +54,8 @@ class Classifier:
         self._check()
         labels = list(self.labels if self.labels is not None else self.choices)
         self.classes_, self._columns = _distinct(labels)
-        self.scale_, self.offsets_ = 1 / TEMPERATURE, np.zeros(len(labels))
+        temperature = self._loaded().temperature
+        self.scale_, self.offsets_ = 1 / temperature, np.zeros(len(labels))
         if X is not None and y is not None:
             place = {label: number for number, label in enumerate(self.classes_.tolist())}
             try:
@@ -67,11 +66,11 @@ class Classifier:
             if len(scores) != len(targets):
                 raise InputError(f"there are {len(scores)} texts but {len(targets)} labels.")
             if len(targets):
-                self.scale_, self.offsets_ = fit_calibration(scores, targets)
+                self.scale_, self.offsets_ = fit_calibration(scores, targets, temperature=temperature)
         return self
 
     def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
-        """Return calibrated logits [texts, classes]; zero-shot, the scores over the temperature."""
+        """Return calibrated logits [texts, classes]; zero-shot, the scores over the scorer's temperature."""
         if not hasattr(self, "classes_"):
             self.fit()
         return self._scores(X) * self.scale_ + self.offsets_
@@ -135,17 +134,20 @@ class Classifier:
         if self.labels is not None and len(self.labels) != len(self.choices):
             raise InputError(f"there are {len(self.choices)} choices but {len(self.labels)} labels.")
 
-    def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
-        """Score every choice for every text: [texts, choices]."""
-        if isinstance(texts, str):
-            raise InputError("texts must be a list, not one text.")
+    def _loaded(self) -> Scorer:
         if self.scorer is None:
             from cappy.scorer import load
 
             self.scorer = load()
+        return self.scorer
+
+    def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
+        """Score every choice for every text: [texts, choices]."""
+        if isinstance(texts, str):
+            raise InputError("texts must be a list, not one text.")
         choices = list(self.choices)
         groups = ((fill(self.instruction, choices, _text(number, text)), choices) for number, text in enumerate(texts))
-        scores = [scored.scores for scored in self.scorer.for_choices(choices).score_groups(groups)]
+        scores = [scored.scores for scored in self._loaded().for_choices(choices).score_groups(groups)]
         return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))[:, self._columns]
 
 
@@ -153,13 +155,6 @@ def fill(template: str, choices: Sequence[str], text: str) -> str:
     """Put the choices and then the text into an instruction template."""
     # Plain replacement, not str.format: texts and templates may hold braces of their own.
     return template.replace("{choices}", ", ".join(choices)).replace("{text}", text)
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits [texts, classes] into shares [texts, classes]; rows sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _text(number: int, text: Any) -> str:
@@ -182,17 +177,21 @@ def _distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def fit_calibration(
-    scores: NDArray[np.float64], targets: NDArray[np.int64], strength: float = 1.0, steps: int = 50
+    scores: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    strength: float = 1.0,
+    steps: int = 50,
+    temperature: float = TEMPERATURE,
 ) -> tuple[float, NDArray[np.float64]]:
     """Fit a scale and class offsets that make softmax(scale * scores + offsets) likely.
 
     A multinomial form of Platt's (1999) scaling. `scores` [texts, classes], `targets` [texts] class
     numbers. The fit minimises the negative log-likelihood plus `strength` / 2 times the squared distance
-    from the zero-shot values (the scale measured in units of its own), so that few labels cannot
+    from the zero-shot values (the scale measured in units of its own, 1 / `temperature`), so that few labels cannot
     overturn it. The problem is convex; Newton's steps are halved until they help.
     """
     texts, classes = scores.shape
-    features = (scores - scores.mean(axis=1, keepdims=True)) / TEMPERATURE
+    features = (scores - scores.mean(axis=1, keepdims=True)) / temperature
     truth = np.eye(classes)[targets]
     start = np.concatenate([[1.0], np.zeros(classes)])
     prior = strength * np.eye(classes + 1)
@@ -223,4 +222,4 @@ def fit_calibration(
         values = values - size * step
         if np.abs(size * step).max() < 1e-9:
             break
-    return float(values[0] / TEMPERATURE), values[1:]
+    return float(values[0] / temperature), values[1:]

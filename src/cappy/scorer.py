@@ -80,6 +80,11 @@ class Scorer:
         """How groups become tokens: layout, special tokens and position ids."""
         return self._conventions
 
+    @property
+    def temperature(self) -> float:
+        """The unit of its scores: softmax(score / temperature) makes probabilities of choices. Above 0."""
+        return self.checkpoint.temperature
+
     def settings(self) -> dict[str, Any]:
         """Return all that scores depend on besides the checkpoint's files."""
         return {**self._options, "layout": self.layout, "limits": asdict(self.limits)}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cappy.checkpoint.checkpoint import read_checkpoint
-from cappy.errors import InputError
+from cappy.errors import CheckpointError, InputError
 from cappy.group import Candidate, Group
 from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
@@ -65,5 +65,5 @@ def test_what_cannot_be_measured_is_refused(bert: Path) -> None:
         development_figures(model, [], conventions)
     with torch.no_grad():
         next(iter(model.parameters())).fill_(float("nan"))
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(CheckpointError, match="not finite"):
         development_figures(model, groups, conventions)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ import torch
 
 import cappy
 from cappy.checkpoint.checkpoint import read_checkpoint
+from cappy.data.store import write_groups
 from cappy.errors import CheckpointError, InputError
+from cappy.group import Candidate, Group
 from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
@@ -84,9 +88,6 @@ def test_training_learns_and_its_checkpoint_loads(data: Path, bert: Path, tmp_pa
 
 
 def test_training_on_ready_made_groups(bert: Path, tmp_path: Path) -> None:
-    from cappy.data.store import write_groups
-    from cappy.group import Candidate, Group
-
     colours = ["red", "blue", "green"]
     groups = [
         Group(
@@ -113,20 +114,28 @@ def test_training_on_ready_made_groups(bert: Path, tmp_path: Path) -> None:
         train(RECIPE, dataclasses.replace(options, groups=tmp_path / "few.jsonl", output=tmp_path / "few"))
 
 
-def test_similarity_groups_join_the_others(data: Path, bert: Path, tmp_path: Path) -> None:
-    plan = Similarity(groups=20, phrases=40, candidates=3)
-    run(data, tmp_path / "run", bert, 1, dataclasses.replace(RECIPE, similarity=plan))
+def test_similarity_groups_join_the_others(bert: Path, tmp_path: Path) -> None:
+    things = ("umbrella", "lantern", "kettle", "saddle", "barrel", "pillow", "basket", "ladder", "mirror", "helmet")
+    groups = [
+        Group(
+            f"a {things[i % 10]} and a {things[i // 10]} were sold to {i} people",
+            (Candidate("yes", float(i % 2)), Candidate("no", float(1 - i % 2))),
+            "sales",
+        )
+        for i in range(100)
+    ]
+    write_groups(tmp_path / "mine.jsonl", groups, {})
+    recipe = dataclasses.replace(RECIPE, similarity=Similarity(groups=20, phrases=40, candidates=3), held_out=0.2)
+    options = RunOptions(None, tmp_path / "run", str(bert), Budget(steps=1), threads=1, groups=tmp_path / "mine.jsonl")
+    card = (train(recipe, options) / "README.md").read_text()
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["groups_by_task"]["similarity"] == 20
-    assert facts["made"]["similarity"]["groups"] == 1  # the recipe's share of 20, from texts of held-out groups
+    assert facts["made"]["similarity"]["groups"] == 4  # the recipe's share of 20, from texts of held-out groups
     assert "similarity" not in facts["development"]["by_task"]
-    assert "20 of 3 phrases" in (tmp_path / "run" / "checkpoint" / "README.md").read_text()
+    assert "20 of 3 phrases" in card
 
 
 def test_statements_and_continuations_join_the_others(bert: Path, tmp_path: Path) -> None:
-    from cappy.data.store import write_groups
-    from cappy.group import Candidate, Group
-
     names = ["Anna", "Peter", "Maria", "John", "Laura", "David"]
     places = ["Berlin", "London", "Paris", "Vienna", "Madrid"]
     groups = [
@@ -175,26 +184,54 @@ def test_joint_groups_are_a_share_of_the_training_groups_alone(data: Path, bert:
     assert all(group.shared for group in encoded.development)
 
 
-def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(data: Path, bert: Path, tmp_path: Path) -> None:
+def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(bert: Path, tmp_path: Path) -> None:
     """Each choice gives other weights than the plain recipe, and the card tells of it."""
     titles = [
         {"template": "xsum_t", "instruction": f"title of story {i} ?", "response": f"{i} days"} for i in range(60)
     ]
-    pq.write_table(pa.Table.from_pylist(titles), tmp_path / "rendered.parquet")
+    quiz = [
+        {"template": "sciq_t", "instruction": f"what is {i} ?\n- {i} a\n- {i} b", "response": f"{i} {'ab'[i % 2]}"}
+        for i in range(60)
+    ]
+    pq.write_table(pa.Table.from_pylist([*titles, *quiz]), tmp_path / "rendered.parquet")
     plain = dataclasses.replace(RECIPE, sources=(), held_out=0.2)
-    choices = {"hard": 3, "foreign": 0.5, "pairwise": 0.3}
-    said = {"hard": "3 of the 5", "foreign": "in up to 50% of groups", "pairwise": "0.3 × pairwise logistic loss"}
+    choices = {"hard": 3, "foreign": 1.0, "pairwise": 0.3}
+    said = {"hard": "3 of the 5", "foreign": "in up to 100% of groups", "pairwise": "0.3 × pairwise logistic loss"}
     options = RunOptions(tmp_path, tmp_path / "plain", str(bert), Budget(steps=3), threads=1)
     first = (train(plain, options) / "model.safetensors").read_bytes()
     for name, value in choices.items():
-        source = dataclasses.replace(plain, sources=RECIPE.sources) if name == "foreign" else plain
-        folder = data if name == "foreign" else tmp_path
-        changed = dataclasses.replace(source, **{name: value})
-        done = train(changed, dataclasses.replace(options, data=folder, output=tmp_path / name))
+        changed = dataclasses.replace(plain, **{name: value})
+        done = train(changed, dataclasses.replace(options, output=tmp_path / name))
         assert (done / "model.safetensors").read_bytes() != first, name
         assert said[name] in (done / "README.md").read_text()
     with pytest.raises(InputError, match="cannot be hard"):
         dataclasses.replace(plain, hard=6)
+
+
+def test_an_average_says_what_it_is(data: Path, bert: Path, tmp_path: Path) -> None:
+    second = run(data, tmp_path / "second", bert, 5)
+    script = Path(__file__).parents[2] / "scripts" / "experiments" / "averaging.py"
+    command = [
+        sys.executable,
+        str(script),
+        str(bert),
+        str(second),
+        "--shares",
+        "0.25",
+        "--keep",
+        str(tmp_path / "mean"),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    folder = tmp_path / "mean" / "checkpoint"
+    card = (folder / "README.md").read_text()
+    assert "0.25 times those of the run below plus 0.75 times those of `tiny-bert`" in card
+    assert "Development split" not in card
+    one, other, mean = (read_checkpoint(path).read_weights() for path in (bert, second, folder))
+    for name, weights in mean.items():
+        np.testing.assert_allclose(weights, 0.75 * one[name] + 0.25 * other[name], atol=2e-3)
+    assert "temperature" in read_checkpoint(second).settings  # fitted to the run's own scores
+    assert "temperature" not in read_checkpoint(folder).settings
+    assert "development" not in json.loads((tmp_path / "mean" / "run.json").read_text())
 
 
 def test_texts_of_evaluation_files_are_not_trained_on(data: Path, bert: Path, tmp_path: Path) -> None:
@@ -289,6 +326,21 @@ def test_held_out_answers_are_never_lent_to_training(tmp_path: Path) -> None:
     assert len(right[0]) + len(right[1]) == 400
     assert not lent[0] & right[1]
     assert lent[1] & right[0]
+
+
+def test_every_task_has_held_out_rows_and_none_that_training_asks(tmp_path: Path) -> None:
+    """A template without the question asks the same of many rows; those are held out for nothing."""
+    rows = [{"template": f"xsum_{t}", "instruction": f"{t} {i} ?", "response": f"{i}"} for t in "ab" for i in range(60)]
+    rows += [{"template": "quoref_t", "instruction": f"guess {i // 30} ?", "response": f"{i}"} for i in range(120)]
+    rows += [{"template": "duorc_t", "instruction": f"say {i} ?", "response": f"{i}"} for i in range(30)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rendered.parquet")
+    for share in (0.01, 0.1, 0.5):
+        parts = build_mixture(dataclasses.replace(RECIPE, sources=(), held_out=share), tmp_path, 0)
+        assert {group.task for group in parts[1]} >= {"xsum", "duorc"}
+        asked = [{(group.task, group.instruction) for group in part} for part in parts]
+        assert not asked[0] & asked[1]
+        numbers = [{one.split()[1] for task, one in part if task == "xsum"} for part in asked]
+        assert not numbers[0] & numbers[1]
 
 
 def test_a_rendered_file_without_rows_is_named(tmp_path: Path) -> None:

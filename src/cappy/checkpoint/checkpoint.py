@@ -15,6 +15,7 @@ from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, EncoderSpec, encoder_spec
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Limits
+from cappy.temperature import TEMPERATURE
 
 Array = NDArray[Any]
 
@@ -53,6 +54,11 @@ class Checkpoint:
         """The limits noted in the checkpoint, else as much as its positions allow."""
         noted = {key: self.settings[key] for key in ("max_tokens", "response_tokens", "side") if key in self.settings}
         return replace(Limits.within(self.spec.max_tokens), **noted)
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by to make probabilities of choices: noted in the checkpoint, else the default."""
+        return float(self.settings.get("temperature", TEMPERATURE))
 
     def read_weights(self) -> dict[str, Array]:
         """Read every weight the encoder needs, in the type it is stored in.
@@ -103,6 +109,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
     if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
         raise CheckpointError(f"{path}: the precision noted under 'cappy' is none of {', '.join(PRECISIONS)}.")
+    noted = checkpoint.settings.get("temperature", TEMPERATURE)
+    if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
+        raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")
     return checkpoint
 
 

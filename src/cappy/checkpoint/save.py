@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.files import atomic_folder, sha256
+from cappy.files import atomic_file, atomic_folder, sha256
 
 MANIFEST = "manifest.json"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -78,6 +78,22 @@ def write_manifest(folder: Path) -> None:
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     entries = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
     (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=2) + "\n", encoding="utf-8")
+
+
+def note_setting(folder: Path, name: str, value: Any) -> None:
+    """Set one of Cappy's own settings in the config of a checkpoint folder; its manifest, if it has one, is made anew.
+
+    Raises:
+        OSError: a file cannot be written.
+
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["cappy"] = {**(config.get("cappy") or {}), name: value}
+    with atomic_file(path) as beside:
+        beside.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    if (folder / MANIFEST).exists():
+        write_manifest(folder)
 
 
 def damaged_files(folder: Path) -> list[str]:

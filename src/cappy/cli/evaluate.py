@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli import eval_bigbench, eval_blind, eval_layouts, eval_report, zero_shot
+from cappy.cli import eval_bigbench, eval_blind, eval_calibration, eval_layouts, eval_report, zero_shot
 from cappy.cli.labelled import read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Threads, load_scorer
 
@@ -24,6 +24,7 @@ app.command("zero-shot")(zero_shot.zero_shot)
 app.command("report")(eval_report.report)
 app.command("layouts")(eval_layouts.layouts)
 app.command("blind")(eval_blind.blind)
+app.command("calibration")(eval_calibration.calibration)
 
 
 @app.command()

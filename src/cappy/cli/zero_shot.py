@@ -128,9 +128,9 @@ def _ask(task: Task, questions: Questions, system: System, folder: RunFolder | N
 
 
 def _scorer(scorer: Scorer, temperature: float | None) -> System:
-    from cappy.evaluation.systems import SCORER_TEMPERATURE, ScorerSystem
+    from cappy.evaluation.systems import ScorerSystem
 
-    return ScorerSystem(scorer, SCORER_TEMPERATURE if temperature is None else temperature)
+    return ScorerSystem(scorer, temperature)
 
 
 def _similarity(name: str, temperature: float | None) -> System:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from cappy.classify import TEMPERATURE
 from cappy.evaluation.selection import RULES, rule_scores
 from cappy.files import sha256
 from cappy.group import Group
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 Scores = Mapping[str, Sequence[Sequence[float]]]
 """Scores of groups by way of scoring: each [groups][choices]; a system with one way calls it "score"."""
 
-SCORER_TEMPERATURE = TEMPERATURE
-"""What `cappy.Classifier` divides scores by without labels; training compares choices in the same unit."""
 SIMILARITY_TEMPERATURE = 0.05
 """Cosines of sentence encoders lie close together; training's similarity groups use the same unit."""
 
@@ -56,8 +53,8 @@ class System(Protocol):
 class ScorerSystem:
     """A Cappy scorer, with limits fitted to the choices where a template has the same for every row."""
 
-    def __init__(self, scorer: Scorer, temperature: float = SCORER_TEMPERATURE) -> None:
-        """Measure `scorer`; its temperature is the one `cappy.Classifier` has without labels."""
+    def __init__(self, scorer: Scorer, temperature: float | None = None) -> None:
+        """Measure `scorer`; its temperature is its own, which `cappy.Classifier` has without labels, unless given."""
         checkpoint = scorer.checkpoint
         read = [*sorted(checkpoint.folder.glob("*.safetensors")), checkpoint.folder / "tokenizer.json"]
         hashes = {path.name: sha256(path) for path in read if path.is_file()}
@@ -67,7 +64,7 @@ class ScorerSystem:
         self.identity = {"kind": "scorer", "files": hashes, "settings": settings}
         ways = [scorer.layout, *filter(None, [settings.get("precision")])]
         self.name = f"{checkpoint.folder.name} ({', '.join(ways)})"
-        self.temperatures = {"score": temperature}
+        self.temperatures = {"score": scorer.temperature if temperature is None else temperature}
         self.chunk = 1024
         self._scorer = scorer
 

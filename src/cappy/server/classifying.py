@@ -8,18 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 from fastapi import APIRouter, Request
 
-from cappy.classify import TEMPERATURE, fill, softmax
+from cappy.classify import fill
 from cappy.server.engine import Engine, Scored
 from cappy.server.error_shapes import declared
 from cappy.server.errors import RequestError
 from cappy.server.leaving import while_connected
 from cappy.server.scoring import as_list, usage
 from cappy.server.shapes import Classified, ClassifyRequest, ClassifyResponse, ZeroShotItem, ZeroShotRequest
+from cappy.temperature import softmax
 
 
-def shares(scores: Sequence[float]) -> list[float]:
+def shares(scores: Sequence[float], temperature: float) -> list[float]:
     """Turn the scores [choices] of one text into probabilities [choices], as a zero-shot `Classifier` does."""
-    logits = np.array([scores], dtype=np.float64) / TEMPERATURE
+    logits = np.array([scores], dtype=np.float64) / temperature
     return [float(share) for share in softmax(logits)[0]]
 
 
@@ -50,7 +51,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
             Classified(
                 index=number,
                 label=body.choices[group.order()[0]],
-                probs=shares(group.scores),
+                probs=shares(group.scores, scored.temperature),
                 scores=list(group.scores),
                 num_classes=len(body.choices),
             )
@@ -73,7 +74,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
             raise RequestError(413, "the labels are too large once they are in the template.")
         choices = [template.replace("{}", label) for label in labels]
         scored = await scores(request, None, [body.inputs], choices, "{text}")
-        probs = shares(scored.groups[0].scores)
+        probs = shares(scored.groups[0].scores, scored.temperature)
         return [ZeroShotItem(label=labels[place], score=probs[place]) for place in scored.groups[0].order()]
 
     return router

@@ -32,11 +32,12 @@ WINDOW_TOKENS = 2 * BATCH_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a request gets: the scorer's name, one result a group, and the tokens it took."""
+    """What a request gets: the scorer's name, one result a group, the tokens it took, and the scores' temperature."""
 
     model: str
     groups: list[GroupScores]
     tokens: int
+    temperature: float
 
 
 class Engine:
@@ -93,7 +94,7 @@ class Engine:
             job = await self._run(scorer, encoded)
         results = [GroupScores(tuple(map(float, s)), group.cuts) for s, group in zip(job.scores, encoded, strict=True)]
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
-        return Scored(used, results, tokens)
+        return Scored(used, results, tokens, scorer.temperature)
 
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:

@@ -90,7 +90,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         **data,
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
         "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
-        **_negatives(recipe),
+        **_negatives(recipe, bool(facts.get("groups_from"))),
         "loss": _loss(recipe),
         "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}",
         "batch": f"{recipe['batch_tokens']} tokens",
@@ -104,10 +104,10 @@ def _joint(recipe: Mapping[str, Any]) -> str:
     return f"in which {100 * share:.0f}% of the rows' groups were trained" if share else "for which it was not trained"
 
 
-def _negatives(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Tell of wrong answers beside the ordinary ones."""
+def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
+    """Tell of wrong answers beside the ordinary ones; ready-made groups are lent no hard ones."""
     rows: dict[str, str] = {}
-    if recipe.get("hard"):
+    if recipe.get("hard") and not ready_made:
         rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} that other rows lend"
     if recipe.get("foreign"):
         rows["response-only negatives"] = f"answers of another row in up to {100 * recipe['foreign']:.0f}% of groups"

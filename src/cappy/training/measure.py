@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cappy.errors import InputError
+from cappy.errors import CheckpointError, InputError
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
@@ -30,23 +30,30 @@ def score_training_groups(
 
 
 def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
+    """Score `groups` and return their `figures`."""
+    return figures(groups, score_training_groups(model, groups, conventions))
+
+
+def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
     """Measure accuracy over all groups, that of every task and its mean over them, and the mean squared error.
+
+    `scores` has an array [candidates] for each group.
 
     A group is a hit where its best-scored candidate is right; of several best ones, the share that are right counts.
     Its squared error is the mean over its candidates.
 
     Raises:
-        InputError: there are no groups, or a score is not finite.
+        InputError: there are no groups.
+        CheckpointError: a score is not finite.
 
     """
     if not groups:
         raise InputError("there are no groups to measure.")
-    scores = score_training_groups(model, groups, conventions)
     hits: dict[str, list[float]] = {}
     errors: list[float] = []
     for group, values in zip(groups, scores, strict=True):
         if not np.isfinite(values).all():
-            raise InputError(f"the model gives scores that are not finite, as for a group of task {group.task!r}.")
+            raise CheckpointError(f"the model gives scores that are not finite, as for a group of task {group.task!r}.")
         hits.setdefault(group.task, []).append(float(np.mean(group.labels[values == values.max()] > 0.5)))
         errors.append(float(np.mean((group.labels - values) ** 2)))
     by_task = {task: float(np.mean(found)) for task, found in sorted(hits.items())}
@@ -59,10 +66,10 @@ def development_figures(model: Encoder, groups: Sequence[TrainingGroup], convent
     }
 
 
-def describe(figures: Mapping[str, Any]) -> str:
+def describe(found: Mapping[str, Any]) -> str:
     """Say development figures on one line; an average over tasks only where there are several."""
-    tasks = f", {figures['mean_over_tasks']:.4f} on average over tasks" if len(figures["by_task"]) > 1 else ""
+    tasks = f", {found['mean_over_tasks']:.4f} on average over tasks" if len(found["by_task"]) > 1 else ""
     return (
-        f"accuracy {figures['accuracy']:.4f} on {figures['groups']} held-out groups{tasks}, "
-        f"squared error {figures['squared_error']:.4f}"
+        f"accuracy {found['accuracy']:.4f} on {found['groups']} held-out groups{tasks}, "
+        f"squared error {found['squared_error']:.4f}"
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.candidates import WrongAnswers, choice_group, make_groups
-from cappy.data.examples import Example
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
 from cappy.data.rows import read_rows
@@ -20,6 +19,9 @@ from cappy.group import Group
 from cappy.training.recipes import Recipe, Source
 
 _ENDINGS = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".parquet", ".csv")
+_BLOCK = 10
+"""Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so
+many of them are held out or kept together."""
 _SHARED_COLUMNS = ("paragraph", "passage", "context", "question", "question_stem", "goal")
 """What several rows of a data set may have in common, the most telling first: it decides which of them are held out."""
 
@@ -27,8 +29,10 @@ _SHARED_COLUMNS = ("paragraph", "passage", "context", "question", "question_stem
 def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group], list[Group]]:
     """Build a recipe's groups from `folder`: training groups and held-out development groups.
 
-    The split is by row, not by rendering: all renderings of a held-out row are held out, and so are the rows that share
-    its passage or question. What a row says decides, so that it is on the same side however many rows a recipe takes.
+    The split is by row, not by rendering: all renderings of a held-out row are held out. Of the recipe's sources what a
+    row says decides, so that it is on the same side however many rows are taken, together with all that share its
+    passage or question. Of the rendered rows tens of neighbours are held out, one ten or more of every task. Held-out
+    groups that ask word for word what a training group asks are dropped.
 
     Raises:
         InputError: a file the recipe names is missing, unreadable or empty.
@@ -43,7 +47,9 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
     for part in parts:
         for held, group in part:
             (development if held else training)[group.task].append(group)
-    return _capped(training, recipe, seed), _capped(development, recipe, seed)
+    asked = {_asked(group) for groups in training.values() for group in groups}
+    fresh = {task: [one for one in groups if _asked(one) not in asked] for task, groups in development.items()}
+    return _capped(training, recipe, seed), _capped(fresh, recipe, seed)
 
 
 def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group], list[Group]]:
@@ -54,9 +60,12 @@ def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group],
     training: list[Group] = []
     development: list[Group] = []
     for group in groups:
-        held = _fraction(f"{group.task}:{normalise(group.instruction)}") < held_out
-        (development if held else training).append(group)
+        (development if _fraction(_asked(group)) < held_out else training).append(group)
     return training, development
+
+
+def _asked(group: Group) -> str:
+    return f"{group.task}:{normalise(group.instruction)}"
 
 
 def _fraction(key: str) -> float:
@@ -70,21 +79,31 @@ def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[
         raise InputError(f"recipe {recipe.name!r} needs {path}, which does not exist.")
     rows = [Rendered(row["template"], row["instruction"], row["response"]) for row in read_rows(path)]
     rows = [row for row in rows if task_of(row.template) not in recipe.left_out]
-    examples: list[Example] = []
-    held: list[bool] = []
-    for place, example in rendered_examples(rows):
-        # Templates of one data set render the same rows in the same order, and neighbouring rows often
-        # share a passage: ten rows at a time are held out or kept.
-        examples.append(example)
-        held.append(_fraction(f"{example.task}:{place // 10}") < recipe.held_out)
-    if not examples:
+    placed = list(rendered_examples(rows))
+    if not placed:
         raise InputError(f"{path} has no rows for recipe {recipe.name!r}.")
+    examples = [example for _, example in placed]
+    blocks = [(example.task, place // _BLOCK) for place, example in placed]
+    out = _held_out_blocks(blocks, recipe.held_out)
+    held = [block in out for block in blocks]
     near = (recipe.wrong - recipe.hard) // 2
     wrong = WrongAnswers(near=near, far=recipe.wrong - recipe.hard - near, hard=recipe.hard)
     # Held-out groups may be lent any row's answer; a held-out answer is never lent to training, as a wrong one.
-    kept = [example for example, out in zip(examples, held, strict=True) if not out]
+    kept = [example for example, left in zip(examples, held, strict=True) if not left]
     yield from ((False, group) for _, group in make_groups(kept, wrong, seed))
     yield from ((True, group) for number, group in make_groups(examples, wrong, seed) if held[number])
+
+
+def _held_out_blocks(blocks: Iterable[tuple[str, int]], share: float) -> set[tuple[str, int]]:
+    """Choose blocks of every task by their hashes: a `share`, but one at least where a task has several."""
+    by_task: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for block in blocks:
+        by_task[block[0]].add(block)
+    chosen: set[tuple[str, int]] = set()
+    for members in by_task.values():
+        ranked = sorted(members, key=lambda block: _fraction(f"{block[0]}:{block[1]}"))
+        chosen.update(ranked[: max(round(share * len(ranked)), min(1, len(ranked) - 1))])
+    return chosen
 
 
 def _source_groups(source: Source, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from cappy.data.phrases import SENTENCE_END
@@ -21,6 +21,8 @@ MOST_OF_ONE = 4
 SENTENCE_WORDS = (4, 45)
 _BOILERPLATE = 40
 """A sentence in more groups than this is a template's wording; a passage may have many questions."""
+_TEMPLATE_GROUPS = 10
+"""Fewer groups of a template do not show what its wording is."""
 _FORM = re.compile(
     r"^(?:question|answer|choices?|options?|choose|select|note|hint|context|article)\b|[:?]$", re.IGNORECASE
 )
@@ -49,18 +51,29 @@ def passages(groups: Iterable[Group], count: int, seed: int) -> list[Passage]:
 
 
 def unshared(groups: Sequence[Group], others: Iterable[Group]) -> list[Group]:
-    """Return the `groups` whose instructions share no sentence of a text with those of `others`.
+    """Return the `groups` that share no sentence of an instruction or a right response with `others`.
 
-    A sentence of six words or more counts, unless so many of the others have it that it is a template's wording.
+    A sentence of six words or more counts, unless most groups of a template among the others have it: then it is the
+    template's wording.
     """
-    found: Counter[str] = Counter()
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    sizes: Counter[tuple[str, str]] = Counter()
     for group in others:
-        found.update(_long_sentences(group))
-    return [group for group in groups if not any(0 < found[one] <= _BOILERPLATE for one in _long_sentences(group))]
+        found[group.task, group.template].update(_long_sentences(group))
+        sizes[group.task, group.template] += 1
+    told: set[str] = set()
+    wording: set[str] = set()
+    for key, times in found.items():
+        told.update(times)
+        if sizes[key] >= _TEMPLATE_GROUPS:
+            wording.update(one for one, count in times.items() if 2 * count > sizes[key])
+    told -= wording
+    return [group for group in groups if told.isdisjoint(_long_sentences(group))]
 
 
 def _long_sentences(group: Group) -> set[str]:
-    return {normalise(one) for one in split_sentences(group.instruction) if one.count(" ") >= 5}
+    texts = (group.instruction, *(one.text for one in group.candidates if (one.label or 0.0) > 0.5))
+    return {normalise(one) for text in texts for one in split_sentences(text) if one.count(" ") >= 5}
 
 
 def split_sentences(text: str) -> list[str]:

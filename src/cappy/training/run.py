@@ -13,13 +13,16 @@ import torch
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import save_checkpoint, scorer_config
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.errors import InputError
 from cappy.files import sha256, write_json
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
+from cappy.temperature import fit_temperature
+from cappy.training.batches import TrainingGroup
 from cappy.training.card import model_card
-from cappy.training.measure import describe, development_figures
+from cappy.training.measure import describe, development_figures, figures, score_training_groups
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import count_tasks
 from cappy.training.prepare import encode_texts, read_texts
@@ -92,14 +95,16 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     origin = f"{sha256(folder / 'model.safetensors')} {len(encoded.training)} groups {tokens} tokens"
     trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
-    figures = development_figures(trainer.model, encoded.development, conventions)
+    scores = score_training_groups(trainer.model, encoded.development, conventions)
+    development = figures(encoded.development, scores)
     made = {task: development_figures(trainer.model, groups, conventions) for task, groups in encoded.unseen.items()}
-    said = "; ".join([describe(figures), *(f"{task} {describe(found)}" for task, found in made.items())])
+    said = "; ".join([describe(development), *(f"{task} {describe(found)}" for task, found in made.items())])
     log.info("step %d, the end: %s", trainer.progress.step, said)
-    facts = {**run_facts(recipe, options, texts.learnt(), trainer, figures), "made": made}
+    facts = {**run_facts(recipe, options, texts.learnt(), trainer, development), "made": made}
     settings = {
         "layout": "shared",
         **asdict(Limits.within(spec.max_tokens)),
+        **_temperature(scores, encoded.development),
         "recipe": recipe.name,
         "seed": options.seed,
     }
@@ -111,8 +116,16 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     return target
 
 
+def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict[str, float]:
+    """Return the setting that makes probabilities hold; none where no group has a right and a wrong candidate."""
+    try:
+        return {"temperature": round(fit_temperature(scores, [group.labels for group in groups]), 4)}
+    except InputError:
+        return {}
+
+
 def run_facts(
-    recipe: Recipe, options: RunOptions, groups: Sequence[Group], trainer: Trainer, figures: Mapping[str, Any]
+    recipe: Recipe, options: RunOptions, groups: Sequence[Group], trainer: Trainer, development: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Gather what a model card tells about a run."""
     return {
@@ -129,5 +142,5 @@ def run_facts(
         "computed_in": str(trainer.dtype).removeprefix("torch."),
         "training_groups": len(groups),
         "groups_by_task": count_tasks(groups),
-        "development": dict(figures),
+        "development": dict(development),
     }

@@ -47,14 +47,12 @@ _NAMES = (
     ("tag", "tags"),
     ("group", "groups"),
     ("title", "titles"),
-    ("matter", "matters"),
     ("domain", "domains"),
     ("section", "sections"),
     ("concept", "concepts"),
     ("keyword", "keywords"),
-    ("field", "fields"),
-    ("phrase", "phrases"),
     ("description", "descriptions"),
+    ("name", "names"),
 )
 _AFTER = ("this {text}", "the {text} above", "the {text}", "that {text}")
 _BEFORE = ("this {text}", "the {text} below", "the following {text}", "the next {text}")
@@ -78,9 +76,9 @@ _QUESTIONS = (
     "What would be a good {name} for {it}?",
     "What does the person who wrote {it} mean?",
     "Where among our {names} does {it} go?",
-    "Put {it} as a {name}.",
+    "Reduce {it} to a {name}.",
     "In short, what is meant by {it}?",
-    "To what {name} can we assign {it}?",
+    "With which {name} should we mark {it}?",
     "Pick a {name}.",
     "What is this about?",
     "Which {name} is it?",
@@ -132,18 +130,19 @@ _LISTS = (
     "Choose from: {options}",
     "Options: {options}",
     "Possible {names}: {options}",
-    "The {names} are {options}.",
-    "Pick one of {options}.",
+    "These are the {names}: {options}",
+    "Pick one: {options}",
     "Your choices: {options}",
     "Use one of these {names}: {options}",
     "It is one of the following: {options}",
     "{Names}: {options}",
     "{options}",
-    "Given a list of {names}: {options}",
+    "Given this list of {names}: {options}",
     "Only these count: {options}",
 )
 _JOINS = (", ", ", ", "; ", "\n- ", "\n", " | ", " / ", ", or ")
 _BREAKS = ("\n\n", "\n", " ")
+"""What stands between the parts; a list of options is never run on into the next part."""
 
 
 def ask_for_name(text: str, options: Sequence[str], draw: random.Random) -> str:
@@ -160,12 +159,12 @@ def ask_for_name(text: str, options: Sequence[str], draw: random.Random) -> str:
     shown = draw.choice(_INTRODUCED).format_map(words)
     parts = [shown, question] if text_first else [question, shown]
     if options:
-        parts.insert(draw.randint(0, 2), draw.choice(_LISTS).format_map({**words, "options": _listing(options, draw)}))
+        parts.insert(draw.randint(0, 2), _listing(draw.choice(_LISTS), options, words, draw))
     if draw.random() < 0.25:
         parts.insert(0, draw.choice(_PREFACES).format_map(words))
     if draw.random() < 0.4:
         parts.append(draw.choice(_CUES).format_map(words))
-    return draw.choice(_BREAKS).join(parts)
+    return draw.choice(_BREAKS[:2] if options else _BREAKS).join(parts)
 
 
 def _words(text: str, draw: random.Random) -> dict[str, str]:
@@ -183,9 +182,11 @@ def _words(text: str, draw: random.Random) -> dict[str, str]:
     }
 
 
-def _listing(options: Sequence[str], draw: random.Random) -> str:
+def _listing(form: str, options: Sequence[str], words: dict[str, str], draw: random.Random) -> str:
     join = draw.choice(_JOINS)
     shuffled = draw.sample(options, len(options))
-    if join == ", or ":
-        return f"{', '.join(shuffled[:-1])} or {shuffled[-1]}"
-    return (join if join.startswith("\n") else "") + join.join(shuffled)
+    listed = f"{', '.join(shuffled[:-1])} or {shuffled[-1]}" if join == ", or " else join.join(shuffled)
+    if join.startswith("\n"):
+        form = form.replace(" {options}", "{options}")
+        listed = join + listed if form != "{options}" else join.removeprefix("\n") + listed
+    return form.format_map({**words, "options": listed})

@@ -31,7 +31,6 @@ _TEXTS = (
     "From an article: {premise}",
     "We are told: {premise}",
     "Passage:\n{premise}",
-    "A: {premise}",
 )
 _STATEMENTS = (
     "Statement: {statement}",
@@ -43,33 +42,28 @@ _STATEMENTS = (
     "{statement}",
     "Somebody concludes: {statement}",
     "Here is a claim: {statement}",
-    "B: {statement}",
 )
 _QUESTIONS = (
-    "Does the text support the statement?",
+    "Does the text support this?",
     "According to the text, is this so?",
-    "How do the two go together?",
-    "What does the text say about it?",
     "Would you agree, from the text alone?",
     "Is this right, as far as the text tells?",
     "Would a careful reader agree?",
     "Is that what the text says?",
-    "Check the one against the other.",
     "Are we told so?",
     "Is it so?",
-    "Compare the statement with the text.",
-    "",
+    "Does that agree with the text?",
 )
 _ASKED_OF = (
     'Can we be sure that "{statement}"?',
     "Would you agree that the following holds? {statement}",
     'Does it say that "{statement}"?',
     'Is "{statement}" right?',
-    "So, {statement}",
+    "So is this right? {statement}",
     "{statement} Right?",
-    "Check this sentence against the text above: {statement}",
+    "Does this sentence agree with the text? {statement}",
     'Do we learn that "{statement}"?',
-    "Tell whether this is so: {statement}",
+    "Is this so? {statement}",
 )
 _THREE: tuple[dict[str, str], ...] = (
     {"follows": "Yes", "contradicts": "No", "open": "Maybe"},
@@ -87,7 +81,12 @@ _TWO: tuple[tuple[str, str], ...] = (
     ("It does follow", "It does not follow"),
     ("Supported", "Not supported"),
 )
-_LISTING = ("{asked} {options}?", "{asked}\nOptions: {options}", "{options}?\n\n{asked}", "{asked} Answer {options}.")
+_LISTING = (
+    "{asked} {options}?",
+    "{asked}\nOptions: {options}",
+    "{options}?\n\n{asked}",
+    "{asked} Answer with {options}.",
+)
 
 
 def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
@@ -130,6 +129,6 @@ def _asked(pair: Pair, draw: random.Random) -> str:
         parts = [premise, draw.choice(_STATEMENTS).format_map(texts)]
         if draw.random() < 0.3:
             parts.reverse()
-        question = draw.choice(_QUESTIONS)
-        parts.insert(0 if draw.random() < 0.2 else len(parts), question)
-    return draw.choice(("\n\n", "\n", " ")).join(part for part in parts if part)
+        if draw.random() < 0.9:
+            parts.append(draw.choice(_QUESTIONS))
+    return draw.choice(("\n\n", "\n", " ")).join(parts)

@@ -1,0 +1,64 @@
+"""The temperature that turns scores into probabilities: softmax(score / temperature) over the choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cappy.errors import InputError
+
+TEMPERATURE = 0.15
+"""Where none was fitted. Scores live in about [0, 1]; this is the unit in which training compares choices."""
+_BOUNDS = (0.005, 5.0)
+_STEPS = 60
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn logits [texts, classes] into shares [texts, classes]; rows sum to 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+    return shares
+
+
+def fit_temperature(scores: Sequence[ArrayLike], labels: Sequence[ArrayLike]) -> float:
+    """Fit the temperature under which the right choices of labelled groups are likeliest (Guo et al., 2017).
+
+    `scores` and `labels` hold an array [choices] for each group; labels above 0.5 are right. What is minimised is the
+    cross-entropy, averaged over groups, of softmax(scores / temperature) and the right choices, each weighing the same.
+    It is convex in 1 / temperature. Groups of which no choice is right, or all are, tell nothing and are passed over.
+    The result lies in [0.005, 5].
+
+    Raises:
+        InputError: no group has a right and a wrong choice.
+
+    """
+    rows = [
+        (values, right)
+        for score, label in zip(scores, labels, strict=True)
+        for values, right in [(np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64) > 0.5)]
+        if 0 < right.sum() < len(right)
+    ]
+    if not rows:
+        raise InputError("no group has a right and a wrong choice; there is nothing to fit a temperature to.")
+    most = max(len(values) for values, _ in rows)
+    below = np.full((len(rows), most), -np.inf)  # how far each choice is below its group's best
+    right_below = np.empty(len(rows))
+    for row, (values, right) in enumerate(rows):
+        below[row, : len(values)] = values - values.max()
+        right_below[row] = below[row, : len(values)][right].mean()
+
+    def loss(log_temperature: float) -> float:
+        inverse = np.exp(-log_temperature)
+        return float((np.log(np.exp(below * inverse).sum(axis=1)) - right_below * inverse).mean())
+
+    low, high = np.log(_BOUNDS)
+    ratio = (np.sqrt(5) - 1) / 2
+    for _ in range(_STEPS):  # golden section
+        left, right_end = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right_end):
+            high = right_end
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))
