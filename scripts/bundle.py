@@ -87,7 +87,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--zero-shot", type=Path)
     parser.add_argument("--baseline", type=Path)
-    parser.add_argument("--start", help="what is known of the scorer that training went on from")
+    parser.add_argument(
+        "--start", help="what is known of the scorer that training went on from, and an average's other part"
+    )
     parser.add_argument("--precision-figures", type=Path)
     parser.add_argument("--calibration", type=Path, help="what `cappy eval calibration -o` wrote")
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
@@ -98,6 +100,8 @@ def main() -> None:
     facts = json.loads((options.run / "run.json").read_text())
     if options.start:
         facts["start"] = options.start
+        if "averaged" in facts:
+            facts["averaged"]["first"] = options.start
     measured = [DATA.format(contamination=options.contamination)]
     if options.zero_shot:
         # Each file is what `cappy eval zero-shot -o` writes: a report of one system.

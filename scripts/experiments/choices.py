@@ -198,7 +198,7 @@ def slug(name: str) -> str:
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
     """Lay results out as Markdown: the mixture's accuracy, the unseen tasks', and those of made groups."""
-    names = [name.split("__")[-1] for name in UNSEEN]
+    names = [name.removeprefix("super_glue__").split("__")[0] for name in UNSEEN]
     heading = ["what was tried", "tokens", "mixture", "mean over tasks", "squared error", "joint", "unseen", *names]
     heading += MADE_FIELDS
     lines = [heading, ["---"] * len(heading)]

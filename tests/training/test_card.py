@@ -43,5 +43,5 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
     averaged = {**facts, "averaged": {"share": 0.25, "other": 0.75, "first": "the-first"}}
     del averaged["development"]
     card = model_card("my-scorer", averaged)
-    assert "0.25 times those of the run below plus 0.75 times those of `the-first`" in card
+    assert "0.25 times those of the run below plus 0.75 times those of the-first" in card
     assert "Development split" not in card

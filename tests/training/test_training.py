@@ -224,7 +224,7 @@ def test_an_average_says_what_it_is(data: Path, bert: Path, tmp_path: Path) -> N
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     folder = tmp_path / "mean" / "checkpoint"
     card = (folder / "README.md").read_text()
-    assert "0.25 times those of the run below plus 0.75 times those of `tiny-bert`" in card
+    assert "0.25 times those of the run below plus 0.75 times those of tiny-bert" in card
     assert "Development split" not in card
     one, other, mean = (read_checkpoint(path).read_weights() for path in (bert, second, folder))
     for name, weights in mean.items():

@@ -42,7 +42,7 @@ LIMITS = """## Limits
 
 AVERAGE = """## An average
 
-Its weights are {share:g} times those of the run below plus {other:g} times those of `{first}`.
+Its weights are {share:g} times those of the run below plus {other:g} times those of {first}.
 """
 
 
