@@ -115,6 +115,19 @@ def test_mistakes_get_a_sentence_and_a_code(model: str, arguments: list[str], co
     assert words.lower() in result.stderr.decode().lower()
 
 
+def test_classify_names_the_choice_that_the_classifier_predicts() -> None:
+    """In any order of the choices: what is predicted has columns in alphabetical order."""
+    names = ["lost card", "double charge", "card arrival", "change pin"]
+    texts = ["I lost my card", "Why was I charged twice?", "How do I change my PIN?"]
+    for order in (names, names[::-1], sorted(names)):
+        options = [part for name in order for part in ("-c", name)]
+        done = run("classify", *texts, *options, "-i", "{text} Topic:", "--json")
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [one["label"] for one in found] == ["lost card", "double charge", "change pin"]
+        assert [one["label"] for one in found] == cappy.Classifier(order, "{text} Topic:").predict(texts).tolist()
+        assert all(max(one["probabilities"], key=one["probabilities"].get) == one["label"] for one in found)
+
+
 def test_classify(model: str) -> None:
     texts = ["the movie is great", "a terrible film"]
     expected = cappy.Classifier(["good", "bad"], "{text} ?", scorer=cappy.load(model)).predict_proba(texts)

@@ -41,12 +41,13 @@ def classify(
         raise InputError("there are no texts to classify.")
     scorer = load_scorer(model, runtime, layout, precision, threads)
     classifier = Classifier(names, instruction, scorer=scorer).fit()
+    labels = classifier.classes_.tolist()  # the columns of what it predicts, in alphabetical order
     rows = []
     for text, shares in zip(given, classifier.predict_proba(given), strict=True):
         best = int(shares.argmax())
         if as_json:
-            chances = {name: float(share) for name, share in zip(names, shares, strict=True)}
-            print_json({"text": text, "label": names[best], "probabilities": chances})
-        rows.append([names[best], f"{shares[best]:.2f}", text])
+            chances = {name: float(share) for name, share in zip(labels, shares, strict=True)}
+            print_json({"text": text, "label": labels[best], "probabilities": chances})
+        rows.append([labels[best], f"{shares[best]:.2f}", text])
     if not as_json:
         print_table("", ["label", "share", "text"], rows, numbers=(1,))
