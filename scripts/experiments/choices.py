@@ -106,11 +106,8 @@ def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Reci
 
 def balanced(groups: Sequence[Group]) -> list[Group]:
     """Keep at most `TASK_CAP` groups of every task, drawn with seed 0."""
-    by_task: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_task[group.task].append(group)
     draw = random.Random(0)
-    return [one for members in by_task.values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
+    return [one for members in by_task(groups).values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
 
 
 def unseen_groups(data: Path, seed: int) -> list[Group]:
@@ -118,11 +115,16 @@ def unseen_groups(data: Path, seed: int) -> list[Group]:
     rendered = tuple(task for task in T0_TASKS if task not in UNSEEN or task in MINI.left_out)
     sources = tuple(source for source in MINI.sources if source.file in UNSEEN)
     parts = build_mixture(dataclasses.replace(MINI, left_out=rendered, sources=sources), data, seed)
-    by_task: dict[str, list[Group]] = defaultdict(list)
-    for group in (*parts[0], *parts[1]):
-        by_task[group.task].append(group)
+    found = by_task([*parts[0], *parts[1]])
     draw = random.Random(seed)
-    return [one for task in UNSEEN for one in draw.sample(by_task[task], MEASURED["unseen"])]
+    return [one for task in UNSEEN for one in draw.sample(found[task], MEASURED["unseen"])]
+
+
+def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    found: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        found[group.task].append(group)
+    return found
 
 
 class Bench:

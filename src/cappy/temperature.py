@@ -56,9 +56,9 @@ def fit_temperature(scores: Sequence[ArrayLike], labels: Sequence[ArrayLike]) ->
     low, high = np.log(_BOUNDS)
     ratio = (np.sqrt(5) - 1) / 2
     for _ in range(_STEPS):  # golden section
-        left, right_end = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) < loss(right_end):
-            high = right_end
+        lower, upper = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(lower) < loss(upper):
+            high = upper
         else:
-            low = left
+            low = lower
     return float(np.exp((low + high) / 2))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from cappy.cli.labelled import read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 from cappy.errors import InputError
 
 
 def blind(
-    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")],
-    rows: Annotated[Optional[int], typer.Option(min=1, help="At most so many groups, drawn at random.")] = None,  # noqa: UP045
+    groups: Labelled,
+    rows: Rows = None,
     seed: Annotated[int, typer.Option(help="Decides which groups are drawn, and the bootstrap.")] = 0,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     precision: Precision = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.labelled import read_labelled, show_figures
+from cappy.cli.labelled import Figures, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 
 
@@ -18,7 +18,7 @@ def calibration(
     write: Annotated[
         bool, typer.Option("--write", help="Note the temperature in the checkpoint, a folder of your own.")
     ] = False,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     precision: Precision = None,

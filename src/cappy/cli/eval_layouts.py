@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from cappy.cli.labelled import read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
 from cappy.cli.options import Model, Precision
 
 
 def layouts(
-    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")],
-    rows: Annotated[int | None, typer.Option(min=1, help="At most so many groups, drawn at random.")] = None,
+    groups: Labelled,
+    rows: Rows = None,
     seed: Annotated[int, typer.Option(help="Decides which groups are drawn.")] = 0,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    output: Figures = None,
     model: Model = None,
     precision: Precision = None,
 ) -> None:

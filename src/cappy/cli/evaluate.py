@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Optional
-
 import typer
 
 from cappy.cli import eval_bigbench, eval_blind, eval_calibration, eval_layouts, eval_report, zero_shot
-from cappy.cli.labelled import read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Threads, load_scorer
 
 app = typer.Typer(help="Measure a scorer.", no_args_is_help=True, rich_markup_mode=None)
@@ -29,8 +26,8 @@ app.command("calibration")(eval_calibration.calibration)
 
 @app.command()
 def precision(
-    groups: Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")],
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")] = None,  # noqa: UP045
+    groups: Labelled,
+    output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     threads: Threads = 0,

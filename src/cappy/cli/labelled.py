@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -13,6 +13,10 @@ from cappy.errors import InputError
 
 if TYPE_CHECKING:
     from cappy.group import Group
+
+Labelled = Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")]
+Rows = Annotated[Optional[int], typer.Option(min=1, help="At most so many groups, drawn at random.")]  # noqa: UP045
+Figures = Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")]  # noqa: UP045
 
 
 def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Group]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.temperature import softmax
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -41,10 +43,7 @@ def probabilities(scores: Floats, temperature: float) -> Floats:
     Scores are unbounded: a regression output, a cosine, a log-likelihood. The temperature is their unit, fixed
     before the evaluation.
     """
-    shifted = (scores - scores.max(axis=1, keepdims=True)) / temperature
-    raised = np.exp(shifted)
-    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return shares
+    return softmax(scores / temperature)
 
 
 def chosen(scores: Floats) -> Ints:
