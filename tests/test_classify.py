@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import cappy
+from cappy.batch_calibration import batch_offsets
 from cappy.classify import Classifier, fit_calibration
 
 
@@ -95,6 +96,37 @@ def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
     assert abs(offsets).max() < 1
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_unlabelled_texts_take_away_what_a_choice_has_whatever_the_text(scorer: cappy.Scorer, share: float) -> None:
+    choices = ["good", "bad", "river"]
+    plain = Classifier(choices, "{text} ?", scorer=scorer)
+    fitted = Classifier(choices, "{text} ?", scorer=scorer, batch_calibration=share).fit(TEXTS)
+    logits = plain.decision_function(TEXTS)
+    expected = logits - share * (logits.sum(axis=0) - logits.sum(axis=0).mean()) / (len(TEXTS) + 1)
+    assert fitted.decision_function(TEXTS) == pytest.approx(expected, abs=1e-6)
+    assert fitted.decision_function(TEXTS[:1]) == pytest.approx(expected[:1], abs=1e-4)  # any text, not only these
+    assert np.ptp(fitted.offsets_) > 0.01
+
+
+def test_a_single_unlabelled_text_changes_no_answer(scorer: cappy.Scorer) -> None:
+    zero_shot = Classifier(["good", "bad", "river"], "{text} ?", scorer=scorer).fit()
+    for text in TEXTS:
+        assert Classifier(zero_shot.choices, "{text} ?", scorer=scorer).fit([text]).predict([text]) == (
+            zero_shot.predict([text])
+        )
+    assert zero_shot.fit([]).offsets_.tolist() == [0, 0, 0]
+    assert zero_shot.set_params(batch_calibration=0).fit(TEXTS).offsets_.tolist() == [0, 0, 0]
+
+
+def test_what_every_text_gives_a_choice_makes_no_difference_after_batch_calibration() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(5000, 4))
+    liked = scores + np.array([3.0, 0.0, -1.0, 0.5])
+    assert (liked.argmax(axis=1) == 0).mean() > 0.9
+    chosen = (liked + batch_offsets(liked)).argmax(axis=1)
+    assert np.bincount(chosen) / 5000 == pytest.approx([0.25] * 4, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
@@ -106,6 +138,7 @@ def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
         ({"choices": ["a", "b"], "labels": [1, "x"]}, "one simple type"),
         ({"choices": ["a", "a"]}, "twice"),
         ({"choices": [1, 2]}, "texts"),
+        ({"choices": ["a", "b"], "batch_calibration": 1.5}, "within 0 and 1"),
     ],
 )
 def test_unusable_parameters_are_refused(parameters: dict[str, object], words: str) -> None:

@@ -55,6 +55,8 @@ BASE = dataclasses.replace(
     sources=tuple(source for source in MINI.sources if source.file not in UNSEEN),
 )
 TASK_CAP = 800
+BALANCED, SAMPLED = f"at most {TASK_CAP} groups a task", "with LLM samples labelled by Rouge-L"
+"""Variants of the base's recipe that are trained on other groups."""
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -69,10 +71,11 @@ VARIANTS: dict[str, Recipe] = {
     "3 of 5 lent answers hard": recipe(hard=3),
     "response-only negatives, half of the groups": recipe(foreign=0.5),
     "a quarter of joint groups": recipe(joint=0.25),
-    f"at most {TASK_CAP} groups a task": BASE,
-    "with LLM samples labelled by Rouge-L": BASE,
+    BALANCED: BASE,
+    SAMPLED: BASE,
     "learning rate 3e-4": recipe(learning_rate=3e-4),
     "learning rate 7.5e-5": recipe(learning_rate=7.5e-5),
+    "learning rate held after the warm-up": recipe(last_rate=1.0),
     "instructions of 96 tokens": recipe(instruction_tokens=96),
     "instructions of 320 tokens": recipe(instruction_tokens=320),
     "4 candidates a group": recipe(candidates=4, short_words=0),
@@ -89,9 +92,9 @@ MADE_FIELDS = ("similarity", "statements", "continuations")
 def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Recipe], Texts]) -> Texts:
     """Return what a variant is trained on: the base's groups where its recipe asks for no others."""
     variant = VARIANTS[name]
-    if name.startswith("at most"):
+    if name == BALANCED:
         return dataclasses.replace(base, training=balanced(base.training))
-    if name.startswith("with LLM samples"):
+    if name == SAMPLED:
         if samples is None:
             raise InputError(f"{name!r} needs --samples.")
         sampled = {(one.task, one.instruction): one for one in read_groups(samples)}
@@ -110,14 +113,14 @@ def balanced(groups: Sequence[Group]) -> list[Group]:
     return [one for members in by_task(groups).values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
 
 
-def unseen_groups(data: Path, seed: int) -> list[Group]:
-    """Return some groups of every task that is left out of training."""
+def unseen_groups(data: Path, seed: int, most: int = MEASURED["unseen"]) -> list[Group]:
+    """Return at most so many groups of every task that is left out of training."""
     rendered = tuple(task for task in T0_TASKS if task not in UNSEEN or task in MINI.left_out)
     sources = tuple(source for source in MINI.sources if source.file in UNSEEN)
     parts = build_mixture(dataclasses.replace(MINI, left_out=rendered, sources=sources), data, seed)
     found = by_task([*parts[0], *parts[1]])
     draw = random.Random(seed)
-    return [one for task in UNSEEN for one in draw.sample(found[task], MEASURED["unseen"])]
+    return [one for task in UNSEEN for one in draw.sample(found[task], min(most, len(found[task])))]
 
 
 def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -236,7 +239,7 @@ def main() -> None:
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     keep_freed_memory()
-    names = chosen.only or [name for name in VARIANTS if chosen.samples or not name.startswith("with LLM samples")]
+    names = chosen.only or [name for name in VARIANTS if chosen.samples or name != SAMPLED]
     if chosen.report:
         names = chosen.only or list(VARIANTS)
     settings = f"{chosen.steps}-{chosen.seed}-{slug(chosen.start)}"

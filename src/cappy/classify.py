@@ -8,26 +8,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.batch_calibration import batch_offsets, check_share
 from cappy.errors import InputError
 from cappy.temperature import TEMPERATURE, softmax
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
+_PARAMETERS = ("choices", "instruction", "labels", "scorer", "batch_calibration")
 
 
 class Classifier:
     """A text classifier made of a scorer, choices and an instruction template; needs no training.
 
     Follows scikit-learn's conventions (`fit`, `predict`, `predict_proba`, `classes_`, parameters by
-    name), so it works in pipelines and grid searches. `fit` with labels learns how this
-    task's scores turn into probabilities, one offset a class and one scale; without it, or without
-    labels, the classifier is zero-shot.
+    name), so it works in pipelines and grid searches. Without `fit` the classifier is zero-shot. `fit` with labels
+    learns how this task's scores turn into probabilities, one offset a class and one scale. `fit` with texts
+    alone takes away what each choice scores on average, whatever the text (batch calibration).
 
     Args:
         choices: what the scorer reads as possible responses.
         instruction: a template holding `{text}`, and `{choices}` if the choices shall be listed.
         labels: what `predict` returns for each choice; the choices themselves unless given.
         scorer: from `cappy.load`; the bundled one is loaded on first use unless given.
+        batch_calibration: how much of each choice's mean score `fit` takes away where it has no labels, in [0, 1]:
+            all of it where no class is much more frequent than another, less where some are rare, 0 for nothing.
 
     """
 
@@ -37,15 +41,20 @@ class Classifier:
         instruction: str = "{text}",
         labels: Sequence[Any] | None = None,
         scorer: Scorer | None = None,
+        batch_calibration: float = 1.0,
     ) -> None:
         """Keep the parameters as they are, as scikit-learn wants; they are checked on use."""
         self.choices = choices
         self.instruction = instruction
         self.labels = labels
         self.scorer = scorer
+        self.batch_calibration = batch_calibration
 
     def fit(self, X: Iterable[str] | None = None, y: Sequence[Any] | None = None) -> Classifier:  # noqa: N803
-        """Calibrate on labelled texts; without labels only check the parameters.
+        """Calibrate on labelled texts, or on unlabelled ones; without texts only check the parameters.
+
+        Without labels, each class's offset becomes minus `batch_calibration` of its mean logit over the texts
+        (Zhou et al., 2024, arXiv 2309.17249). The texts shall be like those to come, ten of them or more.
 
         Raises:
             InputError: the parameters, texts or labels cannot be used.
@@ -56,6 +65,8 @@ class Classifier:
         self.classes_, self._columns = _distinct(labels)
         temperature = self._loaded().temperature
         self.scale_, self.offsets_ = 1 / temperature, np.zeros(len(labels))
+        if X is not None and y is None:
+            self.offsets_ = batch_offsets(self._scores(X) * self.scale_, self.batch_calibration)
         if X is not None and y is not None:
             place = {label: number for number, label in enumerate(self.classes_.tolist())}
             try:
@@ -94,7 +105,7 @@ class Classifier:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; `deep` is there for scikit-learn."""
-        return {name: getattr(self, name) for name in ("choices", "instruction", "labels", "scorer")}
+        return {name: getattr(self, name) for name in _PARAMETERS}
 
     def set_params(self, **params: Any) -> Classifier:
         """Set parameters by name."""
@@ -133,6 +144,7 @@ class Classifier:
             raise InputError("the instruction template must hold {text} where the text goes.")
         if self.labels is not None and len(self.labels) != len(self.choices):
             raise InputError(f"there are {len(self.choices)} choices but {len(self.labels)} labels.")
+        check_share(self.batch_calibration)
 
     def _loaded(self) -> Scorer:
         if self.scorer is None:

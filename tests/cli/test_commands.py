@@ -134,6 +134,12 @@ def test_classify(model: str) -> None:
     result = run("classify", *texts, "--choices", "good, bad", "-i", "{text} ?", "-m", model, "--json")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [list(row["probabilities"].values()) for row in rows] == [pytest.approx(e, abs=1e-4) for e in expected]
+    fitted = cappy.Classifier(["good", "bad"], "{text} ?", scorer=cappy.load(model), batch_calibration=0.5).fit(texts)
+    options = ("--choices", "good, bad", "-i", "{text} ?", "-m", model, "--json", "--batch-calibration", "0.5")
+    rows = [json.loads(line) for line in run("classify", *texts, *options).stdout.splitlines()]
+    shares = fitted.predict_proba(texts)
+    assert [list(row["probabilities"].values()) for row in rows] == [pytest.approx(e, abs=1e-4) for e in shares]
+    assert abs(shares - expected).max() > 1e-3
     piped = run("classify", "-", "-c", "good", "-c", "bad", "-m", model, stdin="\n".join(texts).encode())
     assert b"terrible" in piped.stdout
 

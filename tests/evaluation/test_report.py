@@ -163,6 +163,9 @@ def test_the_commands_keep_predictions_and_make_the_report_again(folder: Path, s
     both = invoke("report", folder / "run", folder / "joint")
     assert "tiny-shared (joint" in both
     assert "over 1 task." in both
+    calibrated = invoke("report", folder / "run", "--batch-calibration", "1")
+    assert "## tiny-shared (shared, fp32), batch-calibrated" in calibrated
+    assert invoke(*common, "--task", "sst-2", "--batch-calibration", "0.5").startswith("| task | chance | majority | ")
 
 
 def test_options_that_do_not_go_together(folder: Path) -> None:

@@ -7,7 +7,17 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer
+from cappy.cli.options import (
+    AsJson,
+    BatchCalibration,
+    Layout,
+    Model,
+    Precision,
+    Runtime,
+    Threads,
+    gather_texts,
+    load_scorer,
+)
 from cappy.cli.output import print_json, print_table
 from cappy.errors import InputError
 
@@ -22,6 +32,7 @@ def classify(
         str, typer.Option("--instruction", "-i", help="What to ask; {text} and {choices} are filled in.")
     ] = DEFAULT_INSTRUCTION,
     file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read texts from a file, one a line.")] = None,  # noqa: UP045
+    batch_calibration: BatchCalibration = 0.0,
     as_json: AsJson = False,
     model: Model = None,
     runtime: Runtime = "onnx",
@@ -40,7 +51,8 @@ def classify(
     if not given:
         raise InputError("there are no texts to classify.")
     scorer = load_scorer(model, runtime, layout, precision, threads)
-    classifier = Classifier(names, instruction, scorer=scorer).fit()
+    classifier = Classifier(names, instruction, scorer=scorer, batch_calibration=batch_calibration)
+    classifier.fit(given if batch_calibration else None)
     labels = classifier.classes_.tolist()  # the columns of what it predicts, in alphabetical order
     rows = []
     for text, shares in zip(given, classifier.predict_proba(given), strict=True):

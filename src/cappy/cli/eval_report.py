@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from cappy.cli.options import BatchCalibration
+
 if TYPE_CHECKING:
     from cappy.evaluation.summary import SystemFigures
 
@@ -19,6 +21,7 @@ def report(
         typer.Option("--output", "-o", help="Write report.md, report.json and report.html into this folder."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the bootstrap's draws.")] = 0,
+    batch_calibration: BatchCalibration = 0.0,
 ) -> None:
     """Make the report again from kept predictions; several folders are compared side by side."""
     from cappy.evaluation.report import markdown_report
@@ -26,7 +29,7 @@ def report(
     from cappy.evaluation.summary import summarise
 
     runs = [read_run(folder) for folder in folders]
-    systems = [figures for run in runs for figures in summarise(run, seed)]
+    systems = [figures for run in runs for figures in summarise(run, seed, batch_calibration)]
     draws = dict.fromkeys((run.settings.get("rows"), run.settings.get("seed")) for run in runs)
     settings = "; ".join(
         f"{'all rows' if rows is None else f'at most {rows:,} rows'} of each task, seed {drawn}"

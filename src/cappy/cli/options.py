@@ -42,6 +42,15 @@ Chat = Annotated[
         "models chat unless told otherwise.",
     ),
 ]
+BatchCalibration = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Take this share of each choice's mean score over all texts away; 1 where no choice is right much more "
+        "often than another.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

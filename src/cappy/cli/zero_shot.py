@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from cappy.cli.options import Layout, Model, Precision, Runtime, Threads, load_scorer
+from cappy.cli.options import BatchCalibration, Layout, Model, Precision, Runtime, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def zero_shot(
     temperature: Annotated[
         float | None, typer.Option(min=1e-6, help="What scores are divided by to make probabilities; fitted elsewhere.")
     ] = None,
+    batch_calibration: BatchCalibration = 0.0,
     save: Annotated[
         Place, typer.Option(help="Keep predictions and reports in this folder; what is done there is not done again.")
     ] = None,
@@ -87,7 +88,8 @@ def zero_shot(
     questions = Questions(data, templates, hub or data is None, rows, seed)
     folder = open_run(save, system, questions) if save else None
     found = [_ask(one, questions, system, folder) for one in tasks]
-    systems = summarise(Run(system.name, system.temperatures, tuple(found)))
+    run = Run(system.name, system.temperatures, tuple(found))
+    systems = summarise(run, batch_calibration=batch_calibration)
     if len(systems) == 1:
         typer.echo(system_table(systems[0]))
     else:
@@ -96,7 +98,7 @@ def zero_shot(
     if output:
         write_json(output, json_report(systems, settings))
     if save:  # what earlier calls left there is in the report too
-        write_reports(save, summarise(read_run(save)), settings)
+        write_reports(save, summarise(read_run(save), batch_calibration=batch_calibration), settings)
 
 
 def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]) -> list[Task]:

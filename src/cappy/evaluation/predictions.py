@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,12 +38,14 @@ class TemplatePredictions:
     """One template's predictions as arrays.
 
     `rows` [n] are their numbers, `truth` [n, choices] what is right, `scores` has [n, choices] by way of scoring.
+    `constant` tells whether every row was asked with the same choices, as far as answers and predictions tell.
     """
 
     template: str
     rows: tuple[int, ...]
     truth: Bools
     scores: Mapping[str, Floats]
+    constant: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,19 @@ def _arrays(template: str, part: list[Prediction]) -> TemplatePredictions:
     scores = {rule: padded([item.scores[rule] for item in part]) for rule in part[0].scores}
     width = next(iter(scores.values())).shape[1]
     truth = right_choices([item.right for item in part], width)
-    return TemplatePredictions(template, tuple(item.row for item in part), truth, scores)
+    return TemplatePredictions(template, tuple(item.row for item in part), truth, scores, _constant(part))
+
+
+def _constant(part: Sequence[Prediction]) -> bool:
+    """Tell whether no place is seen to hold two texts, and all rows have as many choices."""
+    named: dict[int, str] = {}
+    for item in part:
+        seen = [(item.right[0], item.answer)]
+        for rule, values in item.scores.items():
+            seen.append((max(range(len(values)), key=values.__getitem__), item.chosen[rule]))
+        if any(named.setdefault(place, text) != text for place, text in seen):
+            return False
+    return len({len(values) for item in part for values in item.scores.values()}) == 1
 
 
 def rounded(scores: Iterable[float]) -> tuple[float, ...]:

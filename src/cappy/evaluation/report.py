@@ -132,6 +132,10 @@ def difference_lines(systems: Sequence[SystemFigures]) -> list[str]:
 def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
     """Return what the figures are, a sentence or two a line."""
     units = "; ".join(f"{system.name} {system.temperature:g}" for system in systems)
+    calibrated = [
+        "Batch-calibrated: each choice's mean score over the very rows evaluated (or the share named) is taken away, "
+        "without labels, where all rows of a template have the same choices (Zhou et al., 2024, arXiv 2309.17249)."
+    ]
     return [
         "Accuracy in percent: the mean over all templates; beside it their median, worst and best.",
         f"Intervals: {100 * LEVEL:.0f}%, percentile bootstrap over rows ({SAMPLES:,} draws, a row drawn with all its "
@@ -141,6 +145,7 @@ def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
         "F1 is macro-F1 over places in percent; Brier the squared error of the probabilities over all choices, 0 to 2; "
         f"ECE the expected calibration error in percent, {CALIBRATION_BINS} bins. All are means over templates.",
         f"Probabilities are softmax(score / temperature), the temperature set beforehand, never fitted here: {units}.",
+        *(calibrated if any(system.batch_calibration for system in systems) else []),
         f"Published figures: {published.SOURCE}.",
     ]
 
@@ -169,6 +174,7 @@ def json_report(systems: Sequence[SystemFigures], settings: str = "") -> dict[st
 
 def _system_json(system: SystemFigures) -> dict[str, Any]:
     own = {"name": system.name, "system": system.system, "rule": system.rule, "temperature": system.temperature}
+    own["batch_calibration"] = system.batch_calibration
     found = {"all": system.average(), "paper": system.average(PAPER_TASKS)}
     shown = {key: asdict(average) if average else None for key, average in found.items()}
     return {**own, "average": shown, "results": [_task_json(task) for task in system.tasks]}

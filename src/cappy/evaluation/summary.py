@@ -9,6 +9,7 @@ from statistics import fmean, median
 
 import numpy as np
 
+from cappy.batch_calibration import batch_offsets, check_share
 from cappy.evaluation.bootstrap import Interval, average_interval, interval, resampled_means
 from cappy.evaluation.metrics import (
     Bools,
@@ -115,17 +116,22 @@ class Average:
 
 @dataclass(frozen=True)
 class SystemFigures:
-    """What a report says of one system under one way of scoring."""
+    """What a report says of one system under one way of scoring, batch-calibrated or not."""
 
     system: str
     rule: str
     temperature: float
     tasks: tuple[TaskFigures, ...]
+    batch_calibration: float = 0.0
 
     @property
     def name(self) -> str:
-        """The system's name, with the way of scoring where it has several."""
-        return self.system if self.rule == "score" else f"{self.system}, {self.rule}"
+        """The system's name, with the way of scoring where it has several, and whether it is batch-calibrated."""
+        parts = [self.system, *([] if self.rule == "score" else [self.rule])]
+        if self.batch_calibration:
+            share = "" if self.batch_calibration == 1 else f" {self.batch_calibration:g}"
+            parts.append(f"batch-calibrated{share}")
+        return ", ".join(parts)
 
     @cached_property
     def by_task(self) -> dict[str, TaskFigures]:
@@ -155,24 +161,36 @@ class Difference:
     interval: Interval
 
 
-def summarise(run: Run, seed: int = 0) -> list[SystemFigures]:
-    """Return a run's figures, one for each way of scoring."""
+def summarise(run: Run, seed: int = 0, batch_calibration: float = 0.0) -> list[SystemFigures]:
+    """Return a run's figures, one for each way of scoring; then, if asked for, the same batch-calibrated.
+
+    `batch_calibration` is as for `task_figures`.
+    """
     return [
         SystemFigures(
-            run.system, rule, temperature, tuple(task_figures(task, rule, temperature, seed) for task in run.tasks)
+            run.system, rule, unit, tuple(task_figures(task, rule, unit, seed, share) for task in run.tasks), share
         )
-        for rule, temperature in run.temperatures.items()
+        for share in dict.fromkeys((0.0, check_share(batch_calibration)))
+        for rule, unit in run.temperatures.items()
     ]
 
 
-def task_figures(task: TaskPredictions, rule: str, temperature: float, seed: int = 0) -> TaskFigures:
-    """Return a task's figures under one way of scoring; `seed` decides the bootstrap's draws."""
+def task_figures(
+    task: TaskPredictions, rule: str, temperature: float, seed: int = 0, batch_calibration: float = 0.0
+) -> TaskFigures:
+    """Return a task's figures under one way of scoring; `seed` decides the bootstrap's draws.
+
+    Of templates that ask with the same choices throughout, `batch_calibration` of each choice's mean score over the
+    very rows evaluated is taken away: no labels are used, but the other rows' texts are.
+    """
     if not task.predictions:
         return TaskFigures(task.task, task.rows, task.key, notes=task.notes)
     right = np.full((task.rows, len(task.templates)), np.nan)
     figures, bins = [], []
     for column, part in enumerate(task.templates):
         scores, truth = part.scores[rule], part.truth
+        if batch_calibration and part.constant:
+            scores = scores + batch_offsets(scores, batch_calibration)
         correct = hits(scores, truth)
         shares = probabilities(scores, temperature)
         right[list(part.rows), column] = correct
