@@ -22,20 +22,10 @@ from statistics import fmean
 import numpy as np
 from choices import UNSEEN, unseen_groups
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from states import read_state
 
 from cappy.batch_calibration import batch_offsets
-from cappy.checkpoint.find import MINILM, find_encoder
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.group import Group
-from cappy.layout import Conventions
-from cappy.runtime.encoder_weights import starting_weights
-from cappy.runtime.torch_encoder import Encoder
-from cappy.training.batches import encode_groups
-from cappy.training.made import pair_limits
-from cappy.training.measure import score_training_groups
-from cappy.training.prepare import ALL
-from cappy.training.recipes import MINI
 
 Floats = NDArray[np.float64]
 LEAST = 40
@@ -80,20 +70,9 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=1000, help="groups of a task, at most")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    folder = find_encoder(MINILM)
-    _, spec, _ = starting_weights(folder, 0)
-    weights = {
-        name.removeprefix("weight:"): tensor.bfloat16()
-        for name, tensor in load_file(chosen.state / "state.safetensors").items()
-        if name.startswith("weight:")
-    }
-    tokenizer = load_tokenizer(folder, spec.family)
-    conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     groups = unseen_groups(chosen.data, chosen.seed, chosen.groups)
     random.Random(chosen.seed).shuffle(groups)
-    limits = pair_limits(MINI.instruction_tokens, MINI.response_tokens)
-    encoded = encode_groups(groups, tokenizer, conventions, limits, ALL, chosen.seed)
-    parts = by_choices(groups, score_training_groups(Encoder(spec, weights), encoded, conventions))
+    parts = by_choices(groups, read_state(chosen.state)(groups))
     tasks = [task for task in UNSEEN if parts[task]]
     print(f"command: {shlex.join(['python', *sys.argv])}\n")
     print(f"| texts | share taken away | mean over tasks | {' | '.join(tasks)} |\n|{'---|' * (3 + len(tasks))}")

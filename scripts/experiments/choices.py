@@ -21,6 +21,7 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import torch
 from cappy.checkpoint.find import MINILM, find_encoder
 from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.rendered import T0_TASKS
+from cappy.data.sampling import is_open
 from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.files import sha256, write_json
@@ -97,9 +99,7 @@ def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Reci
     if name == SAMPLED:
         if samples is None:
             raise InputError(f"{name!r} needs --samples.")
-        sampled = {(one.task, one.instruction): one for one in read_groups(samples)}
-        training = [sampled.get((one.task, one.instruction), one) for one in base.training]
-        return dataclasses.replace(base, training=training)
+        return dataclasses.replace(base, training=with_sampled(base.training, list(read_groups(samples))))
     changed = {field for field in (*DATA_FIELDS, *MADE_FIELDS) if getattr(variant, field) != getattr(BASE, field)}
     if any(getattr(variant, field) is not None for field in changed):
         return read(variant)
@@ -111,6 +111,12 @@ def balanced(groups: Sequence[Group]) -> list[Group]:
     """Keep at most `TASK_CAP` groups of every task, drawn with seed 0."""
     draw = random.Random(0)
     return [one for members in by_task(groups).values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
+
+
+def with_sampled(groups: Sequence[Group], sampled: Sequence[Group]) -> list[Group]:
+    """Put groups with samples, over and over, in the place of all groups of open tasks: as many as there were."""
+    closed = [one for one in groups if not is_open(one)]
+    return closed + [one for one, _ in zip(cycle(sampled), range(len(groups) - len(closed)), strict=False)]
 
 
 def unseen_groups(data: Path, seed: int, most: int = MEASURED["unseen"]) -> list[Group]:

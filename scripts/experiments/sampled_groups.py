@@ -1,11 +1,11 @@
-r"""Groups with a language model's samples, labelled by Rouge-L (Tan et al., 2023, section 3.1), for `choices.py`.
+r"""Groups with a language model's samples, labelled by Rouge-L (Tan et al., 2023, section 3.1): for `choices.py`, which
+trains on them, and for `choosing_samples.py`, which measures on held-out ones.
 
-They take the place of the same groups without samples there.
+python scripts/experiments/sampled_groups.py groups.parquet -o runs/sampled.parquet --groups 400 --seed 0
+python scripts/experiments/sampled_groups.py groups.development.parquet -o runs/held-out-samples.parquet --groups 150
 
-python scripts/experiments/sampled_groups.py groups.parquet -o runs/sampled.parquet --groups 800 --plan "sampling*4"
-
-`groups.parquet` are training groups, as `cappy data mixture` writes them. Drawn are those of open tasks, whose answers
-are free text; their lent answers stay. Running it again makes the file anew.
+`groups.parquet` and the file beside it are groups as `cappy data mixture` writes them. Drawn are those of open tasks,
+whose answers are free text; their lent answers stay. Running it again makes the file anew.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ PART = 50
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("training", type=Path)
+    parser.add_argument("source", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--llm", default="smollm2")
-    parser.add_argument("--groups", type=int, default=800)
-    parser.add_argument("--longest", type=int, default=250, help="words that an instruction may have")
+    parser.add_argument("--groups", type=int, default=400)
+    parser.add_argument("--longest", type=int, default=120, help="words that an instruction may have")
     parser.add_argument("--plan", default="sampling*4")
-    parser.add_argument("--max-tokens", type=int, default=32)
+    parser.add_argument("--max-tokens", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0 takes all")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    pool = [one for one in read_groups(chosen.training) if is_open(one) and one.instruction.count(" ") < chosen.longest]
+    pool = [one for one in read_groups(chosen.source) if is_open(one) and one.instruction.count(" ") < chosen.longest]
     drawn = random.Random(chosen.seed).sample(pool, min(chosen.groups, len(pool)))
-    llm, label, plan = find_llm(chosen.llm), find_labeller("rouge-l"), parse_plan(chosen.plan, chosen.max_tokens)
+    llm = find_llm(chosen.llm, threads=chosen.threads, servers=0)
+    label, plan = find_labeller("rouge-l"), parse_plan(chosen.plan, chosen.max_tokens)
     failed: list[str] = []
     made: list[Group] = []
     for start in track(range(0, len(drawn), PART), description=f"sampling from {llm.name}"):
