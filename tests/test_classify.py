@@ -118,6 +118,25 @@ def test_a_single_unlabelled_text_changes_no_answer(scorer: cappy.Scorer) -> Non
     assert zero_shot.set_params(batch_calibration=0).fit(TEXTS).offsets_.tolist() == [0, 0, 0]
 
 
+def test_unlabelled_texts_in_a_pipeline_and_with_labels_in_another_order(scorer: cappy.Scorer) -> None:
+    from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    classifier = Classifier(["good", "bad"], "{text} ?", labels=[1, 0], scorer=scorer, batch_calibration=0.5)
+    assert clone(classifier).batch_calibration == 0.5
+    pipeline = make_pipeline(FunctionTransformer(list), classifier).fit(TEXTS)
+    scores = np.array([scorer.score(f"{text} ?", ["bad", "good"]) for text in TEXTS]) / scorer.temperature
+    offsets = -0.5 * scores.sum(axis=0) / 4
+    assert pipeline.decision_function(TEXTS) == pytest.approx(scores + offsets - offsets.mean(), abs=1e-4)
+    labelled = clone(classifier).fit(TEXTS, [1, 0, 0])
+    assert labelled.offsets_ == pytest.approx(
+        clone(classifier).set_params(batch_calibration=0).fit(TEXTS, [1, 0, 0]).offsets_
+    )
+    with pytest.raises(cappy.InputError, match="list"):
+        classifier.fit("one text")
+
+
 def test_what_every_text_gives_a_choice_makes_no_difference_after_batch_calibration() -> None:
     random = np.random.default_rng(0)
     scores = random.normal(size=(5000, 4))
@@ -139,6 +158,8 @@ def test_what_every_text_gives_a_choice_makes_no_difference_after_batch_calibrat
         ({"choices": ["a", "a"]}, "twice"),
         ({"choices": [1, 2]}, "texts"),
         ({"choices": ["a", "b"], "batch_calibration": 1.5}, "within 0 and 1"),
+        ({"choices": ["a", "b"], "batch_calibration": "1"}, "within 0 and 1, .* not '1'"),
+        ({"choices": ["a", "b"], "batch_calibration": float("nan")}, "within 0 and 1"),
     ],
 )
 def test_unusable_parameters_are_refused(parameters: dict[str, object], words: str) -> None:

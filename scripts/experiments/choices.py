@@ -21,7 +21,7 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,10 @@ BASE = dataclasses.replace(
     sources=tuple(source for source in MINI.sources if source.file not in UNSEEN),
 )
 TASK_CAP = 800
-BALANCED, SAMPLED = f"at most {TASK_CAP} groups a task", "with LLM samples labelled by Rouge-L"
-"""Variants of the base's recipe that are trained on other groups."""
+BALANCED = f"at most {TASK_CAP} groups a task"
+SAMPLED = "open tasks: a few groups with LLM samples labelled by Rouge-L"
+UNSAMPLED = "open tasks: the same few groups without samples"
+"""Variants of the base's recipe that are trained on other groups; the last two are to be compared with each other."""
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -75,6 +77,7 @@ VARIANTS: dict[str, Recipe] = {
     "a quarter of joint groups": recipe(joint=0.25),
     BALANCED: BASE,
     SAMPLED: BASE,
+    UNSAMPLED: BASE,
     "learning rate 3e-4": recipe(learning_rate=3e-4),
     "learning rate 7.5e-5": recipe(learning_rate=7.5e-5),
     "learning rate held after the warm-up": recipe(last_rate=1.0),
@@ -96,10 +99,12 @@ def texts_for(name: str, base: Texts, samples: Path | None, read: Callable[[Reci
     variant = VARIANTS[name]
     if name == BALANCED:
         return dataclasses.replace(base, training=balanced(base.training))
-    if name == SAMPLED:
+    if name in (SAMPLED, UNSAMPLED):
         if samples is None:
             raise InputError(f"{name!r} needs --samples.")
-        return dataclasses.replace(base, training=with_sampled(base.training, list(read_groups(samples))))
+        few = list(read_groups(samples))
+        few = few if name == SAMPLED else [without_samples(one) for one in few]
+        return dataclasses.replace(base, training=with_few_open(base.training, few))
     changed = {field for field in (*DATA_FIELDS, *MADE_FIELDS) if getattr(variant, field) != getattr(BASE, field)}
     if any(getattr(variant, field) is not None for field in changed):
         return read(variant)
@@ -113,10 +118,18 @@ def balanced(groups: Sequence[Group]) -> list[Group]:
     return [one for members in by_task(groups).values() for one in draw.sample(members, min(TASK_CAP, len(members)))]
 
 
-def with_sampled(groups: Sequence[Group], sampled: Sequence[Group]) -> list[Group]:
-    """Put groups with samples, over and over, in the place of all groups of open tasks: as many as there were."""
+def with_few_open(groups: Sequence[Group], few: Sequence[Group]) -> list[Group]:
+    """Put a few groups, over and over, in the place of all groups of open tasks: as many as there were."""
+    if not few:
+        raise InputError("there are no groups to put in the place of those of open tasks.")
     closed = [one for one in groups if not is_open(one)]
-    return closed + [one for one, _ in zip(cycle(sampled), range(len(groups) - len(closed)), strict=False)]
+    return closed + list(islice(cycle(few), len(groups) - len(closed)))
+
+
+def without_samples(group: Group) -> Group:
+    """Take a language model's samples out of a group."""
+    kept = tuple(one for one in group.candidates if not one.origin.startswith("sample"))
+    return dataclasses.replace(group, candidates=kept)
 
 
 def unseen_groups(data: Path, seed: int, most: int = MEASURED["unseen"]) -> list[Group]:
@@ -130,6 +143,7 @@ def unseen_groups(data: Path, seed: int, most: int = MEASURED["unseen"]) -> list
 
 
 def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Return groups by their task."""
     found: dict[str, list[Group]] = defaultdict(list)
     for group in groups:
         found[group.task].append(group)
@@ -200,7 +214,8 @@ class Bench:
 def identity(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Return what a kept result must agree in with the run that is asked for, as JSON holds it."""
     folders = {key: str(getattr(chosen, key).resolve()) for key in ("data", "against") if getattr(chosen, key)}
-    return {"recipe": json.loads(json.dumps(dataclasses.asdict(VARIANTS[name]))), **folders}
+    samples = {"samples": sha256(chosen.samples)} if name in (SAMPLED, UNSAMPLED) and chosen.samples else {}
+    return {"recipe": json.loads(json.dumps(dataclasses.asdict(VARIANTS[name]))), **folders, **samples}
 
 
 def slug(name: str) -> str:
@@ -245,7 +260,7 @@ def main() -> None:
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     keep_freed_memory()
-    names = chosen.only or [name for name in VARIANTS if chosen.samples or name != SAMPLED]
+    names = chosen.only or [name for name in VARIANTS if chosen.samples or name not in (SAMPLED, UNSAMPLED)]
     if chosen.report:
         names = chosen.only or list(VARIANTS)
     settings = f"{chosen.steps}-{chosen.seed}-{slug(chosen.start)}"

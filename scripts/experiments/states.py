@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from safetensors.torch import load_file
 
 from cappy.checkpoint.find import MINILM, find_encoder
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.errors import InputError
+from cappy.files import sha256
 from cappy.group import Group
 from cappy.layout import Conventions
 from cappy.runtime.encoder_weights import starting_weights
@@ -23,11 +26,21 @@ from cappy.training.recipes import MINI
 
 
 def read_state(state: Path) -> Callable[[Sequence[Group]], list[NDArray[np.float32]]]:
-    """Return what scores all candidates of groups, [candidates] each, with the weights in the folder `state`."""
+    """Return what scores all candidates of groups, [candidates] each, with the weights in the folder `state`.
+
+    They stay in float32: in bfloat16 many scores are equal.
+
+    Raises:
+        InputError: the run began from another encoder than all-MiniLM-L6-v2.
+
+    """
     folder = find_encoder(MINILM)
+    origin = json.loads((state / "progress.json").read_text())["origin"]
+    if sha256(folder / "model.safetensors") not in origin:
+        raise InputError(f"{state} is of a run that began from another encoder than {MINILM}.")
     _, spec, _ = starting_weights(folder, 0)
     tensors = load_file(state / "state.safetensors")
-    weights = {name: tensors[f"weight:{name}"].bfloat16() for name in spec.shapes()}
+    weights = {name: tensors[f"weight:{name}"] for name in spec.shapes()}
     model = Encoder(spec, weights)
     tokenizer = load_tokenizer(folder, spec.family)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)

@@ -14,6 +14,7 @@ from cappy.temperature import TEMPERATURE, softmax
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
+
 _PARAMETERS = ("choices", "instruction", "labels", "scorer", "batch_calibration")
 
 
@@ -30,8 +31,9 @@ class Classifier:
         instruction: a template holding `{text}`, and `{choices}` if the choices shall be listed.
         labels: what `predict` returns for each choice; the choices themselves unless given.
         scorer: from `cappy.load`; the bundled one is loaded on first use unless given.
-        batch_calibration: how much of each choice's mean score `fit` takes away where it has no labels, in [0, 1]:
-            all of it where no class is much more frequent than another, less where some are rare, 0 for nothing.
+        batch_calibration: how much of each choice's mean score `fit` takes away where it has texts and no labels, in
+            [0, 1]: all of it where no class is much more frequent than another, less where some are rare, 0 for
+            nothing. With labels it means nothing, so that a search by accuracy cannot choose it.
 
     """
 
@@ -53,8 +55,9 @@ class Classifier:
     def fit(self, X: Iterable[str] | None = None, y: Sequence[Any] | None = None) -> Classifier:  # noqa: N803
         """Calibrate on labelled texts, or on unlabelled ones; without texts only check the parameters.
 
-        Without labels, each class's offset becomes minus `batch_calibration` of its mean logit over the texts
-        (Zhou et al., 2024, arXiv 2309.17249). The texts shall be like those to come, ten of them or more.
+        Without labels, `batch_calibration` of each class's mean logit over the texts is taken away
+        (`cappy.batch_calibration.batch_offsets`; after Zhou et al., 2024, arXiv 2309.17249). The texts shall be like
+        those to come.
 
         Raises:
             InputError: the parameters, texts or labels cannot be used.

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cappy.errors import InputError
 from cappy.evaluation.predictions import Prediction, TaskPredictions
+from cappy.evaluation.report import batch_calibration_note, difference_lines, json_report, markdown_report
 from cappy.evaluation.runfolder import Run
 from cappy.evaluation.summary import summarise
 
@@ -57,6 +60,37 @@ def test_places_that_hold_other_choices_from_row_to_row_are_left_alone() -> None
     found = accuracies([*biased("constant"), *biased("moving", move=True)], 1.0)
     assert found[0] == [pytest.approx(1 / 3), pytest.approx(1 / 3)]
     assert found[1] == [1.0, found[0][1]]
+
+
+def test_few_rows_and_rows_with_fewer_choices_are_left_alone() -> None:
+    for odd in (biased("few", texts=9), [*biased("uneven"), shorter(biased("uneven")[0])]):
+        plain, calibrated = accuracies(odd, 1.0)
+        assert calibrated == plain
+
+
+def shorter(item: Prediction) -> Prediction:
+    return replace(item, row=0, scores={"score": item.scores["score"][:2]})
+
+
+def test_the_report_says_what_was_done_and_compares_like_with_like() -> None:
+    task = TaskPredictions("colours", 60, tuple(biased("constant")), (), "key")
+    moving = TaskPredictions("moving", 60, tuple(biased("constant", move=True)), (), "other key")
+    runs = [Run(name, {"score": 1.0}, (task, moving)) for name in ("one", "two")]
+    systems = [figures for run in runs for figures in summarise(run, 0, 1.0)]
+    gaps = [line.split(":")[0] for line in difference_lines(systems)]
+    assert gaps == [
+        "- one against two",
+        "- one, batch-calibrated against two, batch-calibrated",
+        "- one, batch-calibrated against one",
+        "- two, batch-calibrated against two",
+    ]
+    (note,) = batch_calibration_note(systems)
+    assert note.endswith("Left as they are: moving.")
+    assert note in markdown_report(systems)
+    assert not batch_calibration_note(summarise(runs[0]))
+    found = json_report(systems)["systems"][1]
+    assert found["batch_calibration"] == 1.0
+    assert [one["templates"][0]["batch_calibrated"] for one in found["results"]] == [True, False]
 
 
 def test_systems_are_named_by_what_was_done_to_them() -> None:

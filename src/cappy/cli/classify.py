@@ -44,18 +44,20 @@ def classify(
 
     Example: cappy classify "I waited an hour" -c "good service" -c "bad service"
     """
+    from cappy.batch_calibration import batch_offsets
     from cappy.classify import Classifier
+    from cappy.temperature import softmax
 
     names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
     given = gather_texts(texts or [], file)
     if not given:
         raise InputError("there are no texts to classify.")
     scorer = load_scorer(model, runtime, layout, precision, threads)
-    classifier = Classifier(names, instruction, scorer=scorer, batch_calibration=batch_calibration)
-    classifier.fit(given if batch_calibration else None)
+    classifier = Classifier(names, instruction, scorer=scorer).fit()
+    logits = classifier.decision_function(given)
     labels = classifier.classes_.tolist()  # the columns of what it predicts, in alphabetical order
     rows = []
-    for text, shares in zip(given, classifier.predict_proba(given), strict=True):
+    for text, shares in zip(given, softmax(logits + batch_offsets(logits, batch_calibration)), strict=True):
         best = int(shares.argmax())
         if as_json:
             chances = {name: float(share) for name, share in zip(labels, shares, strict=True)}

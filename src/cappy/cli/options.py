@@ -47,8 +47,8 @@ BatchCalibration = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="Take this share of each choice's mean score over all texts away; 1 where no choice is right much more "
-        "often than another.",
+        help="Take this share of each choice's mean score over all texts given away (their answers then depend on each "
+        "other); 1 where no choice is right much more often than another.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -66,7 +66,7 @@ def zero_shot(
 ) -> None:
     """Accuracy on held-out classification tasks under all their original PromptSource templates."""
     from cappy.cli.eval_report import said, write_reports
-    from cappy.evaluation.report import comparison_table, json_report, notes, system_table
+    from cappy.evaluation.report import batch_calibration_note, comparison_table, json_report, notes, system_table
     from cappy.evaluation.runfolder import Run, read_run
     from cappy.evaluation.summary import summarise
     from cappy.evaluation.zeroshot import Questions, open_run
@@ -93,7 +93,8 @@ def zero_shot(
     if len(systems) == 1:
         typer.echo(system_table(systems[0]))
     else:
-        typer.echo("\n".join([comparison_table(systems), *notes(systems[0])]))
+        said_of_them = [f"- {line}" for line in batch_calibration_note(systems)]
+        typer.echo("\n".join([comparison_table(systems), *notes(systems[0]), *said_of_them]))
     settings = said(rows, seed)
     if output:
         write_json(output, json_report(systems, settings))

@@ -16,6 +16,8 @@ from cappy.errors import InputError
 from cappy.evaluation.metrics import Bools, Floats, padded, right_choices
 from cappy.files import atomic_file
 
+_FEW = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -38,7 +40,8 @@ class TemplatePredictions:
     """One template's predictions as arrays.
 
     `rows` [n] are their numbers, `truth` [n, choices] what is right, `scores` has [n, choices] by way of scoring.
-    `constant` tells whether every row was asked with the same choices, as far as answers and predictions tell.
+    `constant` tells whether every row was asked with the same choices: what answers and predictions of ten rows or more
+    tell of it.
     """
 
     template: str
@@ -79,7 +82,13 @@ def _arrays(template: str, part: list[Prediction]) -> TemplatePredictions:
 
 
 def _constant(part: Sequence[Prediction]) -> bool:
-    """Tell whether no place is seen to hold two texts, and all rows have as many choices."""
+    """Tell whether no place is seen to hold two texts, and all rows have as many choices.
+
+    A row shows the texts of its right place and of the chosen ones. Of a few rows these may differ by chance in place
+    alone, though all choices do, so that such a template is never taken for constant.
+    """
+    if len(part) < _FEW:
+        return False
     named: dict[int, str] = {}
     for item in part:
         seen = [(item.right[0], item.answer)]

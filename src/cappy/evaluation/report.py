@@ -118,24 +118,53 @@ def published_average(names: Sequence[str]) -> list[float]:
 
 
 def difference_lines(systems: Sequence[SystemFigures]) -> list[str]:
-    """Say how much higher the first system's average is than each other's."""
+    """Say how much higher the first system's average is than each other's, and what batch calibration gave each.
+
+    Batch-calibrated systems are compared among themselves.
+    """
+    pairs = []
+    for share in dict.fromkeys(system.batch_calibration for system in systems):
+        alike = [system for system in systems if system.batch_calibration == share]
+        pairs += [(alike[0], other) for other in alike[1:]]
+    plain: dict[tuple[str, str], SystemFigures] = {}
+    for system in systems:  # a run's plain figures stand before its batch-calibrated ones
+        key = system.system, system.rule
+        if not system.batch_calibration:
+            plain[key] = system
+        elif key in plain:
+            pairs.append((system, plain[key]))
     lines = []
-    for other in systems[1:]:
-        found = difference(systems[0], other)
+    for system, other in pairs:
+        found = difference(system, other)
         if found:
             mean, low, high = (f"{100 * gap:+.1f}" for gap in (found.mean, found.interval.low, found.interval.high))
             tasks = f"{found.tasks} task{'s' if found.tasks > 1 else ''}"
-            lines.append(f"- {systems[0].name} against {other.name}: {mean} points ({low} to {high}) over {tasks}.")
+            lines.append(f"- {system.name} against {other.name}: {mean} points ({low} to {high}) over {tasks}.")
     return lines
+
+
+def batch_calibration_note(systems: Sequence[SystemFigures]) -> list[str]:
+    """Return the sentences that say what batch-calibrated figures are; none where no system has any."""
+    calibrated = [system for system in systems if system.batch_calibration]
+    if not calibrated:
+        return []
+    left = dict.fromkeys(
+        task.task
+        for system in calibrated
+        for task in system.tasks
+        if task and not any(figures.batch_calibrated for figures in task.templates)
+    )
+    alone = f" Left as they are: {', '.join(left)}." if left else ""
+    return [
+        "Batch-calibrated: each choice's mean score over the very rows evaluated (or the share named) is taken away, "
+        "without their labels, where all rows of a template have the same choices (after Zhou et al., 2024, "
+        f"arXiv 2309.17249); the bootstrap leaves these offsets as they are.{alone}"
+    ]
 
 
 def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
     """Return what the figures are, a sentence or two a line."""
     units = "; ".join(f"{system.name} {system.temperature:g}" for system in systems)
-    calibrated = [
-        "Batch-calibrated: each choice's mean score over the very rows evaluated (or the share named) is taken away, "
-        "without labels, where all rows of a template have the same choices (Zhou et al., 2024, arXiv 2309.17249)."
-    ]
     return [
         "Accuracy in percent: the mean over all templates; beside it their median, worst and best.",
         f"Intervals: {100 * LEVEL:.0f}%, percentile bootstrap over rows ({SAMPLES:,} draws, a row drawn with all its "
@@ -145,7 +174,7 @@ def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
         "F1 is macro-F1 over places in percent; Brier the squared error of the probabilities over all choices, 0 to 2; "
         f"ECE the expected calibration error in percent, {CALIBRATION_BINS} bins. All are means over templates.",
         f"Probabilities are softmax(score / temperature), the temperature set beforehand, never fitted here: {units}.",
-        *(calibrated if any(system.batch_calibration for system in systems) else []),
+        *batch_calibration_note(systems),
         f"Published figures: {published.SOURCE}.",
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -32,7 +32,7 @@ PAPER_TASKS = frozenset(task.name for task in TASKS if task.paper)
 
 @dataclass(frozen=True, slots=True)
 class TemplateFigures:
-    """One template's figures: shares in [0, 1], the Brier score in [0, 2].
+    """One template's figures: shares in [0, 1], the Brier score in [0, 2]; whether its scores were batch-calibrated.
 
     `majority` is the accuracy of always choosing the place that is right most often among these very rows, `chance`
     that of choosing at random, exactly.
@@ -46,6 +46,7 @@ class TemplateFigures:
     calibration_error: float
     majority: float
     chance: float
+    batch_calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ def task_figures(
     """Return a task's figures under one way of scoring; `seed` decides the bootstrap's draws.
 
     Of templates that ask with the same choices throughout, `batch_calibration` of each choice's mean score over the
-    very rows evaluated is taken away: no labels are used, but the other rows' texts are.
+    very rows evaluated is taken away: no labels are used, but the other rows' texts are. The bootstrap leaves the
+    offsets as they are.
     """
     if not task.predictions:
         return TaskFigures(task.task, task.rows, task.key, notes=task.notes)
@@ -189,12 +191,13 @@ def task_figures(
     figures, bins = [], []
     for column, part in enumerate(task.templates):
         scores, truth = part.scores[rule], part.truth
-        if batch_calibration and part.constant:
+        calibrated = batch_calibration > 0 and part.constant
+        if calibrated:
             scores = scores + batch_offsets(scores, batch_calibration)
         correct = hits(scores, truth)
         shares = probabilities(scores, temperature)
         right[list(part.rows), column] = correct
-        figures.append(_template_figures(part, scores, shares, correct))
+        figures.append(replace(_template_figures(part, scores, shares, correct), batch_calibrated=calibrated))
         bins.append(np.stack(calibration_bins(shares.max(axis=1), correct)))
     samples = resampled_means(right, seed, task.task).mean(axis=1)
     return TaskFigures(task.task, task.rows, task.key, tuple(figures), task.notes, samples, np.sum(bins, axis=0))

@@ -97,12 +97,14 @@ class Recipe:
     continuations: Continuations | None = Continuations()
 
     def __post_init__(self) -> None:
-        """Refuse more hard wrong answers than wrong ones.
+        """Refuse what cannot be.
 
         Raises:
-            InputError: `hard` is above `wrong`.
+            InputError: `hard` is above `wrong`, or `last_rate` not within [0, 1].
 
         """
+        if not 0 <= self.last_rate <= 1:
+            raise InputError(f"the learning rate ends at a share within 0 and 1 of its peak, not {self.last_rate}.")
         if self.hard > self.wrong:
             raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
 
