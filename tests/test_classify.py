@@ -129,10 +129,9 @@ def test_unlabelled_texts_in_a_pipeline_and_with_labels_in_another_order(scorer:
     scores = np.array([scorer.score(f"{text} ?", ["bad", "good"]) for text in TEXTS]) / scorer.temperature
     offsets = -0.5 * scores.sum(axis=0) / 4
     assert pipeline.decision_function(TEXTS) == pytest.approx(scores + offsets - offsets.mean(), abs=1e-4)
-    labelled = clone(classifier).fit(TEXTS, [1, 0, 0])
-    assert labelled.offsets_ == pytest.approx(
-        clone(classifier).set_params(batch_calibration=0).fit(TEXTS, [1, 0, 0]).offsets_
-    )
+    without = clone(classifier).set_params(batch_calibration=0)
+    labels = [1, 0, 0]  # with which batch calibration means nothing
+    assert clone(classifier).fit(TEXTS, labels).offsets_ == pytest.approx(without.fit(TEXTS, labels).offsets_)
     with pytest.raises(cappy.InputError, match="list"):
         classifier.fit("one text")
 
@@ -158,7 +157,7 @@ def test_what_every_text_gives_a_choice_makes_no_difference_after_batch_calibrat
         ({"choices": ["a", "a"]}, "twice"),
         ({"choices": [1, 2]}, "texts"),
         ({"choices": ["a", "b"], "batch_calibration": 1.5}, "within 0 and 1"),
-        ({"choices": ["a", "b"], "batch_calibration": "1"}, "within 0 and 1, .* not '1'"),
+        ({"choices": ["a", "b"], "batch_calibration": "1"}, "not '1'"),
         ({"choices": ["a", "b"], "batch_calibration": float("nan")}, "within 0 and 1"),
     ],
 )

@@ -405,7 +405,7 @@ def test_learning_rate_warms_up_and_comes_down() -> None:
     assert rates[-1] == pytest.approx(0.05 * RECIPE.learning_rate)
     held = dataclasses.replace(RECIPE, last_rate=1.0)
     assert [learning_rate(progress, held) for progress in (0.04, 0.1, 1.0)] == pytest.approx([RECIPE.learning_rate] * 3)
-    with pytest.raises(InputError, match="not 1.5"):
+    with pytest.raises(InputError, match=r"not 1\.5"):
         dataclasses.replace(RECIPE, last_rate=1.5)
 
 
