@@ -92,6 +92,15 @@ def test_batches_hold_everything_once_and_keep_the_budget(items: list[Size], bud
         assert len(batch) == 1 or sum(items[i].tokens for i in batch) <= budget
 
 
+def test_groups_of_many_short_candidates_and_of_few_long_ones_fill_batches() -> None:
+    draw = np.random.default_rng(0)
+    lists = [Size(int(draw.integers(20, 190)), 24, 6, int(draw.integers(80, 130))) for _ in range(500)]
+    passages = [Size(int(draw.integers(20, 190)), 5, 40, int(draw.integers(80, 180))) for _ in range(500)]
+    items = [*lists, *passages]
+    batches = list(token_batches(items, 6000))
+    assert len(batches) < 1.2 * sum(item.tokens for item in items) / 6000
+
+
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(1, 100))
 def test_a_split_group_is_the_same_group_in_parts(lengths: list[int], budget: int) -> None:
     group = encode_group([9, 9], [[n] * n for n in lengths], SHARED, Limits())

@@ -253,18 +253,19 @@ class Size:
 def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
     """Gather groups of about these sizes into batches of at most `budget` packed tokens.
 
-    Groups are sorted so that those of a batch are alike in what attention pads: the instruction, in
-    steps of 24 tokens, then the candidates, upwards in one step and downwards in the next, so that
-    neighbours are alike even where steps meet. A batch also ends where one more group would make
-    attention's padded rows more than twice the tokens. A group over the budget is a batch alone.
+    Groups are sorted so that those of a batch are alike in what attention pads: the longest candidate, by doublings,
+    then the instruction, in steps of 24 tokens, then all candidates together; upwards in one step and downwards in the
+    next, so that neighbours are alike even where steps meet. The longest candidate comes first because a long one pads
+    the many short ones of other groups. A batch also ends where one more group would make attention's padded rows more
+    than twice the tokens. A group over the budget is a batch alone.
     """
     batch: list[int] = []
     used = rows = segments = longest_row = longest = 0
 
-    def place(index: int) -> tuple[int, int]:
+    def place(index: int) -> tuple[int, int, int]:
         size = sizes[index]
-        step = max(size.prefix, 0 if size.prefix else size.longest) // 24
-        return step, size.row if step % 2 == 0 else -size.row
+        length, step = size.longest.bit_length(), size.prefix // 24
+        return length, step if length % 2 == 0 else -step, size.row if step % 2 == 0 else -size.row
 
     for index in sorted(range(len(sizes)), key=place):
         size = sizes[index]
