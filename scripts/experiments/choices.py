@@ -81,7 +81,7 @@ VARIANTS: dict[str, Recipe] = {
     "learning rate 3e-4": recipe(learning_rate=3e-4),
     "learning rate 7.5e-5": recipe(learning_rate=7.5e-5),
     "learning rate held after the warm-up": recipe(last_rate=1.0),
-    "steps of 6,000 tokens": recipe(batch_tokens=6000),
+    "steps of 3,000 tokens": recipe(batch_tokens=3000),
     "instructions of 96 tokens": recipe(instruction_tokens=96),
     "instructions of 320 tokens": recipe(instruction_tokens=320),
     "4 candidates a group": recipe(candidates=4, short_words=0),

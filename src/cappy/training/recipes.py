@@ -86,7 +86,7 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.04  # share of the run
     last_rate: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
-    batch_tokens: int = 3000  # larger steps taught less a token on the development split
+    batch_tokens: int = 6000
     listwise: float = 0.3  # weight of the listwise loss beside regression
     pairwise: float = 0.0  # weight of the pairwise loss, likewise
     temperature: float = 0.15  # of both, over scores that live in [0, 1]
