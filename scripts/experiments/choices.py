@@ -129,7 +129,7 @@ def with_few_open(groups: Sequence[Group], few: Sequence[Group]) -> list[Group]:
 
 def without_samples(group: Group) -> Group:
     """Take a language model's samples out of a group."""
-    kept = tuple(one for one in group.candidates if not one.origin.startswith("sample"))
+    kept = tuple(one for one in group.candidates if not one.sampled)
     return dataclasses.replace(group, candidates=kept)
 
 

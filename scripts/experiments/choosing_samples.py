@@ -28,7 +28,7 @@ from cappy.group import Group
 
 def samples_alone(group: Group) -> Group:
     """Keep a group's samples."""
-    return replace(group, candidates=tuple(one for one in group.candidates if one.origin.startswith("sample")))
+    return replace(group, candidates=tuple(one for one in group.candidates if one.sampled))
 
 
 def gained(got: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> str:

@@ -211,7 +211,7 @@ def chosen_label(groups: Sequence[Group], scorer: Scorer) -> float:
     """Return the mean label, in [0, 1], of the best-scored candidates; of the best samples, where there are any."""
     found = []
     for group in groups:
-        sampled = [c for c in group.candidates if c.origin.startswith("sample")]
+        sampled = [c for c in group.candidates if c.sampled]
         pool = sampled or group.candidates
         scores = scorer.score(group.instruction, [candidate.text for candidate in pool])
         found.append(pool[int(np.argmax(scores))].label or 0.0)

@@ -97,7 +97,7 @@ def pip_index() -> str:
     if own:
         return own
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603  (this Python and fixed words)
     if found:
         return found
     try:
@@ -136,7 +136,7 @@ class _Links(HTMLParser):
 
 def _download(address: str, file: Path, sha256: str, advance: Callable[[int, int | None], None] | None) -> None:
     digest = hashlib.sha256()
-    with urlopen(address, timeout=_TIMEOUT) as answer, file.open("wb") as out:  # noqa: S310
+    with urlopen(address, timeout=_TIMEOUT) as answer, file.open("wb") as out:  # noqa: S310  (as above)
         length = answer.headers.get("Content-Length")
         while block := answer.read(_BLOCK):
             digest.update(block)

@@ -52,7 +52,7 @@ class Classifier:
         self.scorer = scorer
         self.batch_calibration = batch_calibration
 
-    def fit(self, X: Iterable[str] | None = None, y: Sequence[Any] | None = None) -> Classifier:  # noqa: N803
+    def fit(self, X: Iterable[str] | None = None, y: Sequence[Any] | None = None) -> Classifier:  # noqa: N803  (scikit-learn's name)
         """Calibrate on labelled texts, or on unlabelled ones; without texts only check the parameters.
 
         Without labels, `batch_calibration` of each class's mean logit over the texts is taken away
@@ -83,26 +83,26 @@ class Classifier:
                 self.scale_, self.offsets_ = fit_calibration(scores, targets, temperature=temperature)
         return self
 
-    def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
+    def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
         """Return calibrated logits [texts, classes]; zero-shot, the scores over the scorer's temperature."""
         if not hasattr(self, "classes_"):
             self.fit()
         return self._scores(X) * self.scale_ + self.offsets_
 
-    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
         """Return the softmax of the logits [texts, classes]; rows sum to 1.
 
         These compare the choices with each other; for a number that stands alone use `Scorer.score`.
         """
         return softmax(self.decision_function(X))
 
-    def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803  (scikit-learn's name)
         """Return the label of the best choice for each text [texts]."""
         best = self.decision_function(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[best]
         return labels
 
-    def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803
+    def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803  (scikit-learn's name)
         """Return the accuracy on labelled texts, in [0, 1]."""
         return float(np.mean(self.predict(X) == np.asarray(y)))
 

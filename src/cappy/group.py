@@ -21,6 +21,11 @@ class Candidate:
     label: float | None = None
     origin: str = "choice"
 
+    @property
+    def sampled(self) -> bool:
+        """Whether a language model wrote it."""
+        return self.origin.startswith("sample")
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
 
@@ -46,7 +46,7 @@ class TemplateFigures:
     calibration_error: float
     majority: float
     chance: float
-    batch_calibrated: bool = False
+    batch_calibrated: bool
 
 
 @dataclass(frozen=True)
@@ -197,13 +197,15 @@ def task_figures(
         correct = hits(scores, truth)
         shares = probabilities(scores, temperature)
         right[list(part.rows), column] = correct
-        figures.append(replace(_template_figures(part, scores, shares, correct), batch_calibrated=calibrated))
+        figures.append(_template_figures(part, scores, shares, correct, calibrated))
         bins.append(np.stack(calibration_bins(shares.max(axis=1), correct)))
     samples = resampled_means(right, seed, task.task).mean(axis=1)
     return TaskFigures(task.task, task.rows, task.key, tuple(figures), task.notes, samples, np.sum(bins, axis=0))
 
 
-def _template_figures(part: TemplatePredictions, scores: Floats, shares: Floats, correct: Bools) -> TemplateFigures:
+def _template_figures(
+    part: TemplatePredictions, scores: Floats, shares: Floats, correct: Bools, batch_calibrated: bool
+) -> TemplateFigures:
     predicted, truth = chosen(scores), part.truth
     return TemplateFigures(
         template=part.template,
@@ -214,6 +216,7 @@ def _template_figures(part: TemplatePredictions, scores: Floats, shares: Floats,
         calibration_error=expected_calibration_error(shares.max(axis=1), correct),
         majority=float(truth.mean(axis=0).max()),
         chance=float((truth.sum(axis=1) / np.isfinite(scores).sum(axis=1)).mean()),
+        batch_calibrated=batch_calibrated,
     )
 
 
