@@ -44,10 +44,15 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Groups that ask whether a statement follows from a text: about `groups`, from up to `passages` passages."""
+    """Groups that ask whether a statement follows from a text: about `groups`, from up to `passages` passages.
+
+    `embedded` is the share of them, at most, whose text sets a sentence into another ("it turned out that", "she hoped
+    that").
+    """
 
     groups: int = 32_000
     passages: int = 20_000
+    embedded: float = 0.3
     instruction_tokens: int = 256  # a text and a statement, neither cut in its middle
 
 

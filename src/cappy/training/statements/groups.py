@@ -10,6 +10,7 @@ from cappy.training.passages import Passage
 from cappy.training.recipes import Statements
 from cappy.training.statements.pairs import (
     Pair,
+    embedded_pairs,
     paraphrase_pairs,
     passage_pairs,
     question_pairs,
@@ -92,6 +93,7 @@ _LISTING = (
 def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
     """Yield up to `plan.groups` groups (more, where `groups` alone give them) from training `groups` and passages."""
     pairs = [*summary_pairs(groups, seed), *question_pairs(groups, seed), *paraphrase_pairs(groups, seed)]
+    pairs += embedded_pairs(texts, round(plan.embedded * plan.groups), seed)
     pairs += passage_pairs(texts, max(0, plan.groups - len(pairs)), seed)
     yield from rendered(pairs, seed)
 

@@ -1,7 +1,7 @@
 """Pairs of a text and a statement of which it is known whether it follows: found in groups of other tasks.
 
-Four sources. A passage's own sentences, shortened (they follow), changed (they do not) or taken from elsewhere (the
-text does not tell). Summaries: that of a text follows. Questions about a passage, answered rightly or wrongly, as
+Five sources. A passage's own sentences, shortened (they follow), changed (they do not) or taken from elsewhere (the
+text does not tell). Such a sentence under a verb that affirms it, denies it or leaves it open. Summaries: that of a text follows. Questions about a passage, answered rightly or wrongly, as
 statements (in the manner of Demszky et al., 2018, arXiv 1809.02922, by much simpler rules). Paraphrases, and sentences
 that are none.
 """
@@ -17,6 +17,7 @@ from typing import Literal
 from cappy.data.text import normalise
 from cappy.group import Group
 from cappy.training.passages import MOST_OF_ONE, Passage, split_sentences
+from cappy.training.statements.embedded import embed_sentence
 from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
 
 Relation = Literal["follows", "contradicts", "open", "differs"]
@@ -62,6 +63,26 @@ def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[P
         text = " ".join(premise)
         if statement and normalise(statement) != normalise(text) and len(text.split()) <= _PREMISE_WORDS:
             yield Pair(text, statement, relation)
+
+
+def embedded_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[Pair]:
+    """Yield up to `count` pairs of a text with a sentence set into another, and what follows from that or does not."""
+    draw = random.Random(f"{seed}:embedded pairs")
+    left = count
+    for number in range(MOST_OF_ONE * len(texts)):
+        if not left:
+            return
+        passage = texts[number % len(texts)]
+        relation = draw.choice(RELATIONS)
+        place = draw.randrange(len(passage))
+        made = embed_sentence(passage[place], relation, " ".join(passage), draw)
+        if not made:
+            continue
+        before = passage[max(0, place - draw.choice((0, 0, 1, 2))) : place]
+        text = " ".join((*before, made[0]))
+        if len(text.split()) <= _PREMISE_WORDS:
+            left -= 1
+            yield Pair(text, made[1], relation)
 
 
 def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:

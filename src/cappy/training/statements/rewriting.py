@@ -19,7 +19,7 @@ _TRAILING = re.compile(
     r",? (?:because|although|though|(?<!for )(?<!after )(?<! a )while|whereas|when|so that|"
     r"and (?:he|she|it|they|was|is|has|had)))\b.*$"
 )
-_LIMITED = re.compile(
+LIMITED = re.compile(
     r"\b(?:no|not|never|nobody|none|nothing|neither|nor|without|cannot|only|hardly|few|unless|if|until)\b|n['’]t\b",
     re.IGNORECASE,
 )
@@ -94,7 +94,7 @@ def shorten(sentence: str, draw: random.Random) -> str | None:
 
     None where there is no such part, too little would be left, or a word limits what the whole says.
     """
-    if _LIMITED.search(sentence):
+    if LIMITED.search(sentence):
         return None
     ways = [_BRACKETS, _OPENING, _TRAILING, _ASIDE]
     draw.shuffle(ways)
@@ -171,6 +171,11 @@ def _opposite(sentence: str, names: Sequence[str], draw: random.Random) -> str |
 
 
 def _negation(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
+    return negate(sentence)
+
+
+def negate(sentence: str) -> str | None:
+    """Put a negation in, or take one out; None where there is no verb that takes one."""
     if _NEGATED.search(sentence):
         return _NEGATED.sub(r"\1", sentence, count=1)
     if _AUXILIARY.search(sentence):

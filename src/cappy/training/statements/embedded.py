@@ -1,0 +1,132 @@
+"""A sentence set into another that affirms it, denies it or leaves it open: "it turned out that", "she hoped that".
+
+Whether what a clause says is told by its text depends on the verb above it and on its negation (veridicality; Karttunen,
+1971, "Implicative verbs"; de Marneffe et al., 2012, "Did it happen?"). Words alone do not show it: the sentence stands
+in the text in every case. What somebody merely said or thought is not among the frames, for readers differ on it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from cappy.training.statements.rewriting import LIMITED, negate, tidy
+
+AFFIRMING = (
+    "It turned out that {clause}",
+    "It is true that {clause}",
+    "There is no doubt that {clause}",
+    "It has been proved that {clause}",
+    "{Who} knew that {clause}",
+    "{Who} did not know that {clause}",
+    "{Who} found out that {clause}",
+    "{Who} had not noticed that {clause}",
+    "{Who} forgot that {clause}",
+    "{Who} never forgot that {clause}",
+    "{Who} realised too late that {clause}",
+    "Did {who} know that {clause}?",
+    "{Who} was surprised to learn that {clause}",
+    "{Who} was glad that {clause}",
+    "{Who} was not happy that {clause}",
+    "What {who} had overlooked is that {clause}",
+    "{Who} could no longer deny that {clause}",
+    "{Who} was right that {clause}",
+    "If {who} had known that {clause}, things would have gone another way.",
+)
+DENYING = (
+    "It is not true that {clause}",
+    "It turned out to be false that {clause}",
+    "It is a myth that {clause}",
+    "Nothing could be further from the truth than that {clause}",
+    "{Who} was wrong to think that {clause}",
+    "{Who} made up the story that {clause}",
+    "{Who} lied when claiming that {clause}",
+    "{Who} only pretended that {clause}",
+    "{Who} was mistaken: it is not the case that {clause}",
+    "{Who} wrongly assumed that {clause}",
+    "I do not think that {clause}",
+    "I don't believe that {clause}",
+    "I do not suppose that {clause}",
+    "We don't think that {clause}",
+    "If only it were true that {clause}",
+    "I wish I could say that {clause}",
+    "It could not be shown, and has since been disproved, that {clause}",
+)
+OPEN = (
+    "Perhaps {clause}",
+    "It may be that {clause}",
+    "It is not known whether {clause}",
+    "Nobody can say whether {clause}",
+    "{Who} hoped that {clause}",
+    "{Who} wanted to know whether {clause}",
+    "{Who} wondered whether {clause}",
+    "{Who} asked whether {clause}",
+    "{Who} could not find out whether {clause}",
+    "{Who} would like to believe that {clause}",
+    "{Who} did not say that {clause}",
+    "{Who} had to decide whether to believe that {clause}",
+    "Suppose that {clause}",
+    "If it is true that {clause}, much will have to change.",
+    "Is it true that {clause}?",
+    "Do you think that {clause}?",
+    "I can't say that {clause}, and I can't say the opposite.",
+    "It remains to be seen whether {clause}",
+    "Some will ask whether {clause}",
+)
+_WHO = (
+    *("he", "she", "they", "everyone", "nobody else", "the old man", "her sister", "the teacher", "our neighbour"),
+    *("Anna", "David", "Maria", "Peter", "Ahmed", "Mrs Lee", "Dr Brown", "the editor", "the police", "the committee"),
+)
+_PLURAL = {"they", "the police"}
+_STARTS = frozenset(
+    "the a an in on at it he she they we you this that these those his her their its our my your there one two three some "
+    "many most all both each several another during".split()
+)
+_VERBS = frozenset("is was are were has had will would can could should may might did does became said".split())
+_SUITED = re.compile(r"^[A-Z][^\"“”?!:;()\\\n]*[a-z0-9]\.$")
+"""A plain sentence, which can stand in another: nobody's speech, no question, no list."""
+_LONGEST = 26
+"""Words of a sentence at most."""
+_CLAUSES = re.compile(
+    r",|\b(?:although|though|while|because|since|which|who|whom|whose|that|when|where|as|if|and|but|or|so)\b",
+    re.IGNORECASE,
+)
+"""A negation put into a sentence with one of these may not be that of the whole."""
+
+
+def embed_sentence(sentence: str, relation: str, known: str, draw: random.Random) -> tuple[str, str] | None:
+    """Set `sentence` into another, and say a statement that stands in `relation` to it: (text, statement).
+
+    `relation` is one of "follows", "contradicts" and "open"; `known` is the text around the sentence, which shows
+    whether its first word is a name. In a half of the cases, where it can be, the statement is the sentence negated.
+    None where the sentence does not lend itself to it.
+    """
+    if not _suited(sentence):
+        return None
+    negated = negate(sentence) if draw.random() < 0.6 and not _CLAUSES.search(sentence) else None
+    if relation == "open":
+        frames = OPEN
+    else:
+        frames = AFFIRMING if (relation == "follows") == (negated is None) else DENYING
+    return _set_into(draw.choice(frames), sentence, known, draw), tidy(negated or sentence)
+
+
+def _suited(sentence: str) -> bool:
+    first, second, *_ = [*sentence.split(), "", ""]
+    begins = first.lower() in _STARTS or second.lower() in _VERBS or (first[0].isupper() and second[:1].isupper())
+    return (
+        begins
+        and len(sentence.split()) <= _LONGEST
+        and _SUITED.match(sentence) is not None
+        and LIMITED.search(sentence) is None
+    )
+
+
+def _set_into(frame: str, sentence: str, known: str, draw: random.Random) -> str:
+    first, _, rest = sentence.rstrip(".").partition(" ")
+    name = first.lower() not in _STARTS and not re.search(rf"\b{re.escape(first.lower())}\b", known)
+    who = draw.choice(_WHO)
+    if who in _PLURAL:
+        frame = frame.replace("{Who} was ", "{Who} were ")
+    words = {"clause": f"{first if name else first.lower()} {rest}", "who": who, "Who": who[0].upper() + who[1:]}
+    return tidy(frame.format_map(words))
