@@ -1,8 +1,9 @@
 """A sentence set into another that affirms it, denies it or leaves it open: "it turned out that", "she hoped that".
 
-Whether what a clause says is told by its text depends on the verb above it and on its negation (veridicality; Karttunen,
-1971, "Implicative verbs"; de Marneffe et al., 2012, "Did it happen?"). Words alone do not show it: the sentence stands
-in the text in every case. What somebody merely said or thought is not among the frames, for readers differ on it.
+Whether a text tells that what a clause says is so depends on the verb above it and on negations (veridicality;
+Karttunen, "Implicative verbs", 1971; de Marneffe et al., 2012, "Did it happen?"). Words alone do not show it: the
+sentence stands in the text in every case. What somebody merely said or thought is not among the frames, for readers
+differ on it.
 """
 
 from __future__ import annotations
@@ -77,12 +78,18 @@ _WHO = (
     *("he", "she", "they", "everyone", "nobody else", "the old man", "her sister", "the teacher", "our neighbour"),
     *("Anna", "David", "Maria", "Peter", "Ahmed", "Mrs Lee", "Dr Brown", "the editor", "the police", "the committee"),
 )
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 _PLURAL = {"they", "the police"}
-_STARTS = frozenset(
-    "the a an in on at it he she they we you this that these those his her their its our my your there one two three some "
-    "many most all both each several another during".split()
+_STARTS = _words(
+    "the a an in on at it he she they we you this that these those his her their its our my your there one two three "
+    "some many most all both each several another during"
 )
-_VERBS = frozenset("is was are were has had will would can could should may might did does became said".split())
+_VERBS = _words("is was are were has had will would can could should may might did does became said")
 _SUITED = re.compile(r"^[A-Z][^\"“”?!:;()\\\n]*[a-z0-9]\.$")
 """A plain sentence, which can stand in another: nobody's speech, no question, no list."""
 _LONGEST = 26
@@ -98,22 +105,20 @@ def embed_sentence(sentence: str, relation: str, known: str, draw: random.Random
     """Set `sentence` into another, and say a statement that stands in `relation` to it: (text, statement).
 
     `relation` is one of "follows", "contradicts" and "open"; `known` is the text around the sentence, which shows
-    whether its first word is a name. In a half of the cases, where it can be, the statement is the sentence negated.
+    whether its first word is a name. The statement is the sentence itself or, where that has one clause, its negation.
     None where the sentence does not lend itself to it.
     """
     if not _suited(sentence):
         return None
     negated = negate(sentence) if draw.random() < 0.6 and not _CLAUSES.search(sentence) else None
-    if relation == "open":
-        frames = OPEN
-    else:
-        frames = AFFIRMING if (relation == "follows") == (negated is None) else DENYING
-    return _set_into(draw.choice(frames), sentence, known, draw), tidy(negated or sentence)
+    affirmed = AFFIRMING if (relation == "follows") == (negated is None) else DENYING
+    frame = draw.choice(OPEN if relation == "open" else affirmed)
+    return _set_into(frame, sentence, known, draw), tidy(negated or sentence)
 
 
 def _suited(sentence: str) -> bool:
     first, second, *_ = [*sentence.split(), "", ""]
-    begins = first.lower() in _STARTS or second.lower() in _VERBS or (first[0].isupper() and second[:1].isupper())
+    begins = first.lower() in _STARTS or second.lower() in _VERBS or (first[:1].isupper() and second[:1].isupper())
     return (
         begins
         and len(sentence.split()) <= _LONGEST

@@ -1,9 +1,9 @@
 """Pairs of a text and a statement of which it is known whether it follows: found in groups of other tasks.
 
 Five sources. A passage's own sentences, shortened (they follow), changed (they do not) or taken from elsewhere (the
-text does not tell). Such a sentence under a verb that affirms it, denies it or leaves it open. Summaries: that of a text follows. Questions about a passage, answered rightly or wrongly, as
-statements (in the manner of Demszky et al., 2018, arXiv 1809.02922, by much simpler rules). Paraphrases, and sentences
-that are none.
+text does not tell). Such sentences set under a verb that affirms them, denies them or leaves them open. Summaries:
+that of a text follows. Questions about a passage, answered rightly or wrongly, as statements (in the manner of Demszky
+et al., 2018, arXiv 1809.02922, by much simpler rules). Paraphrases, and sentences that are none.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[P
 
 
 def embedded_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[Pair]:
-    """Yield up to `count` pairs of a text with a sentence set into another, and what follows from that or does not."""
+    """Yield up to `count` pairs of all relations but `differs`, in whose texts a sentence is set into another."""
     draw = random.Random(f"{seed}:embedded pairs")
     left = count
     for number in range(MOST_OF_ONE * len(texts)):
