@@ -43,7 +43,7 @@ from cappy.training.measure import development_figures
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import build_mixture
 from cappy.training.prepare import ALL, Texts, encode_texts, read_texts
-from cappy.training.recipes import MINI, Recipe, Similarity
+from cappy.training.recipes import MINI, Recipe, Similarity, Statements
 from cappy.training.trainer import Budget, Trainer
 
 log = logging.getLogger("choices")
@@ -88,6 +88,7 @@ VARIANTS: dict[str, Recipe] = {
     "no similarity groups": recipe(similarity=None),
     "twice as many similarity groups": recipe(similarity=Similarity(groups=48_000)),
     "no statement groups": recipe(statements=None),
+    "no sentences under verbs that affirm or deny them": recipe(statements=Statements(embedded=0.0)),
     "no continuation groups": recipe(continuations=None),
 }
 DATA_FIELDS = ("rendered", "left_out", "sources", "choice_cap", "other_cap", "wrong", "hard", "held_out")
