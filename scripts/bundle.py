@@ -90,6 +90,11 @@ def main() -> None:
     parser.add_argument(
         "--start", help="what is known of the scorer that training went on from, and an average's other part"
     )
+    parser.add_argument(
+        "--without-development",
+        action="store_true",
+        help="keep the run's development figures off the card, as where the weights at its start had seen such rows",
+    )
     parser.add_argument("--precision-figures", type=Path)
     parser.add_argument("--calibration", type=Path, help="what `cappy eval calibration -o` wrote")
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
@@ -102,6 +107,8 @@ def main() -> None:
         facts["start"] = options.start
         if "averaged" in facts:
             facts["averaged"]["first"] = options.start
+    if options.without_development:
+        facts.pop("development", None)
     measured = [DATA.format(contamination=options.contamination)]
     if options.zero_shot:
         # Each file is what `cappy eval zero-shot -o` writes: a report of one system.
