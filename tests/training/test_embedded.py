@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cappy.data.text import normalise
 from cappy.training.recipes import Statements
 from cappy.training.statements import statement_groups
 from cappy.training.statements.embedded import AFFIRMING, DENYING, OPEN, embed_sentence
@@ -54,9 +55,52 @@ def test_both_a_sentence_and_its_negation_are_asked_about() -> None:
     assert {one[1] for one in made if one} == {PASSAGE[0], "The bridge was not built by a baker."}
 
 
-def test_a_sentence_of_several_clauses_is_not_negated() -> None:
-    made = [embed_sentence(PASSAGE[1], "contradicts", KNOWN, random.Random(seed)) for seed in range(60)]
-    assert {one[1] for one in made if one} == {PASSAGE[1]}
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        PASSAGE[1],
+        "A man was shot in the street.",
+        "Some players were tired.",
+        "All players were tired.",
+        "He said it was over.",
+        "He left before the bridge was built.",
+        "The man he was following left the town.",
+        "The price rose faster than was expected.",
+        "He knew how it was done.",
+        "The mill should be closed.",
+        "The man is probably ill.",
+        "Everything was fine.",
+    ],
+)
+def test_what_has_no_sure_negation_is_not_negated(sentence: str) -> None:
+    made = [embed_sentence(sentence, "contradicts", KNOWN, random.Random(seed)) for seed in range(60)]
+    assert {one[1] for one in made if one} == {sentence}
+
+
+@pytest.mark.parametrize(
+    ("frame", "relation"),
+    [
+        ("It turned out that the", "follows"),
+        ("forgot that the", "follows"),
+        ("did not know that the", "follows"),
+        ("It is not true that the", "contradicts"),
+        ("was wrong to think that the", "contradicts"),
+        ("I do not think that the", "contradicts"),
+        ("hoped that the", "open"),
+        ("whether the", "open"),
+        ("Suppose that the", "open"),
+    ],
+)
+def test_frames_mean_what_they_say(frame: str, relation: str) -> None:
+    found = {
+        told
+        for told in ("follows", "contradicts", "open")
+        for seed in range(400)
+        if (made := embed_sentence(PASSAGE[0], told, KNOWN, random.Random(seed)))
+        and frame in made[0]
+        and made[1] == PASSAGE[0]
+    }
+    assert found == {relation}
 
 
 def test_names_keep_their_capital_and_other_words_lose_it() -> None:
@@ -83,10 +127,25 @@ def test_sentences_that_do_not_lend_themselves_are_left(sentence: str) -> None:
     assert {embed_sentence(sentence, "follows", KNOWN, random.Random(seed)) for seed in range(9)} == {None}
 
 
-@given(st.text(max_size=60), st.sampled_from(["follows", "contradicts", "open"]), st.integers(0, 99))
-def test_any_text_gives_nothing_or_two_texts(sentence: str, relation: str, seed: int) -> None:
+WORDS = st.sampled_from("the a it was is not boat Anna river, which sold - and 3 who of Linz".split())
+
+
+@given(
+    st.lists(WORDS, min_size=2, max_size=12), st.sampled_from(["follows", "contradicts", "open"]), st.integers(0, 99)
+)
+def test_a_text_holds_its_sentence_and_a_statement_adds_at_most_a_negation(
+    words: list[str], relation: str, seed: int
+) -> None:
+    sentence = "The " + " ".join(words) + "."
     made = embed_sentence(sentence, relation, sentence, random.Random(seed))
-    assert made is None or all(one.strip() for one in made)
+    if made:
+        text, statement = made
+        assert normalise(sentence) in normalise(text)
+        assert normalise(statement).replace(" not ", " ") == normalise(sentence).replace(" not ", " ")
+
+
+def test_sentences_of_most_passages_lend_themselves() -> None:
+    assert [bool(embed_sentence(one, "open", KNOWN, random.Random(0))) for one in PASSAGE] == [True, True, True, False]
 
 
 def test_pairs_hold_the_text_before_and_are_balanced() -> None:

@@ -3,7 +3,7 @@
 Whether a text tells that what a clause says is so depends on the verb above it and on negations (veridicality;
 Karttunen, "Implicative verbs", 1971; de Marneffe et al., 2012, "Did it happen?"). Words alone do not show it: the
 sentence stands in the text in every case. What somebody merely said or thought is not among the frames, for readers
-differ on it.
+differ on it; what the one who speaks does not think counts as denied, as it is commonly meant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AFFIRMING = (
     "{Who} was not happy that {clause}",
     "What {who} had overlooked is that {clause}",
     "{Who} could no longer deny that {clause}",
-    "{Who} was right that {clause}",
+    "{Who} was right to say that {clause}",
     "If {who} had known that {clause}, things would have gone another way.",
 )
 DENYING = (
@@ -50,7 +50,6 @@ DENYING = (
     "I do not suppose that {clause}",
     "We don't think that {clause}",
     "If only it were true that {clause}",
-    "I wish I could say that {clause}",
     "It could not be shown, and has since been disproved, that {clause}",
 )
 OPEN = (
@@ -75,7 +74,7 @@ OPEN = (
     "Some will ask whether {clause}",
 )
 _WHO = (
-    *("he", "she", "they", "everyone", "nobody else", "the old man", "her sister", "the teacher", "our neighbour"),
+    *("he", "she", "they", "everyone", "somebody else", "the old man", "her sister", "the teacher", "our neighbour"),
     *("Anna", "David", "Maria", "Peter", "Ahmed", "Mrs Lee", "Dr Brown", "the editor", "the police", "the committee"),
 )
 
@@ -87,30 +86,38 @@ def _words(listed: str) -> frozenset[str]:
 _PLURAL = {"they", "the police"}
 _STARTS = _words(
     "the a an in on at it he she they we you this that these those his her their its our my your there one two three "
-    "some many most all both each several another during"
+    "some many most all both each several another during everyone everything someone something"
 )
 _VERBS = _words("is was are were has had will would can could should may might did does became said")
 _SUITED = re.compile(r"^[A-Z][^\"“”?!:;()\\\n]*[a-z0-9]\.$")
 """A plain sentence, which can stand in another: nobody's speech, no question, no list."""
 _LONGEST = 26
 """Words of a sentence at most."""
-_CLAUSES = re.compile(
-    r",|\b(?:although|though|while|because|since|which|who|whom|whose|that|when|where|as|if|and|but|or|so)\b",
+_UNSURE = re.compile(
+    r",|^(?:an?|one|two|three|some|many|most|all|both|each|several|another|every|few|everyone|everything|someone)\b|"
+    r"\b(?:although|though|while|because|since|before|after|until|which|who|whom|whose|that|what|whether|when|where|why|how|"
+    r"than|as|if|and|but|or|so|at least|at most|said|says|thought|think|thinks|believed|knew|knows|felt|probably|"
+    r"possibly|likely|often|usually|sometimes|always|also|just|still|even|again)\b",
     re.IGNORECASE,
 )
-"""A negation put into a sentence with one of these may not be that of the whole."""
+"""A negation put into a sentence with one of these may not be that of the whole: some were late, some were not."""
+_MODAL = re.compile(r"\b(?:will|would|can|could|should|may|might|must)\b")
+"""That something need not be is not that it must not be."""
+_NEGATABLE = re.compile(r"^(?:[\w'’-]+ ){1,4}?(?:is|are|was|were|has been|have been|had been) (?!\w+ing\b)")
+"""The verb that is negated stands early, so that it is the sentence's own."""
 
 
 def embed_sentence(sentence: str, relation: str, known: str, draw: random.Random) -> tuple[str, str] | None:
     """Set `sentence` into another, and say a statement that stands in `relation` to it: (text, statement).
 
     `relation` is one of "follows", "contradicts" and "open"; `known` is the text around the sentence, which shows
-    whether its first word is a name. The statement is the sentence itself or, where that has one clause, its negation.
+    whether its first word is a name. The statement is the sentence itself or, where it has a sure one, its negation.
     None where the sentence does not lend itself to it.
     """
     if not _suited(sentence):
         return None
-    negated = negate(sentence) if draw.random() < 0.6 and not _CLAUSES.search(sentence) else None
+    certain = _NEGATABLE.match(sentence) and not _UNSURE.search(sentence) and not _MODAL.search(sentence)
+    negated = negate(sentence) if certain and draw.random() < 0.6 else None
     affirmed = AFFIRMING if (relation == "follows") == (negated is None) else DENYING
     frame = draw.choice(OPEN if relation == "open" else affirmed)
     return _set_into(frame, sentence, known, draw), tidy(negated or sentence)

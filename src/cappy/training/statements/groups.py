@@ -93,7 +93,8 @@ _LISTING = (
 def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
     """Yield up to `plan.groups` groups (more, where `groups` alone give them) from training `groups` and passages."""
     pairs = [*summary_pairs(groups, seed), *question_pairs(groups, seed), *paraphrase_pairs(groups, seed)]
-    pairs += embedded_pairs(texts, round(plan.embedded * plan.groups), seed)
+    left = max(0, plan.groups - len(pairs))
+    pairs += embedded_pairs(texts, min(left, round(plan.embedded * plan.groups)), seed)
     pairs += passage_pairs(texts, max(0, plan.groups - len(pairs)), seed)
     yield from rendered(pairs, seed)
 
