@@ -52,7 +52,7 @@ class Statements:
 
     groups: int = 32_000
     passages: int = 20_000
-    embedded: float = 0.3
+    embedded: float = 0.1  # they are soon learnt: what pays is what meaning decides
     instruction_tokens: int = 256  # a text and a statement, neither cut in its middle
 
 
@@ -114,9 +114,10 @@ class Recipe:
             raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
 
 
-# Sets whose terms forbid commercial use (dream, quail, dialogsum, web_nlg, lima) are left out, so that the
-# checkpoint may be used like the code. imdb, rotten_tomatoes and dbpedia_14 hold one label each in the
-# rendered file and teach nothing there; imdb and rotten_tomatoes come back with both from their own files.
+# Sets whose terms forbid commercial use (dream, samsum, sciq; quail, dialogsum, web_nlg and lima are not among the
+# sources) are left out, so that the checkpoint may be used like the code. imdb, rotten_tomatoes and dbpedia_14 hold
+# one label each in the rendered file and teach nothing there; imdb and rotten_tomatoes come back with both from their
+# own files.
 _ONE_LABEL = ("imdb", "rotten_tomatoes", "dbpedia_14")
 # Their rows come back among the sources; twice would put held-out rows into training. cosmos_qa and social_i_qa are
 # both rendered and sources: their two parts have no row in common.
@@ -124,7 +125,7 @@ _FROM_SOURCES = ("commonsense_qa", "glue_mrpc", "wiki_qa")
 MINI = Recipe(
     name="mini",
     rendered="t0_train_50k.parquet",
-    left_out=("dream", *_ONE_LABEL, *_FROM_SOURCES),
+    left_out=("dream", "samsum", "sciq", *_ONE_LABEL, *_FROM_SOURCES),
     sources=(
         Source("SetFit__CR", "rotten_tomatoes", renderings=2),
         Source("ai2_arc__ARC-Challenge", "ai2_arc/ARC-Challenge"),
@@ -151,7 +152,9 @@ MINI = Recipe(
         Source("wiki_qa", "wiki_qa", rows=3000),
     ),
 )
-MINI_T0 = Recipe(name="mini-t0", rendered="t0_train_50k.parquet", left_out=("dream", *_ONE_LABEL), sources=())
+MINI_T0 = Recipe(
+    name="mini-t0", rendered="t0_train_50k.parquet", left_out=("dream", "samsum", "sciq", *_ONE_LABEL), sources=()
+)
 RECIPES = {recipe.name: recipe for recipe in (MINI, MINI_T0)}
 
 

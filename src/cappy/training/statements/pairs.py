@@ -24,13 +24,16 @@ Relation = Literal["follows", "contradicts", "open", "differs"]
 """`differs`: it does not follow, and whether it contradicts the text is not known."""
 RELATIONS: tuple[Relation, ...] = ("follows", "contradicts", "open")
 
-SUMMARIES = ("gigaword", "xsum", "samsum", "cnn_dailymail", "multi_news")
+SUMMARIES = ("gigaword", "xsum", "cnn_dailymail", "multi_news")
 """Tasks whose responses say in short what their instructions say."""
 QUESTIONS = ("adversarial_qa", "quoref", "duorc")
-"""Tasks that ask about a passage in their instructions."""
+"""Tasks that ask about a passage in their instructions, and whose answers stand in it."""
+YES_NO = ("super_glue__boolq",)
+"""Tasks that ask about a passage what is answered with yes or no."""
 PARAPHRASES = ("paws",)
 """Tasks that ask whether two sentences say the same; what MRPC calls no paraphrase often follows all the same."""
 _SAME = {"yes", "true", "equivalent"}
+_YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 
 _PREMISE_WORDS = 110
 _CAPTION = re.compile(r"^(?:sent(?:ence)? ?[12ab]|question|paragraph)\b:? *", re.IGNORECASE)
@@ -38,6 +41,11 @@ _WH = re.compile(
     r"^(?:who (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)|what (?=(?:is|are|was|were)\b))",
     re.IGNORECASE,
 )
+_LEAD = re.compile(
+    r"^(?:based on the (?:following|previous) (?:passage|text)|having read that, i wonder),? *", re.IGNORECASE
+)
+"""What templates put in front of a question."""
+_THERE = re.compile(r"^(is|are|was|were) there (?=\w)", re.IGNORECASE)
 _NO_QUESTION = re.compile(r"\"|can you tell me|could you", re.IGNORECASE)
 
 
@@ -100,33 +108,26 @@ def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
     for task, _, summary in kept:
         others.setdefault(task, []).append(summary)
     for task, premise, summary in kept:
-        relation = draw.choice(RELATIONS)
+        yield Pair(premise, tidy(summary), "follows")
+        if changed := contradict(summary, names_in(premise), draw):
+            yield Pair(premise, changed, "contradicts")
         other = draw.choice(others[task])
-        if relation == "follows":
-            yield Pair(premise, tidy(summary), relation)
-        elif relation == "contradicts" and (changed := contradict(summary, names_in(premise), draw)):
-            yield Pair(premise, changed, relation)
-        elif relation == "open" and other != summary:
-            yield Pair(premise, tidy(other), relation)
+        if not _told(other, premise):  # a name or number of its own: it cannot be about the same and say less
+            yield Pair(premise, tidy(other), "open")
 
 
 def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
-    """Yield pairs of passages and answers to a question about them, right and wrong ones alike often."""
+    """Yield pairs of passages and answers to a question: a right one, a wrong one, and one about another passage."""
     draw = random.Random(f"{seed}:question pairs")
-    for group in groups:
-        if group.task not in QUESTIONS:
-            continue
-        premise = _longest_paragraph(group)
-        question = _question(group.instruction)
-        right = [c.text for c in group.candidates if c.label == 1]
-        wrong = [c.text for c in group.candidates if not c.label]
-        if not premise or not question or not right or not wrong:
-            continue
-        relation: Relation = draw.choice(("follows", "contradicts"))
-        answer = draw.choice(right if relation == "follows" else wrong)
-        # The answer must be in what is left of the passage: a refusal, a title or what was cut away is not told by it.
-        if normalise(right[0]) in normalise(premise) and len(answer) >= 3 and len(answer.split()) <= 25:
-            yield Pair(premise, as_statement(question, answer, draw), relation)
+    asked = [one for group in groups if (one := _answered(group))]
+    for one in asked:
+        right, wrong = as_statement(one.question, one.right, draw), as_statement(one.question, one.wrong, draw)
+        yield Pair(one.premise, right, "follows")
+        yield Pair(one.premise, wrong, "contradicts")
+        other = draw.choice(asked)
+        # Neighbours may ask about the same passage: what it tells of the other question's words is not known there.
+        if draw.random() < 0.5 and not _shares_sentence(one.premise, other.premise):
+            yield Pair(one.premise, as_statement(other.question, other.right, draw), "open")
 
 
 def paraphrase_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
@@ -150,6 +151,9 @@ def as_statement(question: str, answer: str, draw: random.Random) -> str:
     """Say a question and an answer as a statement."""
     asked = question.strip().rstrip("?").strip()
     said = answer.strip().rstrip(".")
+    there = _THERE.match(asked)
+    if there and said in ("yes", "no"):
+        return tidy(f"there {there[1]} {'' if said == 'yes' else 'not '}{asked[there.end() :]}")
     found = _WH.match(asked)
     if found and len(said.split()) <= 8 and draw.random() < 0.8:
         return tidy(f"{said} {asked[found.end() :]}")
@@ -175,12 +179,69 @@ def _statement(
     return contradict(plain or tidy(sentence), names, draw)
 
 
-def _longest_paragraph(group: Group) -> str:
-    """Return the text that a group's instruction is about, without questions, cut to what training keeps."""
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A question about a passage with a right answer and a wrong one."""
+
+    premise: str
+    question: str
+    right: str
+    wrong: str
+
+
+def _answered(group: Group) -> _Answered | None:
+    """Find a group's passage, question and answers; none where what is kept of the passage need not tell them."""
+    right = next((c.text for c in group.candidates if c.label == 1), "")
+    wrong = next((c.text for c in group.candidates if not c.label), "")
+    question = _question(group.instruction) if group.task in QUESTIONS + YES_NO else ""
+    if not question or not right or not wrong:
+        return None
+    told = _sentences_of_longest(group)
+    if group.task in YES_NO:
+        right, wrong = (_YES_NO.get(normalise(one), "") for one in (right, wrong))
+        premise = " ".join(told)
+        fits = {right, wrong} == {"yes", "no"} and 8 <= len(premise.split()) <= _PREMISE_WORDS
+    else:
+        # The answer must be in what is left of the passage: a refusal, a title or what was cut away is not told by it.
+        premise = _around(told, right)
+        fits = bool(premise) and all(len(one) >= 3 and len(one.split()) <= 25 for one in (right, wrong))
+    return _Answered(premise, question, right, wrong) if fits else None
+
+
+def _around(told: Sequence[str], answer: str) -> str:
+    """Return the sentence that holds an answer and as many of those around it as a text may have; nothing without."""
+    wanted = normalise(answer)
+    place = next((i for i, one in enumerate(told) if wanted in normalise(one)), None)
+    if place is None or not wanted:
+        return ""
+    first, last = place, place + 1
+    while True:
+        wider = [(max(0, first - 1), last), (first, min(len(told), last + 1))]
+        wider = [(a, b) for a, b in wider if (a, b) != (first, last) and _words(told[a:b]) <= _PREMISE_WORDS]
+        if not wider:
+            break
+        first, last = min(wider, key=lambda ends: abs(ends[0] + ends[1] - 1 - 2 * place))
+    text = " ".join(told[first:last])
+    return text if 8 <= _words(told[first:last]) <= _PREMISE_WORDS else ""
+
+
+def _words(told: Sequence[str]) -> int:
+    return sum(len(one.split()) for one in told)
+
+
+def _shares_sentence(one: str, other: str) -> bool:
+    return not set(split_sentences(one)).isdisjoint(split_sentences(other))
+
+
+def _sentences_of_longest(group: Group) -> list[str]:
+    """Return the sentences of the text that a group's instruction is about, without questions."""
     paragraphs = re.split(r"\n\s*\n|\n===+\n", group.instruction)
-    longest = max(paragraphs, key=len)
-    words = [one for one in split_sentences(longest) if not one.rstrip().endswith("?")]
-    text = _cut(" ".join(words))
+    return [one for one in split_sentences(max(paragraphs, key=len)) if not one.rstrip().endswith("?")]
+
+
+def _longest_paragraph(group: Group) -> str:
+    """Return that text, cut to what training keeps."""
+    text = _cut(" ".join(_sentences_of_longest(group)))
     return text if len(text.split()) >= 8 else ""
 
 
@@ -209,4 +270,4 @@ def _question(instruction: str) -> str:
     """Return the question of an instruction: its only sentence that asks; several may be the text's own."""
     asked = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if one.strip().endswith("?")]
     plain = [one.strip() for one in asked if 4 <= len(one.split()) <= 30 and not _NO_QUESTION.search(one)]
-    return plain[0] if len(plain) == 1 else ""
+    return _LEAD.sub("", plain[0]) if len(plain) == 1 else ""
