@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cappy.data.hub import PARQUET, stream_rows
 from cappy.errors import InputError
 from cappy.evaluation.rendering import render_task, task_templates
 from cappy.evaluation.taskrows import task_rows
@@ -151,10 +153,71 @@ def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
         task_rows(task("RTE"), tmp_path)
 
 
-def test_string_labels_are_numbered_as_hugging_face_does(tmp_path: Path) -> None:
-    labels = ["receiving_money", "Refund_not_showing_up", "request_refund"]
-    write(tmp_path / "banking77.jsonl", [{"text": "x", "label": label} for label in reversed(labels)])
-    assert [row["label"] for row in task_rows(task("banking77"), tmp_path)] == [2, 1, 0]
+@pytest.mark.parametrize(
+    ("name", "row", "texts", "numbers"),
+    [
+        ("ANLI R1", NLI, ["entailment", "neutral", "contradiction", "e", "n", "c"], [0, 1, 2, 0, 1, 2]),
+        ("CB", NLI, ["entailment", "contradiction", "neutral", "2"], [0, 1, 2, 2]),
+        ("RTE", NLI, ["entailment", "not_entailment"], [0, 1]),
+        ("WinoGender", NLI, ["not_entailment", "entailment"], [1, 0]),
+        ("WiC", WIC, [True, False, "true", "False"], [1, 0, 1, 0]),
+        ("WSC", WSC, [True, False], [1, 0]),
+        ("SST-2", {"sentence": "good"}, ["negative", "Positive"], [0, 1]),
+        ("banking77", {"text": "x"}, ["request_refund", "Refund_not_showing_up", "card_arrival"], [52, 51, 11]),
+    ],
+)
+def test_labels_written_as_texts_get_the_hubs_numbers(
+    name: str, row: dict[str, Any], texts: list[Any], numbers: list[int], tmp_path: Path
+) -> None:
+    write(tmp_path / f"{task(name).file_stems()[0]}.jsonl", [{**row, "label": text} for text in texts])
+    assert [one["label"] for one in task_rows(task(name), tmp_path)] == numbers
+
+
+def test_other_columns_of_answers_are_read_however_they_are_written(tmp_path: Path) -> None:
+    write(tmp_path / "winogrande__winogrande_xl.jsonl", [{**WINO, "answer": answer} for answer in (1, 2, "2")])
+    rows = task_rows(task("WinoGrande"), tmp_path)
+    assert [row["answer"] for row in rows] == ["1", "2", "2"]
+    assert set(map(tuple, places(task("WinoGrande"), rows).values())) == {(0, 1, 1)}
+    write(tmp_path / "crows_pairs.jsonl", [{**CROWS, "stereo_antistereo": kind} for kind in ("antistereo", "stereo")])
+    assert [row["stereo_antistereo"] for row in task_rows(task("CrowS-Pairs"), tmp_path)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("SST-2", {"sentence": "good", "label": -1}),
+        ("banking77", {"text": "x", "label": 77}),
+        ("banking77", {"text": "x", "label": "my own intent"}),
+        ("WinoGender", {**NLI, "label": -1}),
+        ("StoryCloze", {**STORY, "answer_right_ending": 0}),
+        ("HellaSwag", {**SWAG, "label": ""}),
+        ("WinoGrande", {**WINO, "answer": ""}),
+        ("CB", {**NLI, "label": "not_entailment"}),
+    ],
+)
+def test_rows_without_a_label_of_the_task_are_not_measured(name: str, row: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path / f"{task(name).file_stems()[0]}.jsonl", [CASES[name][0][0], row])
+    with pytest.raises(InputError, match=r"row 2: .* is no label"):
+        task_rows(task(name), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "answers"),
+    [
+        ("CB", {**NLI, "label": 1}, {"No", "False", "Never", "Impossible", "Incorrect"}),
+        ("ANLI R1", {**NLI, "label": 1}, {"Maybe", "Neither", "Inconclusive", "Sometimes", "Possible"}),
+        ("RTE", {**NLI, "label": 1}, {"No", "no", "False", "not_entailment", "not entailment"}),
+        ("HellaSwag", {**SWAG, "label": "2"}, {"sings a song.", "Ending 3", "C"}),
+        ("StoryCloze", {**STORY, "answer_right_ending": "2"}, {"He joined a gang."}),
+        ("WSC", {**WSC, "label": 1}, {"Yes", "True", "yes", "Right"}),
+    ],
+)
+def test_what_is_right_by_its_text(name: str, row: dict[str, Any], answers: set[str], tmp_path: Path) -> None:
+    write(tmp_path / f"{task(name).file_stems()[0]}.jsonl", [row])
+    found = set()
+    for part in render_task(task_templates(task(name), TEMPLATES), name, task_rows(task(name), tmp_path)):
+        found |= {one.text for group in part.groups for one in group.candidates if one.label}
+    assert found <= answers, found - answers
 
 
 def test_task_names() -> None:
@@ -181,6 +244,42 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
     write(tmp_path / "RTE.jsonl", [{"label": 0}])
     with pytest.raises(InputError, match="name of a known task"):
         own_task(tmp_path / "RTE.jsonl", str(tmp_path))
+
+
+def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
+    def labels(*given: Any) -> list[Any]:
+        write(tmp_path / "mine.jsonl", [{"text": "a", "label": label} for label in given])
+        return [row["label"] for row in task_rows(own_task(tmp_path / "mine.jsonl", "t"), None)]
+
+    assert labels("no", "Yes", "maybe") == [1, 2, 0]
+    assert labels("2", 0, True) == [2, 0, 1]
+    with pytest.raises(InputError, match="row 2: the label is no text, as those of other rows are"):
+        labels("no", 1)
+    write(tmp_path / "mine.jsonl", [{"text": "a", "label": "no"}, {"text": "b"}])
+    with pytest.raises(InputError, match="row 2: the label is no text"):
+        task_rows(own_task(tmp_path / "mine.jsonl", "t"), None)
+    write(tmp_path / "mine.jsonl", [{"text": "a", "right": "no"}])
+    assert task_rows(own_task(tmp_path / "mine.jsonl", "t"), None) == [{"text": "a", "right": "no"}]
+
+
+def test_configurations_are_folders_on_the_hubs_parquet_branch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for config, label in (("cb", 2), ("rte", 1)):
+        folder = tmp_path / "sets" / config / "validation"
+        folder.mkdir(parents=True)
+        pandas.DataFrame([{**NLI, "label": label}]).to_parquet(folder / "0000.parquet")
+    for config, label in (("cb", 2), ("rte", 1)):
+        rows = list(stream_rows(str(tmp_path / "sets"), config, "validation", PARQUET))
+        assert [row["label"] for row in rows] == [label]
+
+
+def test_without_the_library_a_set_of_the_hub_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InputError, match="reading data sets of the hub needs more packages"):
+        task_rows(task("CB"), None, hub=True)
 
 
 def test_data_of_the_hub_are_read_under_the_names_a_task_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 import cappy
+from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import InputError
 from cappy.evaluation.runfolder import MANIFEST, Run, read_run
 from cappy.evaluation.summary import difference, summarise, task_figures
-from cappy.evaluation.systems import LikelihoodSystem, ScorerSystem, Scores, SimilaritySystem
+from cappy.evaluation.systems import LikelihoodSystem, ScorerSystem, Scores, SimilaritySystem, hashes_of, shown_name
 from cappy.evaluation.tasks import Task
 from cappy.evaluation.zeroshot import Questions, evaluate_task, open_run
 from cappy.group import Group
@@ -129,8 +131,35 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_only_read(questions: Questi
     third = Constant()
     assert evaluate_task(TASK, questions, third, open_run(tmp_path / "run", third, questions)) == whole
     assert third.asked == []
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [MANIFEST, "toy.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [MANIFEST, "toy-856acea8.jsonl"]
     assert read_run(tmp_path / "run").tasks == (whole,)
+
+
+def test_predictions_outlive_a_folder_that_is_not_there(questions: Questions, tmp_path: Path) -> None:
+    whole = evaluate_task(TASK, questions, Constant(), open_run(tmp_path / "run", Constant(), questions))
+    lost = replace(questions, data=tmp_path / "elsewhere")
+    assert evaluate_task(TASK, lost, Constant(), open_run(tmp_path / "run", Constant(), lost)).notes
+    system = Constant()
+    assert evaluate_task(TASK, questions, system, open_run(tmp_path / "run", system, questions)) == whole
+    assert system.asked == []
+    assert read_run(tmp_path / "run").tasks == (whole,)
+
+
+def test_names_that_differ_by_a_mark_have_files_of_their_own(questions: Questions, tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "run", Constant(), questions)
+    names = ["my-set", "my_set", "My set", "ANLI R1", "Crows_Pairs", "CrowS-Pairs", "..", "?"]
+    assert len({folder.file(name) for name in names}) == len(names)
+    assert folder.file("ANLI R1").name == "anli-r1.jsonl"
+    assert folder.file("my-set").name == "my-set.jsonl"
+
+
+def test_rows_whose_choices_do_not_hold_the_answer_are_counted(questions: Questions, tmp_path: Path) -> None:
+    (tmp_path / "toy" / "templates.yaml").write_text(
+        TEMPLATES.replace("{{ answer_choices[label] }}", "{% if number == 2 %}perhaps{% else %}yes{% endif %}", 1)
+    )
+    found = evaluate_task(TASK, questions, Constant())
+    assert "template 'good' leaves 1 of 9 rows out" in found.notes[1]
+    assert len([one for one in found.predictions if one.template == "good"]) == 8
 
 
 def test_other_rows_are_asked_again_and_other_settings_refused(questions: Questions, tmp_path: Path) -> None:
@@ -151,7 +180,7 @@ def test_other_rows_are_asked_again_and_other_settings_refused(questions: Questi
 
 def test_a_damaged_file_is_noticed(questions: Questions, tmp_path: Path) -> None:
     evaluate_task(TASK, questions, Constant(), open_run(tmp_path / "run", Constant(), questions))
-    file = tmp_path / "run" / "toy.jsonl"
+    (file,) = (tmp_path / "run").glob("*.jsonl")
     file.write_text(file.read_text().replace("1.0", "0.0", 1))
     with pytest.raises(InputError, match="missing or was changed"):
         read_run(tmp_path / "run")
@@ -177,6 +206,25 @@ def test_a_scorer_is_measured_with_limits_for_its_choices(questions: Questions, 
     assert kept.chosen["score"] == ["no", "yes"][int(np.argmax(expected))]
 
 
+def test_a_system_is_known_by_its_weights_and_shown_by_a_name(shared_bert: Path, tmp_path: Path) -> None:
+    run = tmp_path / "mine" / "checkpoint"
+    shutil.copytree(shared_bert, run)
+    first = ScorerSystem(cappy.load(run))
+    assert first.name.startswith("mine (shared")
+    weights = run / "pytorch_model.bin"
+    torch = pytest.importorskip("torch")
+    torch.save({key: torch.tensor(value) for key, value in read_checkpoint(run).read_weights().items()}, weights)
+    (run / "model.safetensors").unlink()
+    again = ScorerSystem(cappy.load(run))
+    assert again.identity != first.identity
+    weights.write_bytes(weights.read_bytes() + b"0")
+    assert hashes_of(run)[weights.name] != again.identity["files"][weights.name]
+    assert hashes_of(weights).keys() == {weights.name}
+    hub = tmp_path / "models--owner--small-scorer" / "snapshots" / "0123abc"
+    hub.mkdir(parents=True)
+    assert shown_name(hub) == "small-scorer"
+
+
 def test_similarity_compares_with_the_instruction() -> None:
     vectors = {"q": [1.0, 0.0], "near": [0.8, 0.6], "far": [0.0, 1.0]}
     system = SimilaritySystem(lambda texts: np.array([vectors[text] for text in texts]), "toy")
@@ -187,7 +235,7 @@ def test_similarity_compares_with_the_instruction() -> None:
 class Counting:
     """A language model whose log-likelihoods can be worked out by hand, and which counts priors."""
 
-    name = "somewhere/counting"
+    name, commit = "somewhere/counting", "f00"
 
     def __init__(self, dtype: str = "float32") -> None:
         self.dtype, self.priors = dtype, 0
@@ -207,6 +255,7 @@ def test_a_language_model_ranks_by_sum_mean_and_what_the_prompt_adds() -> None:
     assert system.name == "counting"
     rounded = LikelihoodSystem(Counting("bfloat16"), chat=True)
     assert rounded.name == "counting (chat) in bfloat16" and rounded.identity != system.identity
+    assert system.identity["files"] == {"model": "somewhere/counting", "commit": "f00"}
     groups = [Group.of("e", ["yes", "no not ever"]), Group.of("e", ["yes", "no not ever"])]
     scores = system.prepare(groups)(groups)
     assert scores["sum"][0] == pytest.approx([-3 / 2, -11 / 3])

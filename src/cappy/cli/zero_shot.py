@@ -29,7 +29,8 @@ Name = Optional[str]  # noqa: UP045
 def zero_shot(
     data: Annotated[Place, typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of the tasks' rows.")] = None,
     templates: Annotated[
-        Place, typer.Option(envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates.")
+        Place,
+        typer.Option(envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the fetched ones unless given."),
     ] = None,
     task: Annotated[Names, typer.Option(help="Only this task; may be given again.")] = None,
     rows_file: Annotated[Paths, typer.Option(help="Rows of a set of your own; may be given again.")] = None,
@@ -69,10 +70,11 @@ def zero_shot(
     from cappy.evaluation.report import batch_calibration_note, comparison_table, json_report, notes, system_table
     from cappy.evaluation.runfolder import Run, read_run
     from cappy.evaluation.summary import summarise
-    from cappy.evaluation.zeroshot import Questions, open_run
+    from cappy.evaluation.zeroshot import open_run
     from cappy.files import check_output, write_json
 
     tasks = _tasks(task or [], rows_file or [], templates_of or [])
+    questions = _questions(data, templates, hub, rows, seed)
     if output:
         check_output(output)
     if (chat or dtype) and not llm:
@@ -85,7 +87,6 @@ def zero_shot(
         system = _language_model(llm, chat, dtype or "float32", temperature)
     else:
         system = _scorer(load_scorer(model, runtime, layout, precision, threads), temperature)
-    questions = Questions(data, templates, hub or data is None, rows, seed)
     folder = open_run(save, system, questions) if save else None
     found = [_ask(one, questions, system, folder) for one in tasks]
     run = Run(system.name, system.temperatures, tuple(found))
@@ -100,6 +101,8 @@ def zero_shot(
         write_json(output, json_report(systems, settings))
     if save:  # what earlier calls left there is in the report too
         write_reports(save, summarise(read_run(save), batch_calibration=batch_calibration), settings)
+    if not any(one.predictions for one in found):
+        raise InputError("no task could be measured; what is missing stands beside each.")
 
 
 def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]) -> list[Task]:
@@ -115,6 +118,19 @@ def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]
     if twice:
         raise InputError(f"the task {sorted(twice)[0]!r} is given twice.")
     return tasks
+
+
+def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int | None, seed: int) -> Questions:
+    """Say where the rows are, and the templates: those that were fetched, where no folder of them is named."""
+    from cappy.archives import cache_folder
+    from cappy.evaluation.zeroshot import Questions
+
+    if data is not None and not data.is_dir():
+        raise InputError(f"--data {data} is no folder.")
+    fetched = cache_folder() / "promptsource"
+    if templates is None and fetched.is_dir():
+        templates = fetched
+    return Questions(data, templates, hub or data is None, rows, seed)
 
 
 def _ask(task: Task, questions: Questions, system: System, folder: RunFolder | None) -> TaskPredictions:
@@ -141,9 +157,10 @@ def _similarity(name: str, temperature: float | None) -> System:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise MissingExtraError("the similarity baseline", "compare") from error
+    from cappy.checkpoint.find import find_encoder
     from cappy.evaluation.systems import SIMILARITY_TEMPERATURE, SimilaritySystem
 
-    encoder = SentenceTransformer(name, device="cpu")
+    encoder = SentenceTransformer(str(find_encoder(name)), device="cpu")
 
     def embed(texts: Sequence[str]) -> Any:
         return encoder.encode(list(texts), normalize_embeddings=True, batch_size=64)

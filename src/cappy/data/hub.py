@@ -8,6 +8,9 @@ from typing import Any
 
 from cappy.errors import InputError, MissingExtraError
 
+PARQUET = "refs/convert/parquet"
+"""The branch on which the hub keeps a copy in Parquet of every data set, a folder a configuration."""
+
 
 def stream_rows(repository: str, config: str, split: str, revision: str | None = None) -> Iterator[dict[str, Any]]:
     """Stream the rows of a data set: "owner/name" on the hub or a local folder, and its configuration ("" for none).
@@ -23,9 +26,9 @@ def stream_rows(repository: str, config: str, split: str, revision: str | None =
     except ImportError as error:
         raise MissingExtraError("reading data sets of the hub", "hub") from error
     try:
-        rows: Iterable[Any] = datasets.load_dataset(
-            repository, config or None, split=split, revision=revision, streaming=True
-        )
+        # That branch has no card, so that its configurations are known by their folders alone.
+        where = {"data_dir": config or None} if revision == PARQUET else {"name": config or None}
+        rows: Iterable[Any] = datasets.load_dataset(repository, **where, split=split, revision=revision, streaming=True)
         for row in rows:
             yield dict(row)
     except Exception as error:  # the library raises errors of a dozen packages

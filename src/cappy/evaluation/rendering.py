@@ -16,12 +16,16 @@ from cappy.group import Group
 
 @dataclass(frozen=True, slots=True)
 class RenderedTask:
-    """One template's groups of a task and the number of the row behind each; `skipped` says why there are none."""
+    """One template's groups of a task and the number of the row behind each; `skipped` says why there are none.
+
+    `lost` rows were rendered but are no group: choices of theirs coincide, or none of them is the right answer.
+    """
 
     template: str
     groups: tuple[Group, ...]
     rows: tuple[int, ...] = ()
     skipped: str = ""
+    lost: int = 0
 
 
 def task_templates(task: Task, collection: Path | None) -> list[Template]:
@@ -36,7 +40,7 @@ def task_templates(task: Task, collection: Path | None) -> list[Template]:
     """
     own = Path(task.templates)
     if collection is None and task.file is None:
-        raise InputError("no folder of PromptSource templates is named")
+        raise InputError("no folder of PromptSource templates is named; `cappy data fetch promptsource` brings one")
     inside = collection / task.templates if collection is not None else own
     folder = own if task.file is not None and (own / "templates.yaml").is_file() else inside
     found = [template for template in read_templates(folder) if template.answer_choices]
@@ -58,6 +62,7 @@ def render_task(templates: Sequence[Template], task: str, rows: Sequence[Row]) -
 def _render(task: str, template: Template, rows: Sequence[Row]) -> RenderedTask:
     groups: list[Group] = []
     numbers: list[int] = []
+    lost = 0
     try:
         for number, row in enumerate(rows):
             rendering = template.render(row)
@@ -65,8 +70,10 @@ def _render(task: str, template: Template, rows: Sequence[Row]) -> RenderedTask:
             if group:
                 groups.append(group)
                 numbers.append(number)
+            elif rendering:
+                lost += 1
     except InputError as error:
         return RenderedTask(template.name, (), (), str(error).rstrip("."))
     if not groups:
         return RenderedTask(template.name, (), (), "no row gives a group of choices with a right one among them")
-    return RenderedTask(template.name, tuple(groups), tuple(numbers))
+    return RenderedTask(template.name, tuple(groups), tuple(numbers), lost=lost)

@@ -9,7 +9,7 @@ from typing import Any
 from cappy.evaluation import published
 from cappy.evaluation.bootstrap import LEVEL, SAMPLES, Interval
 from cappy.evaluation.metrics import CALIBRATION_BINS
-from cappy.evaluation.summary import PAPER_TASKS, Average, SystemFigures, TaskFigures, difference
+from cappy.evaluation.summary import PAPER_TASKS, Average, Difference, SystemFigures, TaskFigures, difference
 
 NONE = "—"
 
@@ -87,8 +87,21 @@ def comparison_table(systems: Sequence[SystemFigures]) -> str:
 
 
 def common_tasks(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[str]:
-    """Return the tasks that every system has figures for."""
-    return [name for name in names if all(name in system.by_task for system in systems)]
+    """Return the tasks that asked every system the same rows under the same templates."""
+    return [name for name in names if all(name in system.by_task for system in systems) and not differs(systems, name)]
+
+
+def differs(systems: Sequence[SystemFigures], name: str) -> bool:
+    """Tell whether a task's figures are of other rows or templates for one system than for another."""
+    return len({system.by_task[name].key for system in systems if name in system.by_task}) > 1
+
+
+def unlike_note(systems: Sequence[SystemFigures]) -> list[str]:
+    """Return the sentence that names tasks whose figures cannot be compared; none where all can."""
+    unlike = [name for name in task_names(systems) if differs(systems, name)]
+    if not unlike:
+        return []
+    return [f"Not the same rows or templates for every system, and so in no average of theirs: {', '.join(unlike)}."]
 
 
 def _average_lines(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[list[str]]:
@@ -135,12 +148,17 @@ def difference_lines(systems: Sequence[SystemFigures]) -> list[str]:
             pairs.append((system, plain[key]))
     lines = []
     for system, other in pairs:
-        found = difference(system, other)
-        if found:
-            mean, low, high = (f"{100 * gap:+.1f}" for gap in (found.mean, found.interval.low, found.interval.high))
-            tasks = f"{found.tasks} task{'s' if found.tasks > 1 else ''}"
-            lines.append(f"- {system.name} against {other.name}: {mean} points ({low} to {high}) over {tasks}.")
+        every, paper = difference(system, other), difference(system, other, PAPER_TASKS)
+        if every:
+            others = [_gap(paper, "of the paper's")] if paper and paper.tasks < every.tasks else []
+            lines.append(f"- {system.name} against {other.name}: {', '.join([_gap(every), *others])}.")
     return lines
+
+
+def _gap(found: Difference, which: str = "") -> str:
+    mean, low, high = (f"{100 * gap:+.1f}" for gap in (found.mean, found.interval.low, found.interval.high))
+    tasks = f"{found.tasks} {which or ('tasks' if found.tasks > 1 else 'task')}"
+    return f"{mean} points ({low} to {high}) over {tasks}"
 
 
 def batch_calibration_note(systems: Sequence[SystemFigures]) -> list[str]:
@@ -175,6 +193,7 @@ def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
         f"ECE the expected calibration error in percent, {CALIBRATION_BINS} bins. All are means over templates.",
         f"Probabilities are softmax(score / temperature), the temperature set beforehand, never fitted here: {units}.",
         *batch_calibration_note(systems),
+        *unlike_note(systems),
         f"Published figures: {published.SOURCE}.",
     ]
 
@@ -182,7 +201,7 @@ def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
 def markdown_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
     """Return the whole report as Markdown."""
     parts = ["# Zero-shot evaluation", *([settings] if settings else []), comparison_table(systems)]
-    if gaps := difference_lines(systems):
+    if gaps := [*difference_lines(systems), *(f"- {line}" for line in unlike_note(systems))]:
         parts += ["\n".join(gaps)]
     for system in systems:
         parts += [f"## {system.name}", system_table(system)]

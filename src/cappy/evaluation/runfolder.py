@@ -13,10 +13,12 @@ from typing import Any
 import cappy
 from cappy.errors import InputError
 from cappy.evaluation.predictions import Prediction, TaskPredictions, read_predictions, write_predictions
+from cappy.evaluation.tasks import TASKS
 from cappy.files import sha256, write_json
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+KNOWN = frozenset(task.name for task in TASKS)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,14 @@ class RunFolder:
         self._save()
 
     def file(self, task: str) -> Path:
-        """Return where a task's predictions are kept."""
-        return self.path / f"{re.sub(r'[^a-z0-9]+', '-', task.casefold()).strip('-') or 'task'}.jsonl"
+        """Return where a task's predictions are kept; names that differ have files that differ."""
+        plain = re.sub(r"[^a-z0-9]+", "-", task.casefold()).strip("-")
+        mark = "" if task in KNOWN or plain == task else f"-{hash_of(task)[:8]}"
+        return self.path / f"{plain or 'task'}{mark}.jsonl"
+
+    def has(self, task: str) -> bool:
+        """Tell whether predictions of a task are kept here."""
+        return "file" in self._manifest["tasks"].get(task, {})
 
     def finished(self, task: str, key: str) -> TaskPredictions | None:
         """Return a task's predictions if they are here, whole, and made of the same rows and templates."""

@@ -220,12 +220,15 @@ def _template_figures(
     )
 
 
-def difference(system: SystemFigures, other: SystemFigures) -> Difference | None:
-    """Compare the averages of two systems, rows drawn for both together; None where no task is common to both."""
+def difference(system: SystemFigures, other: SystemFigures, names: frozenset[str] | None = None) -> Difference | None:
+    """Compare the averages of two systems over the tasks of these names (all, unless given).
+
+    Rows are drawn for both together. None where no task asked both the same.
+    """
     common = [
         (task, other.by_task[name])
         for name, task in system.by_task.items()
-        if name in other.by_task and other.by_task[name].key == task.key
+        if (names is None or name in names) and name in other.by_task and other.by_task[name].key == task.key
     ]
     if not common:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Scores = Mapping[str, Sequence[Sequence[float]]]
 """Scores of groups by way of scoring: each [groups][choices]; a system with one way calls it "score"."""
 
+_WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "tokenizer.json", "vocab.txt", "merges.txt")
 SIMILARITY_TEMPERATURE = 0.05
 """Cosines of sentence encoders lie close together; training's similarity groups use the same unit."""
 
@@ -56,14 +58,13 @@ class ScorerSystem:
     def __init__(self, scorer: Scorer, temperature: float | None = None) -> None:
         """Measure `scorer`; its temperature is its own, which `cappy.Classifier` has without labels, unless given."""
         checkpoint = scorer.checkpoint
-        read = [*sorted(checkpoint.folder.glob("*.safetensors")), checkpoint.folder / "tokenizer.json"]
-        hashes = {path.name: sha256(path) for path in read if path.is_file()}
+        hashes = hashes_of(checkpoint.folder)
         settings = {key: value for key, value in scorer.settings().items() if key != "threads"}
         if settings.get("runtime") != "torch":  # which computes in fp32 alone
             settings["precision"] = settings.get("precision") or checkpoint.settings.get("precision", "fp32")
         self.identity = {"kind": "scorer", "files": hashes, "settings": settings}
         ways = [scorer.layout, *filter(None, [settings.get("precision")])]
-        self.name = f"{checkpoint.folder.name} ({', '.join(ways)})"
+        self.name = f"{shown_name(checkpoint.folder)} ({', '.join(ways)})"
         self.temperatures = {"score": scorer.temperature if temperature is None else temperature}
         self.chunk = 1024
         self._scorer = scorer
@@ -97,8 +98,11 @@ class LikelihoodSystem:
 
     def __init__(self, model: LikelihoodModel, chat: bool = False, temperature: float = 1.0) -> None:
         """Measure `model`; log-likelihoods are logits already, so the temperature is 1 unless given."""
-        self.name = model.name.rsplit("/", 1)[-1].removesuffix(".gguf") + (" (chat)" if chat else "")
-        self.identity = {"kind": "likelihood", "model": model.name, "chat": chat}
+        name = shown_name(Path(model.name)) if Path(model.name).exists() else model.name.rsplit("/", 1)[-1]
+        self.name = name.removesuffix(".gguf") + (" (chat)" if chat else "")
+        # What a name of the hub stands for may change there; its commit says what it was.
+        weights = hashes_of(Path(model.name)) or {"model": model.name, "commit": model.commit}
+        self.identity = {"kind": "likelihood", "files": weights, "chat": chat}
         if model.dtype != "float32":
             self.name += f" in {model.dtype}"
             self.identity["dtype"] = model.dtype
@@ -122,6 +126,20 @@ class LikelihoodSystem:
             for likelihoods, texts in zip(behind, choices, strict=True)
         ]
         return {rule: [scores[rule] for scores in found] for rule in RULES}
+
+
+def hashes_of(place: Path) -> dict[str, str]:
+    """Return the hashes of a model's weights and of its tokenizer by file name: a file, or those in a folder."""
+    read = [place] if place.is_file() else [path for end in _WEIGHTS for path in sorted(place.glob(end))]
+    return {path.name: sha256(path) for path in read}
+
+
+def shown_name(place: Path) -> str:
+    """Return what a reader knows a model's folder or file by: a run's folder, or the hub's name of a download."""
+    place = place.resolve()
+    if place.parent.name == "snapshots" and place.parent.parent.name.startswith("models--"):
+        return place.parent.parent.name.removeprefix("models--").rpartition("--")[2]
+    return place.parent.name if place.name == "checkpoint" else place.name
 
 
 def cosine_scores(embed: Callable[[Sequence[str]], NDArray[Any]], groups: Sequence[Group]) -> list[list[float]]:

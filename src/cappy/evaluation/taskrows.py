@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cappy.data.hub import hub_rows
+from cappy.data.hub import PARQUET, hub_rows
 from cappy.data.rows import Row, read_rows
-from cappy.errors import CappyError, InputError
+from cappy.errors import CappyError, InputError, MissingExtraError
 from cappy.evaluation.tasks import Task
 
 ENDINGS = (".jsonl.gz", ".jsonl", ".jsonl.zst", ".parquet", ".csv")
-REVISIONS = (None, "refs/convert/parquet")
+REVISIONS = (None, PARQUET)
 """Where the hub keeps a data set: its own branch, and the copy in Parquet made of sets that need a script."""
 
 
@@ -49,6 +49,8 @@ def _from_hub(task: Task) -> list[Row]:
         for revision in REVISIONS:
             try:
                 found = [row for _, row in hub_rows(name, task.split, revision)]
+            except MissingExtraError as error:
+                raise InputError(reason(error)) from error
             except InputError as error:
                 if isinstance(error.__cause__, ConnectionError):  # asking again for another name would take as long
                     raise InputError(f"the hub cannot be reached for {name}") from error
@@ -59,10 +61,10 @@ def _from_hub(task: Task) -> list[Row]:
 
 
 def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
-    """Rename columns of another release, make digits numbers, number text labels, and check that nothing is missing.
+    """Rename columns of another release, make numbers of digits and labels, and check that nothing is missing.
 
     Raises:
-        InputError: there is no row, or one lacks a column the task has.
+        InputError: there is no row, or one lacks a column the task has or is not labelled as the task's rows are.
 
     """
     fitted = [{task.renamed.get(key, key): value for key, value in row.items()} for row in rows]
@@ -72,18 +74,47 @@ def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
         absent = [column for column in task.columns if row.get(column) is None]
         if absent:
             raise InputError(f"{source}, row {number}: no value in column {absent[0]!r}")
-        for column in task.numbers:
-            value = row.get(column)
-            if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-                row[column] = int(value)
-    return numbered_labels(fitted)
+        for column in (*task.numbers, *(() if task.right else (task.answer,))):
+            if column in row:
+                row[column] = _number(row[column])
+        if task.right:
+            row[task.answer] = _answer(task, row[task.answer], f"{source}, row {number}")
+    return fitted if task.right else numbered_labels(fitted, source)
 
 
-def numbered_labels(rows: list[Row]) -> list[Row]:
-    """Replace text labels by their number in case-folded order, which is how Hugging Face numbers them."""
+def _number(value: Any) -> Any:
+    """Return the integer that a text of digits or a truth value stands for; anything else as it is."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        return int(value)
+    return value
+
+
+def _answer(task: Task, value: Any, place: str) -> int | str:
+    """Return the value that a row's label is for the templates; a row without a label has another one, such as -1."""
+    known = {str(right): right for right in task.right}
+    text = str(_number(value)).strip()
+    found = task.labels.get(text.casefold(), known.get(text))
+    if found is None:
+        shown = f"{task.right[0]} to {task.right[-1]}"
+        raise InputError(f"{place}: {value!r} in column {task.answer!r} is no label, which are {shown}")
+    return found
+
+
+def numbered_labels(rows: list[Row], source: str) -> list[Row]:
+    """Replace text labels of a set of one's own by their number in case-folded order.
+
+    Raises:
+        InputError: some rows have a text for a label and some have not.
+
+    """
     labels = {row["label"] for row in rows if isinstance(row.get("label"), str)}
     if not labels:
         return rows
+    other = next((number for number, row in enumerate(rows, 1) if not isinstance(row.get("label"), str)), None)
+    if other is not None:
+        raise InputError(f"{source}, row {other}: the label is no text, as those of other rows are")
     number = {label: place for place, label in enumerate(sorted(labels, key=str.casefold))}
     return [{**row, "label": number[row["label"]]} for row in rows]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cappy.errors import InputError
+from cappy.evaluation.banking77 import BANKING77
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Task:
         stems: further names of its file in a folder of rows, behind those that follow from `hub` and `split`.
         bare: whether a file that does not name the split can be the task's.
         columns: what every row must hold.
-        numbers: columns that the templates count with, made integers where a file holds digits as text.
+        answer: the column that says what is right.
+        right: the values that templates know there, other numbers and texts being no labels; any, if empty.
+        labels: what files write instead of these values, in lower case.
+        numbers: further columns that the templates count with, made integers where a file holds digits as text.
         renamed: columns of another release of the same rows, by the name that the templates use.
         only: the templates that ask the task's own question, where the collection marks none as original.
         file: a rows file of one's own, taken whatever folder is named.
@@ -40,7 +44,10 @@ class Task:
     stems: tuple[str, ...] = ()
     bare: bool = True
     columns: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ("label",)
+    answer: str = "label"
+    right: tuple[int | str, ...] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     file: Path | None = None
@@ -61,6 +68,8 @@ class Task:
 
 
 _NLI = ("premise", "hypothesis", "label")
+_ENTAILED = {"entailment": 0, "not_entailment": 1}
+_TRUE = {"false": 0, "true": 1}
 _STORY = (*(f"input_sentence_{n}" for n in range(1, 5)), "sentence_quiz1", "sentence_quiz2", "answer_right_ending")
 _STORY_CSV = {
     "InputStoryid": "story_id",
@@ -74,52 +83,80 @@ _STORY_CSV = {
 
 def _anli(part: int) -> Task:
     # Every round is a split of one data set, so a file without the split in its name could be any of them.
-    return Task(f"ANLI R{part}", "anli", ("facebook/anli",), f"dev_r{part}", bare=False, columns=_NLI, paper=True)
+    return Task(
+        f"ANLI R{part}",
+        "anli",
+        ("facebook/anli",),
+        f"dev_r{part}",
+        bare=False,
+        columns=_NLI,
+        right=(0, 1, 2),
+        # The authors' own files have the letters.
+        labels={"entailment": 0, "neutral": 1, "contradiction": 2, "e": 0, "n": 1, "c": 2},
+        paper=True,
+    )
 
 
 def _super_glue(
-    name: str, config: str, columns: tuple[str, ...], split: str = "validation", paper: bool = True
+    name: str,
+    config: str,
+    columns: tuple[str, ...],
+    labels: Mapping[str, int],
+    split: str = "validation",
+    paper: bool = True,
 ) -> Task:
-    numbers = ("label", "span1_index", "span2_index") if config == "wsc.fixed" else ("label",)
-    hub = (f"aps/super_glue/{config}",)
-    return Task(name, f"super_glue/{config}", hub, split, columns=columns, numbers=numbers, paper=paper)
+    return Task(
+        name,
+        f"super_glue/{config}",
+        (f"aps/super_glue/{config}",),
+        split,
+        columns=columns,
+        right=tuple(sorted(set(labels.values()))) or (0, 1),
+        labels=labels,
+        numbers=("span1_index", "span2_index") if config == "wsc.fixed" else (),
+        paper=paper,
+    )
 
 
 TASKS = (
     _anli(1),
     _anli(2),
     _anli(3),
-    _super_glue("CB", "cb", _NLI),
-    _super_glue("RTE", "rte", _NLI),
+    _super_glue("CB", "cb", _NLI, {"entailment": 0, "contradiction": 1, "neutral": 2}),
+    _super_glue("RTE", "rte", _NLI, _ENTAILED),
     Task(
         "StoryCloze",
         "story_cloze/2016",
         ("LSDSem/story_cloze/2016",),
         stems=("cloze_test_val__spring2016 - cloze_test_ALL_val", "cloze_test_val__spring2016"),
         columns=_STORY,
-        numbers=("answer_right_ending",),
+        answer="answer_right_ending",
+        right=(1, 2),
         renamed=_STORY_CSV,
         paper=True,
     ),
-    _super_glue("WSC", "wsc.fixed", ("text", "span1_text", "span2_text", "span2_index", "label")),
-    _super_glue("WiC", "wic", ("word", "sentence1", "sentence2", "label")),
+    _super_glue("WSC", "wsc.fixed", ("text", "span1_text", "span2_text", "span2_index", "label"), _TRUE),
+    _super_glue("WiC", "wic", ("word", "sentence1", "sentence2", "label"), _TRUE),
     Task(
         "WinoGrande",
         "winogrande/winogrande_xl",
         ("allenai/winogrande/winogrande_xl",),
         columns=("sentence", "option1", "option2", "answer"),
-        numbers=(),
+        answer="answer",
+        right=("1", "2"),  # the templates compare texts
         paper=True,
     ),
     # The paper's WinoGender is AX-g, SuperGLUE's diagnostics made of the Winogender schemas, which are all test split.
-    _super_glue("WinoGender", "axg", _NLI, "test"),
+    _super_glue("WinoGender", "axg", _NLI, _ENTAILED, "test"),
     Task(
         "CrowS-Pairs",
         "crows_pairs",
         ("nyu-mll/crows_pairs",),
         "test",
         columns=("sent_more", "sent_less", "stereo_antistereo"),
-        numbers=("stereo_antistereo", "bias_type"),
+        answer="stereo_antistereo",
+        right=(0, 1),
+        labels={"stereo": 0, "antistereo": 1},
         # The collection marks none as original. These ask whether a pair shows a stereotype, the question behind the
         # published figures: 85.5, which two models have, is the share of pairs that do (1,290 of 1,508).
         only=(
@@ -131,12 +168,13 @@ TASKS = (
         ),
         paper=True,
     ),
-    _super_glue("COPA", "copa", ("premise", "choice1", "choice2", "question", "label"), paper=False),
+    _super_glue("COPA", "copa", ("premise", "choice1", "choice2", "question", "label"), {}, paper=False),
     Task(
         "HellaSwag",
         "hellaswag",
         ("Rowan/hellaswag",),
         columns=("activity_label", "ctx", "endings", "label"),
+        right=(0, 1, 2, 3),
     ),
     # The hub's test split of SST-2 has no labels; a file `sst2_test` is taken for the labelled one.
     Task(
@@ -145,6 +183,8 @@ TASKS = (
         ("nyu-mll/glue/sst2", "stanfordnlp/sst2"),
         stems=("sst2_test",),
         columns=("sentence", "label"),
+        right=(0, 1),
+        labels={"negative": 0, "positive": 1},
     ),
     Task(
         "banking77",
@@ -152,6 +192,8 @@ TASKS = (
         ("PolyAI/banking77", "mteb/banking77"),
         "test",
         columns=("text", "label"),
+        right=tuple(range(len(BANKING77))),
+        labels={name.casefold(): number for number, name in enumerate(BANKING77)},
     ),
 )
 

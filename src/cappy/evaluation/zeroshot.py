@@ -84,7 +84,15 @@ def evaluate_task(
     if known is not None:
         return known
     rendered = render_task(templates, task.name, rows)
-    notes = tuple(f"template {part.template!r} skipped: {part.skipped}" for part in rendered if not part.groups)
+    notes = (
+        *(f"template {part.template!r} skipped: {part.skipped}" for part in rendered if not part.groups),
+        *(
+            f"template {part.template!r} leaves {part.lost} of {len(rows)} rows out, whose choices do not hold the "
+            "right answer once"
+            for part in rendered
+            if part.groups and part.lost
+        ),
+    )
     used = [part for part in rendered if part.groups]
     if not used:
         return _unasked(TaskPredictions(task.name, len(rows), (), notes, key), folder)
@@ -100,7 +108,8 @@ def evaluate_task(
 
 
 def _unasked(task: TaskPredictions, folder: RunFolder | None) -> TaskPredictions:
-    if folder:
+    """Note in the folder why a task was not asked, but never in the place of predictions: those took hours."""
+    if folder and not folder.has(task.task):
         folder.save(task)
     return task
 

@@ -38,6 +38,7 @@ class LikelihoodModel(Protocol):
 
     name: str
     dtype: str
+    commit: str
 
     def log_likelihoods(
         self, prompts: Sequence[str], responses: Sequence[Sequence[str]]
@@ -109,6 +110,7 @@ class TransformersLikelihood:
         if chat and not self._tokenizer.chat_template:
             raise CheckpointError(f"the language model {name!r} has no chat template.")
         self.name, self.chat, self.dtype = name, chat, dtype
+        self.commit = str(getattr(config, "_commit_hash", None) or "")  # the hub's, for a model that comes from there
         limit = getattr(config.get_text_config(), "max_position_embeddings", None) or max_tokens
         self._limit = min(max_tokens, limit)
         room = 1 if self._device.type == "cpu" else ON_A_GPU
