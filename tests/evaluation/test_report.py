@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cappy.checkpoint.find import MINILM
 from cappy.cli.app import app
 from cappy.errors import InputError
 from cappy.evaluation import published
@@ -59,8 +62,22 @@ def test_systems_stand_side_by_side_with_published_figures(systems: list[SystemF
     assert lines[2].endswith("| 56.4 | 67.8 | 54.0 | 73.4 | 80.2 | 71.9 |")
     assert all(line.count("|") == lines[0].count("|") for line in lines)
     report = markdown_report(systems, "all rows")
-    assert "strong against a model, sum: +" in report
+    (gap,) = re.findall(r"strong against a model, sum: \+[\d.]+ points \(.*\) over 2 tasks, (.*)\.", report)
+    (paper,) = re.findall(r"([+-][\d.]+) points \([+-][\d.]+ to [+-][\d.]+\) over 1 of the paper's", gap)
+    both = [system.by_task["RTE"].mean for system in systems[:2]]
+    assert float(paper) == pytest.approx(100 * (both[0] - both[1]), abs=0.06)
     assert "two/three" not in report  # templates are listed on the page and in JSON
+
+
+def test_figures_of_other_rows_are_in_no_average(systems: list[SystemFigures]) -> None:
+    fewer = replace(systems[0].tasks[1], key="other rows")
+    unlike = [systems[0], replace(systems[1], tasks=(systems[1].tasks[0], fewer))]
+    said = "Not the same rows or templates for every system, and so in no average of theirs: Toy <b>."
+    assert f"- {said}\n" in markdown_report(unlike)
+    assert "average of" not in comparison_table(unlike)
+    assert "average of 2" in comparison_table(systems)
+    assert "Not the same rows" in html_report(unlike)
+    assert "Not the same rows" not in markdown_report(systems) + html_report(systems)
 
 
 def test_json_holds_every_figure(systems: list[SystemFigures]) -> None:
@@ -182,3 +199,32 @@ def test_options_that_do_not_go_together(folder: Path) -> None:
             invoke(*common, *wrong)
     with pytest.raises(InputError, match="no folder of predictions"):
         invoke("report", folder)
+    with pytest.raises(InputError, match=r"--data .* is no folder"):
+        invoke("zero-shot", "--data", folder / "nowhere")
+
+
+def test_a_run_that_measures_nothing_fails(folder: Path, shared_bert: Path) -> None:
+    common = ["zero-shot", "--data", folder / "data", "--templates", folder / "templates", "-m", shared_bert]
+    with pytest.raises(InputError, match="no task could be measured"):
+        invoke(*common, "--task", "RTE", "--save", folder / "run")
+    assert "no file super_glue__rte" in (folder / "run" / "report.md").read_text()
+
+
+def test_fetched_templates_are_taken_where_none_are_named(
+    folder: Path, shared_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPPY_CACHE", str(folder / "cache"))
+    common = ["zero-shot", "--data", folder / "data", "--task", "SST-2", "-m", shared_bert]
+    with pytest.raises(InputError, match="no task could be measured"):
+        invoke(*common)
+    (folder / "cache").mkdir()
+    (folder / "templates").rename(folder / "cache" / "promptsource")
+    assert "| SST-2 | 4 | 1 |" in invoke(*common)
+
+
+def test_the_similarity_baseline_takes_the_encoder_that_a_package_carries(folder: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    common = ["zero-shot", "--data", folder / "data", "--templates", folder / "templates", "--task", "SST-2"]
+    shown = invoke(*common, "--similarity", MINILM, "-o", folder / "out.json")
+    assert "| SST-2 | 4 | 1 |" in shown
+    assert json.loads((folder / "out.json").read_text())["systems"][0]["name"] == f"cosine under {MINILM}"

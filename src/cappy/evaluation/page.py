@@ -17,6 +17,7 @@ from cappy.evaluation.report import (
     published_average,
     span,
     task_names,
+    unlike_note,
 )
 from cappy.evaluation.summary import PAPER_TASKS, SystemFigures
 
@@ -38,7 +39,7 @@ def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
         averages=_averages(systems, names),
         tasks=[_task(systems, name) for name in names],
         reliability=[_reliability(system) for system in systems],
-        gaps=[line.removeprefix("- ") for line in difference_lines(systems)],
+        gaps=[*(line.removeprefix("- ") for line in difference_lines(systems)), *unlike_note(systems)],
         missing=_missing(systems),
         reading=how_to_read(systems),
         published_systems=published.SYSTEMS,

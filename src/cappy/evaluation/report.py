@@ -193,7 +193,6 @@ def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
         f"ECE the expected calibration error in percent, {CALIBRATION_BINS} bins. All are means over templates.",
         f"Probabilities are softmax(score / temperature), the temperature set beforehand, never fitted here: {units}.",
         *batch_calibration_note(systems),
-        *unlike_note(systems),
         f"Published figures: {published.SOURCE}.",
     ]
 
