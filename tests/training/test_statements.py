@@ -128,6 +128,7 @@ def test_summaries_questions_and_paraphrases_become_pairs() -> None:
         for n in range(30)
     ]
     made = list(summary_pairs(news, 0))
+    assert Counter(pair.relation for pair in made)["follows"] == 30
     assert {pair.relation for pair in made} == {"follows", "contradicts", "open"}
     for pair in made:
         (number,) = (n for n in range(30) if pair.premise == article.format(n=n))
@@ -143,7 +144,8 @@ def test_summaries_questions_and_paraphrases_become_pairs() -> None:
     assert not list(summary_pairs([backwards, added], 0))
 
     asked = [group("quoref", f"{' '.join(PASSAGE)}\n\nWho sold 300 boats?", "Anna Weber", "Peter Huber")] * 30
-    answered = {(pair.statement, pair.relation) for pair in question_pairs(asked, 0)}
+    answered = [(pair.statement, pair.relation) for pair in question_pairs(asked, 0)]
+    assert len(answered) == 60  # all ask about one passage, so that nothing is left open
     assert ("Anna Weber sold 300 boats.", "follows") in answered
     assert ("Peter Huber sold 300 boats.", "contradicts") in answered
     assert all((relation == "follows") == ("Anna" in statement) for statement, relation in answered)
@@ -161,6 +163,52 @@ def test_summaries_questions_and_paraphrases_become_pairs() -> None:
         "A flew from Linz to Graz .",
         "A flew from Graz to Linz .",
     }
+
+
+def test_what_another_passage_is_asked_is_left_open() -> None:
+    snow = ("Snow fell on the hills all night long.", "The road to Graz was closed by Karl Moser at nine.")
+    asked = [
+        group("quoref", f"{' '.join(PASSAGE)}\n\nWho sold 300 boats?", "Anna Weber", "Peter Huber"),
+        group("quoref", f"{' '.join(snow)}\n\nWho closed the road to Graz?", "Karl Moser", "Anna Weber"),
+    ] * 10
+    left_open = [pair for pair in question_pairs(asked, 0) if pair.relation == "open"]
+    assert left_open
+    for pair in left_open:
+        assert ("Graz" in pair.statement) == (PASSAGE[0] in pair.premise)
+
+
+def test_a_long_passage_is_cut_around_the_answer() -> None:
+    filler = [f"Number {i} of the long report says nothing that anybody would ever ask about." for i in range(30)]
+    told = " ".join([*filler, "The old harbour was sold by Anna Weber.", *filler])
+    (right, wrong) = question_pairs([group("duorc", f"{told}\n\nWho sold the harbour?", "Anna Weber", "Karl")], 0)
+    assert right.premise == wrong.premise
+    sentences = [one.strip() + "." for one in right.premise.split(".") if one]
+    place = sentences.index("The old harbour was sold by Anna Weber.")
+    assert abs(place - (len(sentences) - 1 - place)) <= 1
+    assert 110 - 14 < len(right.premise.split()) <= 110
+    whole = " ".join(filler)
+    assert not list(question_pairs([group("duorc", f"{whole}\n\nWho sold the harbour?", "Anna Weber", "Karl")], 0))
+
+
+def test_yes_or_no_becomes_a_statement_of_either_answer() -> None:
+    told = "Oak -- An oak is a tree of the beech family, of which about five hundred species live in the north."
+    boolq = group("super_glue__boolq", f"{told}\n\nHaving read that, I wonder is an oak a tree?", "True", "False")
+    made = {pair.relation: pair for pair in question_pairs([boolq] * 9, 0)}
+    assert made.keys() == {"follows", "contradicts"}
+    assert made["follows"].premise == told
+    for relation, answer in (("follows", "yes"), ("contradicts", "no")):
+        assert "wonder" not in made[relation].statement
+        assert answer in made[relation].statement.casefold()
+    there = group("super_glue__boolq", f"{told}\n\nQuestion: are there oaks in the north?", "No", "Yes")
+    assert [(pair.statement, pair.relation) for pair in question_pairs([there], 0)] == [
+        ("There are not oaks in the north.", "follows"),
+        ("There are oaks in the north.", "contradicts"),
+    ]
+    said = {as_statement(f"is there {what}", "no", random.Random(0)) for what in ("an oak", "any snow", "to be rain")}
+    assert said == {"There is no oak.", "There is no snow.", "There is not to be rain."}
+    long = group("super_glue__boolq", f"{told * 9}\n\nis an oak a tree?", "True", "False")
+    unclear = group("super_glue__boolq", f"{told}\n\nis an oak a tree?", "True", "It depends")
+    assert not list(question_pairs([long, unclear], 0))
 
 
 def test_questions_of_other_forms_are_quoted() -> None:

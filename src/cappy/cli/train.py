@@ -35,7 +35,12 @@ def train(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the data's order, the split and the new head.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Decides what is drawn from the data, its order and a new head; the split is the same for all."
+        ),
+    ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,
 ) -> None:
     """Train a scorer. Stop it at any moment; the same command goes on where it was."""

@@ -45,7 +45,7 @@ _LEAD = re.compile(
     r"^(?:based on the (?:following|previous) (?:passage|text)|having read that, i wonder),? *", re.IGNORECASE
 )
 """What templates put in front of a question."""
-_THERE = re.compile(r"^(is|are|was|were) there (?=\w)", re.IGNORECASE)
+_THERE = re.compile(r"^(is|are|was|were) there (?:(an?|any) )?(?=\w)", re.IGNORECASE)
 _NO_QUESTION = re.compile(r"\"|can you tell me|could you", re.IGNORECASE)
 
 
@@ -153,7 +153,9 @@ def as_statement(question: str, answer: str, draw: random.Random) -> str:
     said = answer.strip().rstrip(".")
     there = _THERE.match(asked)
     if there and said in ("yes", "no"):
-        return tidy(f"there {there[1]} {'' if said == 'yes' else 'not '}{asked[there.end() :]}")
+        article, denial = there[2] or "", "no" if there[2] else "not"
+        words = ("there", there[1], article if said == "yes" else denial, asked[there.end() :])
+        return tidy(" ".join(filter(None, words)))
     found = _WH.match(asked)
     if found and len(said.split()) <= 8 and draw.random() < 0.8:
         return tidy(f"{said} {asked[found.end() :]}")
