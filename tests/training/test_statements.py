@@ -17,12 +17,11 @@ from cappy.training.statements import TASK, statement_groups
 from cappy.training.statements.groups import rendered
 from cappy.training.statements.pairs import (
     Pair,
-    as_statement,
     paraphrase_pairs,
     passage_pairs,
-    question_pairs,
     summary_pairs,
 )
+from cappy.training.statements.questions import as_statement, question_pairs
 from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
 
 SENTENCE = "In 1951, the Danube (a river) was crossed by Anna Weber of Linz, who later sold 300 boats."

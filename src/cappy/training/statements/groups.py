@@ -13,9 +13,9 @@ from cappy.training.statements.pairs import (
     embedded_pairs,
     paraphrase_pairs,
     passage_pairs,
-    question_pairs,
     summary_pairs,
 )
+from cappy.training.statements.questions import question_pairs
 
 TASK = "statements"
 
