@@ -24,9 +24,11 @@ from cappy.training.card import model_card
 DATA = """## Data and licences
 
 The rendered rows are the T0 training mixture as PromptSource renders it (`yizhongw/self-instruct`,
-`t0_train_50k`, Apache-2.0); the further sets come under their own terms, among them MIT, Apache-2.0 and
-terms their sources do not state. Sets known to forbid commercial use (dream, quail, dialogsum, web_nlg, lima) were left
-out. No BIG-Bench text is in the data. {contamination}
+`t0_train_50k`, Apache-2.0). Every set in it and every further one keeps the terms of its source, among them
+MIT, Apache-2.0 and Creative Commons; some sources state no terms, or terms for research (ag_news,
+yelp_review_full). Left out, because their terms forbid commercial use: dream, samsum and sciq of the rendered rows;
+quail, dialogsum, web_nlg and lima. {earlier}
+No BIG-Bench text is in the data. {contamination}
 """
 
 
@@ -100,6 +102,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
     parser.add_argument("--beside", default="", help="how the baseline was measured, where it was otherwise")
     parser.add_argument("--contamination", default="", help="what `cappy data contamination` said")
+    parser.add_argument("--code", help="commit of the code that trained: data and rules change after it")
+    parser.add_argument("--earlier", default="", help="what the runs that these weights began from had otherwise")
     parser.add_argument("--command", default="cappy eval zero-shot", help="the command that measured")
     options = parser.parse_args()
     facts = json.loads((options.run / "run.json").read_text())
@@ -109,7 +113,9 @@ def main() -> None:
             facts["averaged"]["first"] = options.start
     if options.without_development:
         facts.pop("development", None)
-    measured = [DATA.format(contamination=options.contamination)]
+    if options.code:
+        facts["code"] = options.code
+    measured = [DATA.format(contamination=options.contamination, earlier=options.earlier)]
     if options.zero_shot:
         # Each file is what `cappy eval zero-shot -o` writes: a report of one system.
         results, baseline = (

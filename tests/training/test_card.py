@@ -45,3 +45,5 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
     card = model_card("my-scorer", averaged)
     assert "0.25 times those of the run below plus 0.75 times those of the-first" in card
     assert "Development split" not in card
+    assert "| code |" not in card
+    assert "| code | commit 0123abc |" in model_card("my-scorer", {**facts, "code": "0123abc"})

@@ -82,6 +82,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         data = {"groups from": f"`{Path(facts['groups_from']).name}`"}
     rows = {
         "recipe": f"`{recipe['name']}`, seed {facts['seed']}",
+        **({"code": f"commit {facts['code']}"} if facts.get("code") else {}),
         "encoder": facts["encoder"],
         **({"weights at the start": facts["start"]} if facts.get("start") else {}),
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
