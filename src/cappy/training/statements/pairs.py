@@ -18,18 +18,22 @@ from cappy.group import Group
 from cappy.training.passages import MOST_OF_ONE, Passage, split_sentences
 from cappy.training.statements.embedded import embed_sentence
 from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy
+from cappy.training.statements.texts import MOST_WORDS, first_words, share_held, told_sentences
 
 Relation = Literal["follows", "contradicts", "open", "differs"]
 """`differs`: it does not follow, and whether it contradicts the text is not known."""
 RELATIONS: tuple[Relation, ...] = ("follows", "contradicts", "open")
 
-SUMMARIES = ("gigaword", "xsum", "cnn_dailymail", "multi_news")
-"""Tasks whose responses say in short what their instructions say."""
+SUMMARIES = ("gigaword", "cnn_dailymail")
+"""Tasks whose responses say in short what their instructions say (XSum's add facts; Multi-News has many articles)."""
+_TOLD, _UNTOLD = 0.6, 0.3
+"""A text that tells a summary holds at least, and one that does not at most, this share of its words."""
+_SHORT_FORM = re.compile(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Mt|Jr|Sr|Sen|Rep|Gov|Gen|Col|Lt|Sgt|Cpl|Capt|vs|[A-Z]\.[A-Z])\.$")
+"""Where a sentence was split behind a short form."""
 PARAPHRASES = ("paws",)
 """Tasks that ask whether two sentences say the same; what MRPC calls no paraphrase often follows all the same."""
 _SAME = {"yes", "true", "equivalent"}
 
-PREMISE_WORDS = 110
 _CAPTION = re.compile(r"^(?:sent(?:ence)? ?[12ab]|question|paragraph)\b:? *", re.IGNORECASE)
 
 
@@ -53,7 +57,7 @@ def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[P
         relation = draw.choice((*RELATIONS, "follows"))  # shortening fails oftener than changing
         statement = _statement(relation, premise, passage, texts, draw)
         text = " ".join(premise)
-        if statement and normalise(statement) != normalise(text) and len(text.split()) <= PREMISE_WORDS:
+        if statement and normalise(statement) != normalise(text) and len(text.split()) <= MOST_WORDS:
             yield Pair(text, statement, relation)
 
 
@@ -72,7 +76,7 @@ def embedded_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[
             continue
         before = passage[max(0, place - draw.choice((0, 0, 1, 2))) : place]
         text = " ".join((*before, made[0]))
-        if len(text.split()) <= PREMISE_WORDS:
+        if len(text.split()) <= MOST_WORDS:
             left -= 1
             yield Pair(text, made[1], relation)
 
@@ -84,7 +88,7 @@ def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
         (group.task, premise, summary)
         for group in groups
         if group.task in SUMMARIES
-        and (premise := _longest_paragraph(group))
+        and (premise := first_words(told_sentences(group)))
         and (summary := _summary(group))
         and _told(summary, premise)
     ]
@@ -96,7 +100,7 @@ def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
         if changed := contradict(summary, names_in(premise), draw):
             yield Pair(premise, changed, "contradicts")
         other = draw.choice(others[task])
-        if not _told(other, premise):  # a name or number of its own: it cannot be about the same and say less
+        if share_held(other, premise) <= _UNTOLD:  # else it may be of a text about the same
             yield Pair(premise, tidy(other), "open")
 
 
@@ -135,34 +139,22 @@ def _statement(
     return contradict(plain or tidy(sentence), names, draw)
 
 
-def sentences_of_longest(group: Group) -> list[str]:
-    """Return the sentences of the text that a group's instruction is about, without questions."""
-    paragraphs = re.split(r"\n\s*\n|\n===+\n", group.instruction)
-    return [one for one in split_sentences(max(paragraphs, key=len)) if not one.rstrip().endswith("?")]
-
-
-def _longest_paragraph(group: Group) -> str:
-    """Return that text, cut to what training keeps."""
-    text = _cut(" ".join(sentences_of_longest(group)))
-    return text if len(text.split()) >= 8 else ""
-
-
-def _cut(text: str) -> str:
-    return " ".join(text.split()[:PREMISE_WORDS])
-
-
 def _summary(group: Group) -> str:
     """Return the first sentence of a right response: the whole of a headline, the head of a longer summary.
 
-    Nothing where the response is no summary, as where a text is asked for that fits one.
+    Nothing where the response is no summary, as where a text is asked for that fits one, or is no whole sentence.
     """
     right = next((c.text for c in group.candidates if c.label == 1), "")
     first = (split_sentences(right) or [""])[0]
-    return first if len(right) < 0.5 * len(group.instruction) and len(first.split()) <= 40 else ""
+    whole = 4 <= len(first.split()) <= 40 and "?" not in first and not _SHORT_FORM.search(first)
+    return first if whole and len(right) < 0.5 * len(group.instruction) else ""
 
 
 def _told(summary: str, premise: str) -> bool:
-    """Tell whether a text holds the names and numbers of its summary: it may be cut, and summaries may add facts."""
+    """Tell whether a text holds the names, numbers and most words of its summary.
+
+    It may be cut, and summaries may add facts.
+    """
     words = set(normalise(premise).split())
     facts = re.findall(r"\b[A-Z]\w{2,}|\d+", summary)
-    return all(normalise(fact) in words for fact in facts)
+    return all(normalise(fact) in words for fact in facts) and share_held(summary, premise) >= _TOLD

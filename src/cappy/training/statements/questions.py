@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from cappy.data.text import normalise
 from cappy.group import Group
 from cappy.training.passages import split_sentences
-from cappy.training.statements.pairs import PREMISE_WORDS, Pair, sentences_of_longest
+from cappy.training.statements.pairs import Pair
 from cappy.training.statements.rewriting import tidy
+from cappy.training.statements.texts import MOST_WORDS, content, fitting, share_held, told_sentences
 
 QUESTIONS = ("adversarial_qa", "quoref", "duorc")
 """Tasks that ask about a passage in their instructions, and whose answers stand in it."""
@@ -25,12 +26,28 @@ _WH = re.compile(
     r"^(?:who (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)|what (?=(?:is|are|was|were)\b))",
     re.IGNORECASE,
 )
+_INVERTED = re.compile(r"^(?:is|are|was|were) [A-Z]|\b(?:about|against|at|by|for|from|in|of|on|to|with)$")
+"""Questions that no answer can stand before: "who is Lisa confronted by"."""
 _LEAD = re.compile(
-    r"^(?:based on the (?:following|previous) (?:passage|text)|having read that, i wonder),? *", re.IGNORECASE
+    r"^(?:question: *|based on the (?:following|previous) (?:passage|text),? *|having read that, i wonder,? *)+",
+    re.IGNORECASE,
 )
 """What templates put in front of a question."""
-_THERE = re.compile(r"^(is|are|was|were) there (?:(an?|any) )?(?=\w)", re.IGNORECASE)
-_NO_QUESTION = re.compile(r"\"|can you tell me|could you", re.IGNORECASE)
+_ASKS = re.compile(
+    r"^(?:(?:about|after|at|before|by|during|for|from|in|into|of|on|to|under|with) )?"
+    r"(?:who|whom|whose|what|which|where|when|why|how)\b"
+    r"|^(?:is|are|was|were|do|does|did|has|have|had|can|could|may|might|must|should|will|would)\b",
+    re.IGNORECASE,
+)
+_THERE = re.compile(r"^(is|are|was|were) there (?:(an?|any) )?(?!any|no\b)(?=\w)", re.IGNORECASE)
+_NO_QUESTION = re.compile(
+    r"[\"“”]|can you|could you|would be the answer|\b(?:mentioned|article|passage|paragraph|context|text)\b",
+    re.IGNORECASE,
+)
+"""What templates say beside a question, and questions about the text's wording, of which only a part is kept."""
+_REFUSAL = re.compile(r"can[’']?t answer|cannot|answerable|no answer", re.IGNORECASE)
+_TOLD = 0.5
+"""Which share a kept part must hold of the words that a question shares with the whole passage."""
 
 
 def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
@@ -53,11 +70,12 @@ def as_statement(question: str, answer: str, draw: random.Random) -> str:
     said = answer.strip().rstrip(".")
     there = _THERE.match(asked)
     if there and said in ("yes", "no"):
-        article, denial = there[2] or "", "no" if there[2] else "not"
-        words = ("there", there[1], article if said == "yes" else denial, asked[there.end() :])
+        article = there[2] or ""
+        said_there = {"yes": "" if article == "any" else article, "no": "no" if article else "not"}
+        words = ("there", there[1], said_there[said], asked[there.end() :])
         return tidy(" ".join(filter(None, words)))
     found = _WH.match(asked)
-    if found and len(said.split()) <= 8 and draw.random() < 0.8:
+    if found and len(said.split()) <= 8 and not _INVERTED.search(asked[found.end() :]) and draw.random() < 0.8:
         return tidy(f"{said} {asked[found.end() :]}")
     form = draw.choice(('The answer to "{asked}?" is {said}.', "{asked}? {said}."))
     return tidy(form.format_map({"asked": asked, "said": said}))
@@ -75,38 +93,51 @@ class _Answered:
 
 def _answered(group: Group) -> _Answered | None:
     """Find a group's passage, question and answers; none where what is kept of the passage need not tell them."""
-    right = next((c.text for c in group.candidates if c.label == 1), "")
-    wrong = next((c.text for c in group.candidates if not c.label), "")
     question = _question(group.instruction) if group.task in QUESTIONS + YES_NO else ""
-    if not question or not right or not wrong:
+    rights = [c.text for c in group.candidates if c.label == 1]
+    wrongs = [c.text for c in group.candidates if not c.label]
+    if not question or not rights or not wrongs:
         return None
-    told = sentences_of_longest(group)
+    told = told_sentences(group)
     if group.task in YES_NO:
-        right, wrong = (_YES_NO.get(normalise(one), "") for one in (right, wrong))
-        premise = " ".join(told)
-        fits = {right, wrong} == {"yes", "no"} and 8 <= len(premise.split()) <= PREMISE_WORDS
+        right, wrong = (_YES_NO.get(normalise(one[0]), "") for one in (rights, wrongs))
+        premise = fitting(told) if {right, wrong} == {"yes", "no"} else ""
     else:
-        # The answer must be in what is left of the passage: a refusal, a title or what was cut away is not told by it.
-        premise = _around(told, right)
-        fits = bool(premise) and all(len(one) >= 3 and len(one.split()) <= 25 for one in (right, wrong))
-    return _Answered(premise, question, right, wrong) if fits else None
+        right = rights[0]
+        wrong = next((one for one in wrongs if all(_other_answer(one, known) for known in rights)), "")
+        fits = all(len(one) >= 3 and len(one.split()) <= 25 for one in (right, wrong))
+        premise = _around(told, right, question) if fits and not _REFUSAL.search(right + wrong) else ""
+    return _Answered(premise, question, right, wrong) if premise else None
 
 
-def _around(told: Sequence[str], answer: str) -> str:
-    """Return the sentence that holds an answer and as many of those around it as a text may have; nothing without."""
+def _other_answer(one: str, other: str) -> bool:
+    """Tell whether two answers are not, in part, the same: "Denton" and "Joe Denton", "wood" and "wood products"."""
+    mine, theirs = content(one) or set(normalise(one).split()), content(other) or set(normalise(other).split())
+    return mine.isdisjoint(theirs)
+
+
+def _around(told: Sequence[str], answer: str, question: str) -> str:
+    """Return the part of a passage that answers a question: around the mention with most of the question's words.
+
+    Nothing where the answer is not mentioned, or the part lacks most of those that the passage has.
+    """
     wanted = normalise(answer)
-    place = next((i for i, one in enumerate(told) if wanted in normalise(one)), None)
-    if place is None or not wanted:
-        return ""
+    places = [place for place, one in enumerate(told) if wanted and wanted in normalise(one)]
+    parts = [_window(told, place) for place in places]
+    asked = " ".join(content(question) & content(" ".join(told)))
+    best = max(parts, key=lambda part: share_held(asked, part), default="")
+    return best if asked and share_held(asked, best) >= _TOLD else ""
+
+
+def _window(told: Sequence[str], place: int) -> str:
+    """Return a sentence with as many of those around it as a text may have; nothing if it is too long itself."""
     first, last = place, place + 1
     while True:
         wider = [(max(0, first - 1), last), (first, min(len(told), last + 1))]
-        wider = [(a, b) for a, b in wider if (a, b) != (first, last) and _words(told[a:b]) <= PREMISE_WORDS]
+        wider = [(a, b) for a, b in wider if (a, b) != (first, last) and _words(told[a:b]) <= MOST_WORDS]
         if not wider:
-            break
+            return fitting(told[first:last])
         first, last = min(wider, key=lambda ends: abs(ends[0] + ends[1] - 1 - 2 * place))
-    text = " ".join(told[first:last])
-    return text if 8 <= _words(told[first:last]) <= PREMISE_WORDS else ""
 
 
 def _words(told: Sequence[str]) -> int:
@@ -118,7 +149,11 @@ def _shares_sentence(one: str, other: str) -> bool:
 
 
 def _question(instruction: str) -> str:
-    """Return the question of an instruction: its only sentence that asks; several may be the text's own."""
-    asked = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if one.strip().endswith("?")]
-    plain = [one.strip() for one in asked if 4 <= len(one.split()) <= 30 and not _NO_QUESTION.search(one)]
-    return _LEAD.sub("", plain[0]) if len(plain) == 1 else ""
+    """Return the question of an instruction, up to its question mark: its only sentence that asks.
+
+    Several may be the text's own.
+    """
+    found = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if "?" in one]
+    asked = dict.fromkeys(_LEAD.sub("", one.strip()).split("?")[0].strip() for one in found)
+    plain = [one for one in asked if 4 <= len(one.split()) <= 30 and _ASKS.search(one) and not _NO_QUESTION.search(one)]
+    return f"{plain[0]}?" if len(plain) == 1 else ""

@@ -35,6 +35,31 @@ _NAME = re.compile(
 )
 _BOUNDED = re.compile(r"\b(?:more|less|fewer|at least|at most|over|under|up to|nearly|about|almost)\b", re.IGNORECASE)
 """A changed number beside one of these may still be true."""
+_NO_NAMES = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "he",
+        "she",
+        "they",
+        "we",
+        "you",
+        "his",
+        "her",
+        "its",
+        "their",
+        "our",
+        "in",
+        "on",
+        "at",
+    ]
+)
 _OPPOSITES = {
     one: other
     for pair in (
@@ -135,7 +160,9 @@ def tidy(sentence: str) -> str:
 
 def _other_name(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
     mine = names_in(sentence)
-    others = [name for name in names if name not in sentence]
+    # Neither another spelling of what is there ("ORME", "Players"), nor a word that only begins like a name ("The").
+    told = _letters(sentence)
+    others = [name for name in names if _letters(name) not in told and name.casefold() not in _NO_NAMES]
     if not mine or not others:
         return None
     old = draw.choice(mine)
@@ -143,6 +170,10 @@ def _other_name(sentence: str, names: Sequence[str], draw: random.Random) -> str
     alike = [name for name in others if name.count(" ") == old.count(" ")]
     new = draw.choice(alike or others)
     return re.sub(rf"\b{re.escape(old)}\b", lambda _: new, sentence)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def _other_number(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
