@@ -21,12 +21,13 @@ from cappy.checkpoint.find import BUNDLED, bundled_folder
 from cappy.checkpoint.save import save_checkpoint
 from cappy.training.card import model_card
 
+NON_COMMERCIAL = ("dream", "samsum", "sciq")
 DATA = """## Data and licences
 
 The rendered rows are the T0 training mixture as PromptSource renders it (`yizhongw/self-instruct`,
 `t0_train_50k`, Apache-2.0). Every set in it and every further one keeps the terms of its source, among them
 MIT, Apache-2.0 and Creative Commons; some sources state no terms, or terms for research (ag_news,
-yelp_review_full). Left out, because their terms forbid commercial use: dream, samsum and sciq of the rendered rows;
+yelp_review_full). Left out, because their terms forbid commercial use: {left_out} of the rendered rows;
 quail, dialogsum, web_nlg and lima. {earlier}
 No BIG-Bench text is in the data. {contamination}
 """
@@ -115,7 +116,8 @@ def main() -> None:
         facts.pop("development", None)
     if options.code:
         facts["code"] = options.code
-    measured = [DATA.format(contamination=options.contamination, earlier=options.earlier)]
+    left_out = ", ".join(name for name in NON_COMMERCIAL if name in facts["recipe"]["left_out"])
+    measured = [DATA.format(contamination=options.contamination, earlier=options.earlier, left_out=left_out)]
     if options.zero_shot:
         # Each file is what `cappy eval zero-shot -o` writes: a report of one system.
         results, baseline = (

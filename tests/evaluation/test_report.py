@@ -72,7 +72,7 @@ def test_systems_stand_side_by_side_with_published_figures(systems: list[SystemF
 def test_figures_of_other_rows_are_in_no_average(systems: list[SystemFigures]) -> None:
     fewer = replace(systems[0].tasks[1], key="other rows")
     unlike = [systems[0], replace(systems[1], tasks=(systems[1].tasks[0], fewer))]
-    said = "Not the same rows or templates for every system, and so in no average of theirs: Toy <b>."
+    said = "Not the same rows or templates for every system, and so in none of the averages side by side: Toy <b>."
     assert f"- {said}\n" in markdown_report(unlike)
     assert "average of" not in comparison_table(unlike)
     assert "average of 2" in comparison_table(systems)

@@ -157,7 +157,7 @@ def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
     ("name", "row", "texts", "numbers"),
     [
         ("ANLI R1", NLI, ["entailment", "neutral", "contradiction", "e", "n", "c"], [0, 1, 2, 0, 1, 2]),
-        ("CB", NLI, ["entailment", "contradiction", "neutral", "2"], [0, 1, 2, 2]),
+        ("CB", NLI, ["entailment", "contradiction", "neutral", "2", 1.0, "0.0"], [0, 1, 2, 2, 1, 0]),
         ("RTE", NLI, ["entailment", "not_entailment"], [0, 1]),
         ("WinoGender", NLI, ["not_entailment", "entailment"], [1, 0]),
         ("WiC", WIC, [True, False, "true", "False"], [1, 0, 1, 0]),
@@ -193,6 +193,9 @@ def test_other_columns_of_answers_are_read_however_they_are_written(tmp_path: Pa
         ("HellaSwag", {**SWAG, "label": ""}),
         ("WinoGrande", {**WINO, "answer": ""}),
         ("CB", {**NLI, "label": "not_entailment"}),
+        ("CB", {**NLI, "label": True}),
+        ("RTE", {**NLI, "label": "--1"}),
+        ("RTE", {**NLI, "label": 0.5}),
     ],
 )
 def test_rows_without_a_label_of_the_task_are_not_measured(name: str, row: dict[str, Any], tmp_path: Path) -> None:
@@ -217,6 +220,7 @@ def test_what_is_right_by_its_text(name: str, row: dict[str, Any], answers: set[
     found = set()
     for part in render_task(task_templates(task(name), TEMPLATES), name, task_rows(task(name), tmp_path)):
         found |= {one.text for group in part.groups for one in group.candidates if one.label}
+    assert found
     assert found <= answers, found - answers
 
 
@@ -258,6 +262,11 @@ def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
     write(tmp_path / "mine.jsonl", [{"text": "a", "label": "no"}, {"text": "b"}])
     with pytest.raises(InputError, match="row 2: the label is no text"):
         task_rows(own_task(tmp_path / "mine.jsonl", "t"), None)
+    for given in ([0, -1], ["no", " "], ["yes", "", "no"]):
+        with pytest.raises(InputError, match=r"row 2: .* is no label; rows without one cannot be measured"):
+            labels(*given)
+    with pytest.raises(InputError, match="labels differ by their case alone"):
+        labels("Yes", "yes", "no")
     write(tmp_path / "mine.jsonl", [{"text": "a", "right": "no"}])
     assert task_rows(own_task(tmp_path / "mine.jsonl", "t"), None) == [{"text": "a", "right": "no"}]
 

@@ -223,6 +223,8 @@ def test_a_system_is_known_by_its_weights_and_shown_by_a_name(shared_bert: Path,
     hub = tmp_path / "models--owner--small-scorer" / "snapshots" / "0123abc"
     hub.mkdir(parents=True)
     assert shown_name(hub) == "small-scorer"
+    similar = SimilaritySystem(lambda texts: np.zeros((len(texts), 2)), "mine", place=run)
+    assert similar.identity["files"] == hashes_of(run)
 
 
 def test_similarity_compares_with_the_instruction() -> None:

@@ -122,25 +122,30 @@ def test_statements_of_passages_say_what_they_are_labelled() -> None:
 
 def test_summaries_questions_and_paraphrases_become_pairs() -> None:
     article = "The council of Linz said on Monday that {n} bridges were closed for repairs until the end of the year."
+    harvest = "Farmers near Graz expect a poor harvest of apples because frost destroyed most blossoms in April."
     news = [
-        group("gigaword", f"{article.format(n=n)}\n\n===\n\nWrite a title:", f"linz closes {n} bridges")
+        group("gigaword", f"{article.format(n=n)}\n\n===\n\nWrite a title:", f"linz closes {n} bridges for repairs")
         for n in range(30)
     ]
+    news += [group("gigaword", f"{harvest}\n\n===\n\nWrite a title:", "farmers expect poor harvest")] * 30
     made = list(summary_pairs(news, 0))
-    assert Counter(pair.relation for pair in made)["follows"] == 30
+    assert Counter(pair.relation for pair in made)["follows"] == 60
     assert {pair.relation for pair in made} == {"follows", "contradicts", "open"}
     for pair in made:
-        (number,) = (n for n in range(30) if pair.premise == article.format(n=n))
-        mine = pair.statement == f"Linz closes {number} bridges."
-        assert mine == (pair.relation == "follows")
-        if pair.relation == "open":
-            assert pair.statement in {f"Linz closes {n} bridges." for n in range(30)}
+        numbers = [n for n in range(30) if pair.premise == article.format(n=n)]
+        mine = f"Linz closes {numbers[0]} bridges for repairs." if numbers else "Farmers expect poor harvest."
+        assert (pair.statement == mine) == (pair.relation == "follows")
+        if pair.relation == "open":  # never a title of the same story, which may be told
+            assert ("bridges" in pair.statement) == (not numbers)
     dialogue = (
         "Amanda: I sold the boats. Peter: Really? Amanda: Yes, all of them, and for a good price as well. Peter: Good."
     )
     backwards = group("samsum", "Write a dialogue for: Anna sells boats to Peter in Linz today for little.", dialogue)
-    added = group("xsum", f"{article.format(n=3)}\n\nSum up:", "Vienna closes bridges")
-    assert not list(summary_pairs([backwards, added], 0))
+    added = group("cnn_dailymail", f"{article.format(n=3)}\n\nSum up:", "Vienna closes bridges for repairs")
+    unlike = group("gigaword", f"{article.format(n=3)}\n\nTitle:", "traffic jams are feared by many commuters")
+    asking = group("gigaword", f"{article.format(n=3)}\n\nTitle:", "are bridges closed for repairs?")
+    broken = group("gigaword", f"{article.format(n=3)}\n\nTitle:", "Bridges closed, said council member K. Huber.")
+    assert not list(summary_pairs([backwards, added, unlike, asking, broken], 0))
 
     asked = [group("quoref", f"{' '.join(PASSAGE)}\n\nWho sold 300 boats?", "Anna Weber", "Peter Huber")] * 30
     answered = [(pair.statement, pair.relation) for pair in question_pairs(asked, 0)]
@@ -162,6 +167,85 @@ def test_summaries_questions_and_paraphrases_become_pairs() -> None:
         "A flew from Linz to Graz .",
         "A flew from Graz to Linz .",
     }
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        'Given the following passage\n\n"{p}",\n\nanswer the following question. Note that the answer is present '
+        "within the text.\n\nQuestion: {q}",
+        "Extract the answer to the question from the following context.\nQuestion: {q}\nContext: {p}",
+        "This article: {p} contains an answer for the question: {q}, what is it ?",
+        "What is the answer for the question: {q} from the following article ?\n\n{p}",
+        "The answer to the question: {q} is inside the article: {p}, can you guess it ?",
+        "A friend asked me to answer this question: {q}, using the article: {p}, what would be the answer ?",
+        "Found the following article online, use it to answer the question: {q}\n\n{p}",
+        "The following article contains an answer for the question: {q} , can you please find it? \n\n{p}",
+        "I have a test where I am given the following article, what is an answer for the question: {q} ?\n\n{p}",
+        "Given the following context:\n\n{p}\n\nanswer the following question:\n\n{q}",
+        "Extract the answer to the following question from the movie plot. If the question isn't answerable, please "
+        'output "Can\'t answer".\nQuestion: {q}\nTitle: Boats\nMovie plot: {p}',
+        "I am trying to decide whether it's worth it to invest in this film proposal. Can you help me answer a few "
+        "questions? If you can't, please say \"No I can't\".\n\nQuestion: {q}\nMovie title: Boats\nMovie plot: {p}",
+    ],
+)
+def test_templates_leave_nothing_of_theirs(asked: str) -> None:
+    told = " ".join(PASSAGE)
+    one = group("quoref", asked.format(p=told, q="Who sold 300 boats?"), "Anna Weber", "Peter Huber")
+    found = [list(question_pairs([one], seed)) for seed in range(60)]
+    statements = {pair.statement: pair.relation for pairs in found for pair in pairs}
+    assert statements == {
+        **dict.fromkeys(
+            (
+                "Anna Weber sold 300 boats.",
+                'The answer to "Who sold 300 boats?" is Anna Weber.',
+                "Who sold 300 boats? Anna Weber.",
+            ),
+            "follows",
+        ),
+        **dict.fromkeys(
+            (
+                "Peter Huber sold 300 boats.",
+                'The answer to "Who sold 300 boats?" is Peter Huber.',
+                "Who sold 300 boats? Peter Huber.",
+            ),
+            "contradicts",
+        ),
+    }
+    (premise,) = {pair.premise for pairs in found for pair in pairs}
+    assert premise in (told, " ".join(PASSAGE[:-1]))  # a question behind a comma takes the last sentence with it
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("Who sold 300 boats?", "Anna Weber", "Weber"),
+        ("Who sold 300 boats?", "Anna Weber", "Miss Anna"),
+        ("Who sold 300 boats?", "Anna Weber", "No answer"),
+        ("Who is mentioned last?", "Anna Weber", "Peter Huber"),
+        ("What is the second name in the passage?", "Anna Weber", "Peter Huber"),
+        ("Weber sold 300 boats?", "Anna Weber", "Peter Huber"),
+        ("Who wrote the symphony about Venice?", "Anna Weber", "Peter Huber"),
+    ],
+)
+def test_questions_that_a_part_of_the_passage_may_not_decide(question: str, right: str, wrong: str) -> None:
+    assert not list(question_pairs([group("quoref", f"{' '.join(PASSAGE)}\n\n{question}", right, wrong)], 0))
+
+
+def test_the_mention_that_answers_is_kept() -> None:
+    filler = [f"Number {i} of the long report says nothing that anybody would ever ask about." for i in range(30)]
+    told = ["Anna Weber was born in Linz.", *filler, "The old harbour was sold by Anna Weber.", *filler]
+    for place in (told, told[::-1]):
+        (right, _) = question_pairs(
+            [group("duorc", f"{' '.join(place)}\n\nWho sold the old harbour?", "Anna Weber", "Karl")], 0
+        )
+        assert "The old harbour was sold by Anna Weber." in right.premise
+
+
+def test_answers_stand_before_questions_that_can_take_one() -> None:
+    for asked in ("Who is Lisa confronted by?", "Who was Anna Weber?", "What is the harbour looked after by?"):
+        assert all(asked in as_statement(asked, "Karl", random.Random(i)) for i in range(9))
+    assert "Karl is the owner." in {as_statement("Who is the owner?", "Karl", random.Random(i)) for i in range(9)}
 
 
 def test_what_another_passage_is_asked_is_left_open() -> None:
@@ -203,6 +287,9 @@ def test_yes_or_no_becomes_a_statement_of_either_answer() -> None:
         ("There are not oaks in the north.", "follows"),
         ("There are oaks in the north.", "contradicts"),
     ]
+    for anything in ("are there anything higher", "is there no tax"):
+        assert anything in as_statement(anything, "yes", random.Random(0)).casefold()
+    assert as_statement("are there any oaks", "yes", random.Random(0)) == "There are oaks."
     said = {as_statement(f"is there {what}", "no", random.Random(0)) for what in ("an oak", "any snow", "to be rain")}
     assert said == {"There is no oak.", "There is no snow.", "There is not to be rain."}
     long = group("super_glue__boolq", f"{told * 9}\n\nis an oak a tree?", "True", "False")

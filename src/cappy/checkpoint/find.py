@@ -52,11 +52,14 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
 
 def find_encoder(name: str) -> Path:
     """Return an encoder's folder: a local one, the installed package's for all-MiniLM-L6-v2, or the hub's."""
-    if name == MINILM:
-        package = importlib.util.find_spec(_MINILM_PACKAGE)
-        if package is not None and package.submodule_search_locations:
-            return Path(package.submodule_search_locations[0]) / "model"
-    return find_checkpoint(name)
+    return packaged_encoder(name) or find_checkpoint(name)
+
+
+def packaged_encoder(name: str) -> Path | None:
+    """Return the folder of all-MiniLM-L6-v2 if that is the name and its package is installed, None otherwise."""
+    package = importlib.util.find_spec(_MINILM_PACKAGE) if name == MINILM else None
+    places = package.submodule_search_locations if package is not None else None
+    return Path(places[0]) / "model" if places else None
 
 
 def _download(name: str, revision: str | None) -> Path:

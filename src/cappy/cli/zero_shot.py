@@ -157,15 +157,17 @@ def _similarity(name: str, temperature: float | None) -> System:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise MissingExtraError("the similarity baseline", "compare") from error
-    from cappy.checkpoint.find import find_encoder
+    from cappy.checkpoint.find import packaged_encoder
     from cappy.evaluation.systems import SIMILARITY_TEMPERATURE, SimilaritySystem
 
-    encoder = SentenceTransformer(str(find_encoder(name)), device="cpu")
+    # Any other name is the library's to find: it knows how an encoder pools, which a folder of weights does not say.
+    place = packaged_encoder(name) or Path(name)
+    encoder = SentenceTransformer(str(place), device="cpu")
 
     def embed(texts: Sequence[str]) -> Any:
         return encoder.encode(list(texts), normalize_embeddings=True, batch_size=64)
 
-    return SimilaritySystem(embed, name, SIMILARITY_TEMPERATURE if temperature is None else temperature)
+    return SimilaritySystem(embed, name, SIMILARITY_TEMPERATURE if temperature is None else temperature, place)
 
 
 def _language_model(name: str, chat: bool, dtype: str, temperature: float | None) -> System:

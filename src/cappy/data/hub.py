@@ -9,7 +9,7 @@ from typing import Any
 from cappy.errors import InputError, MissingExtraError
 
 PARQUET = "refs/convert/parquet"
-"""The branch on which the hub keeps a copy in Parquet of every data set, a folder a configuration."""
+"""The branch on which the hub keeps a copy in Parquet of most data sets, a folder a configuration."""
 
 
 def stream_rows(repository: str, config: str, split: str, revision: str | None = None) -> Iterator[dict[str, Any]]:

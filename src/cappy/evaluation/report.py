@@ -101,7 +101,10 @@ def unlike_note(systems: Sequence[SystemFigures]) -> list[str]:
     unlike = [name for name in task_names(systems) if differs(systems, name)]
     if not unlike:
         return []
-    return [f"Not the same rows or templates for every system, and so in no average of theirs: {', '.join(unlike)}."]
+    return [
+        "Not the same rows or templates for every system, and so in none of the averages side by side: "
+        f"{', '.join(unlike)}."
+    ]
 
 
 def _average_lines(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[list[str]]:
@@ -209,7 +212,10 @@ def markdown_report(systems: Sequence[SystemFigures], settings: str = "") -> str
 
 
 def json_report(systems: Sequence[SystemFigures], settings: str = "") -> dict[str, Any]:
-    """Return the whole report as JSON holds it; shares in [0, 1], published figures in percent."""
+    """Return the whole report as JSON holds it; shares in [0, 1], published figures in percent.
+
+    A task's `key` is a hash of the rows and templates that were asked: figures with another one cannot be compared.
+    """
     beside = {
         "source": published.SOURCE,
         "systems": list(published.SYSTEMS),
@@ -228,7 +234,7 @@ def _system_json(system: SystemFigures) -> dict[str, Any]:
 
 
 def _task_json(task: TaskFigures) -> dict[str, Any]:
-    about = {"task": task.task, "rows": task.rows, "notes": list(task.notes)}
+    about = {"task": task.task, "rows": task.rows, "key": task.key, "notes": list(task.notes)}
     if not task:
         return about
     spread = {"mean": task.mean, "median": task.median, "worst": task.worst, "best": task.best}

@@ -78,9 +78,9 @@ class RunFolder:
 
     def finished(self, task: str, key: str) -> TaskPredictions | None:
         """Return a task's predictions if they are here, whole, and made of the same rows and templates."""
-        entry = self._manifest["tasks"].get(task)
-        file = self.file(task)
-        if not entry or entry["key"] != key or not file.is_file() or sha256(file) != entry["sha256"]:
+        entry = self._manifest["tasks"].get(task, {})
+        file = self.path / Path(entry.get("file", "")).name
+        if entry.get("key") != key or not file.is_file() or sha256(file) != entry["sha256"]:
             return None
         return _read_task(self.path, task, entry)
 

@@ -80,10 +80,15 @@ class SimilaritySystem:
     """Cosine similarity of instruction and choice under a sentence encoder: the untrained baseline."""
 
     def __init__(
-        self, embed: Callable[[Sequence[str]], NDArray[Any]], name: str, temperature: float = SIMILARITY_TEMPERATURE
+        self,
+        embed: Callable[[Sequence[str]], NDArray[Any]],
+        name: str,
+        temperature: float = SIMILARITY_TEMPERATURE,
+        place: Path | None = None,
     ) -> None:
-        """Measure an encoder; `embed` turns texts into unit vectors [texts, width]."""
-        self.name, self.identity = f"cosine under {name}", {"kind": "similarity", "encoder": name}
+        """Measure an encoder; `embed` turns texts into unit vectors [texts, width], `place` is where its files are."""
+        files = hashes_of(place) if place is not None else {}
+        self.name, self.identity = f"cosine under {name}", {"kind": "similarity", "encoder": name, "files": files}
         self.temperatures = {"score": temperature}
         self.chunk = 256
         self._embed = embed

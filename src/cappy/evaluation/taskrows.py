@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from cappy.data.rows import Row, read_rows
 from cappy.errors import CappyError, InputError, MissingExtraError
 from cappy.evaluation.tasks import Task
 
+_WHOLE = re.compile(r"-?\d{1,9}(\.0+)?")
 ENDINGS = (".jsonl.gz", ".jsonl", ".jsonl.zst", ".parquet", ".csv")
 REVISIONS = (None, PARQUET)
 """Where the hub keeps a data set: its own branch, and the copy in Parquet made of sets that need a script."""
@@ -83,18 +85,16 @@ def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
 
 
 def _number(value: Any) -> Any:
-    """Return the integer that a text of digits or a truth value stands for; anything else as it is."""
+    """Return the integer that a text of digits, a whole float or a truth value stands for; anything else as it is."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        return int(value)
-    return value
+    return int(float(value)) if _WHOLE.fullmatch(str(value).strip()) else value
 
 
 def _answer(task: Task, value: Any, place: str) -> int | str:
     """Return the value that a row's label is for the templates; a row without a label has another one, such as -1."""
     known = {str(right): right for right in task.right}
-    text = str(_number(value)).strip()
+    text = str(value if isinstance(value, bool) else _number(value)).strip()
     found = task.labels.get(text.casefold(), known.get(text))
     if found is None:
         shown = f"{task.right[0]} to {task.right[-1]}"
@@ -106,17 +106,21 @@ def numbered_labels(rows: list[Row], source: str) -> list[Row]:
     """Replace text labels of a set of one's own by their number in case-folded order.
 
     Raises:
-        InputError: some rows have a text for a label and some have not.
+        InputError: some rows have a text for a label and some have not, or a label is blank, negative, or another's but
+            for its case.
 
     """
-    labels = {row["label"] for row in rows if isinstance(row.get("label"), str)}
-    if not labels:
-        return rows
-    other = next((number for number, row in enumerate(rows, 1) if not isinstance(row.get("label"), str)), None)
-    if other is not None:
-        raise InputError(f"{source}, row {other}: the label is no text, as those of other rows are")
-    number = {label: place for place, label in enumerate(sorted(labels, key=str.casefold))}
-    return [{**row, "label": number[row["label"]]} for row in rows]
+    texts = [row.get("label") for row in rows]
+    labels = {text for text in texts if isinstance(text, str)}
+    for number, label in enumerate(texts, 1):
+        if labels and not isinstance(label, str):
+            raise InputError(f"{source}, row {number}: the label is no text, as those of other rows are")
+        if (isinstance(label, str) and not label.strip()) or (isinstance(label, int) and label < 0):
+            raise InputError(f"{source}, row {number}: {label!r} is no label; rows without one cannot be measured")
+    if len({label.casefold() for label in labels}) < len(labels):
+        raise InputError(f"{source}: labels differ by their case alone")
+    number_of = {label: place for place, label in enumerate(sorted(labels, key=str.casefold))}
+    return [{**row, "label": number_of[row["label"]]} for row in rows] if labels else rows
 
 
 def reason(error: CappyError) -> str:
