@@ -13,6 +13,7 @@ import pytest
 
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
+from cappy.training.recipes import Statements
 
 SCRIPTS = Path(__file__).parent.parent / "scripts" / "experiments"
 
@@ -94,3 +95,25 @@ def test_parts_have_one_template_and_the_same_choices(script: Any) -> None:
     assert values[:10].tolist() == [[number, -1.0] for number in range(10)]  # blue, red: already in this order
     assert values[10:].tolist() == [[-1.0, number] for number in range(10, len(groups))]
     assert right.tolist() == [[number % 2 == 1, number % 2 == 0] for number in range(len(groups))]
+
+
+def test_statements_by_kind_are_made_of_held_out_texts(script: Any) -> None:
+    kinds = script("statement_kinds")
+    told = [
+        f"Report {number} came from Linz in 1951. It was written by Anna Weber, who had sold {number} boats there. "
+        f"The harbour of Graz was closed for {number} days after the storm. Nobody was hurt by it."
+        for number in range(12)
+    ]
+    groups = [
+        Group(f"{text}\n\nWho had sold {number} boats?", closed_answers(), "quoref", "t")
+        for number, text in enumerate(told)
+    ]
+    found = kinds.groups_by_kind(groups[:2], groups, Statements(groups=60, embedded=0.2), 7, 0)
+    assert found.keys() == {"questions", "under verbs", "passages"}
+    assert {len(members) for members in found.values()} == {7}
+    for members in found.values():
+        assert not any(f"Report {number} " in one.instruction for number in (0, 1) for one in members)
+
+
+def closed_answers() -> tuple[Candidate, ...]:
+    return (Candidate("Anna Weber", 1.0, "reference"), Candidate("Karl Moser", 0.0, "other"))

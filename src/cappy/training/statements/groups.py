@@ -92,11 +92,23 @@ _LISTING = (
 
 def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
     """Yield up to `plan.groups` groups (more, where `groups` alone give them) from training `groups` and passages."""
-    pairs = [*summary_pairs(groups, seed), *question_pairs(groups, seed), *paraphrase_pairs(groups, seed)]
-    left = max(0, plan.groups - len(pairs))
-    pairs += embedded_pairs(texts, min(left, round(plan.embedded * plan.groups)), seed)
-    pairs += passage_pairs(texts, max(0, plan.groups - len(pairs)), seed)
-    yield from rendered(pairs, seed)
+    made = statement_pairs(groups, texts, plan, seed)
+    yield from rendered([pair for pairs in made.values() for pair in pairs], seed)
+
+
+def statement_pairs(
+    groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int
+) -> dict[str, list[Pair]]:
+    """Return the pairs that groups are made of, by their kind."""
+    made = {
+        "summaries": list(summary_pairs(groups, seed)),
+        "questions": list(question_pairs(groups, seed)),
+        "paraphrases": list(paraphrase_pairs(groups, seed)),
+    }
+    left = max(0, plan.groups - sum(map(len, made.values())))
+    made["under verbs"] = list(embedded_pairs(texts, min(left, round(plan.embedded * plan.groups)), seed))
+    made["passages"] = list(passage_pairs(texts, left - len(made["under verbs"]), seed))
+    return made
 
 
 def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:
