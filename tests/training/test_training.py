@@ -57,7 +57,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     colours = ["red", "blue", "green"]
     rows = [
         {
-            "template": "sciq_toy",
+            "template": "qasc_toy",
             "instruction": f"the colour of {i} is {colours[i % 3]} . what is it ?",
             "response": colours[i % 3],
         }
@@ -190,7 +190,7 @@ def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(bert: Path, tmp_path
         {"template": "xsum_t", "instruction": f"title of story {i} ?", "response": f"{i} days"} for i in range(60)
     ]
     quiz = [
-        {"template": "sciq_t", "instruction": f"what is {i} ?\n- {i} a\n- {i} b", "response": f"{i} {'ab'[i % 2]}"}
+        {"template": "qasc_t", "instruction": f"what is {i} ?\n- {i} a\n- {i} b", "response": f"{i} {'ab'[i % 2]}"}
         for i in range(60)
     ]
     pq.write_table(pa.Table.from_pylist([*titles, *quiz]), tmp_path / "rendered.parquet")
