@@ -20,8 +20,8 @@ from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.checkpoint.find import BUNDLED, bundled_folder
 from cappy.checkpoint.save import save_checkpoint
 from cappy.training.card import model_card
+from cappy.training.recipes import NON_COMMERCIAL
 
-NON_COMMERCIAL = ("dream", "samsum", "sciq")
 DATA = """## Data and licences
 
 The rendered rows are the T0 training mixture as PromptSource renders it (`yizhongw/self-instruct`,

@@ -76,11 +76,11 @@ def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
         absent = [column for column in task.columns if row.get(column) is None]
         if absent:
             raise InputError(f"{source}, row {number}: no value in column {absent[0]!r}")
-        for column in (*task.numbers, *(() if task.right else (task.answer,))):
-            if column in row:
-                row[column] = _number(row[column])
+        row.update({column: _number(row[column]) for column in task.numbers if column in row})
         if task.right:
             row[task.answer] = _answer(task, row[task.answer], f"{source}, row {number}")
+        elif task.answer in row:
+            row[task.answer] = _number(row[task.answer])
     return fitted if task.right else numbered_labels(fitted, source)
 
 

@@ -118,6 +118,7 @@ class Recipe:
 # sources) are left out, so that the checkpoint may be used like the code. imdb, rotten_tomatoes and dbpedia_14 hold
 # one label each in the rendered file and teach nothing there; imdb and rotten_tomatoes come back with both from their
 # own files.
+NON_COMMERCIAL = ("dream", "samsum", "sciq")
 _ONE_LABEL = ("imdb", "rotten_tomatoes", "dbpedia_14")
 # Their rows come back among the sources; twice would put held-out rows into training. cosmos_qa and social_i_qa are
 # both rendered and sources: their two parts have no row in common.
@@ -125,7 +126,7 @@ _FROM_SOURCES = ("commonsense_qa", "glue_mrpc", "wiki_qa")
 MINI = Recipe(
     name="mini",
     rendered="t0_train_50k.parquet",
-    left_out=("dream", "samsum", "sciq", *_ONE_LABEL, *_FROM_SOURCES),
+    left_out=(*NON_COMMERCIAL, *_ONE_LABEL, *_FROM_SOURCES),
     sources=(
         Source("SetFit__CR", "rotten_tomatoes", renderings=2),
         Source("ai2_arc__ARC-Challenge", "ai2_arc/ARC-Challenge"),
@@ -152,9 +153,7 @@ MINI = Recipe(
         Source("wiki_qa", "wiki_qa", rows=3000),
     ),
 )
-MINI_T0 = Recipe(
-    name="mini-t0", rendered="t0_train_50k.parquet", left_out=("dream", "samsum", "sciq", *_ONE_LABEL), sources=()
-)
+MINI_T0 = Recipe(name="mini-t0", rendered="t0_train_50k.parquet", left_out=(*NON_COMMERCIAL, *_ONE_LABEL), sources=())
 RECIPES = {recipe.name: recipe for recipe in (MINI, MINI_T0)}
 
 

@@ -12,6 +12,7 @@ import random
 import re
 
 from cappy.training.statements.rewriting import LIMITED, negate, tidy
+from cappy.training.statements.texts import word_set
 
 AFFIRMING = (
     "It turned out that {clause}",
@@ -79,16 +80,12 @@ _WHO = (
 )
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
 _PLURAL = {"they", "the police"}
-_STARTS = _words(
+_STARTS = word_set(
     "the a an in on at it he she they we you this that these those his her their its our my your there one two three "
     "some many most all both each several another during everyone everything someone something"
 )
-_VERBS = _words("is was are were has had will would can could should may might did does became said")
+_VERBS = word_set("is was are were has had will would can could should may might did does became said")
 _SUITED = re.compile(r"^[A-Z][^\"“”?!:;()\\\n]*[a-z0-9]\.$")
 """A plain sentence, which can stand in another: nobody's speech, no question, no list."""
 _LONGEST = 26

@@ -15,7 +15,7 @@ from cappy.group import Group
 from cappy.training.passages import split_sentences
 from cappy.training.statements.pairs import Pair
 from cappy.training.statements.rewriting import tidy
-from cappy.training.statements.texts import MOST_WORDS, content, fitting, share_held, told_sentences
+from cappy.training.statements.texts import MOST_WORDS, content, fitting, told_sentences
 
 QUESTIONS = ("adversarial_qa", "quoref", "duorc")
 """Tasks that ask about a passage in their instructions, and whose answers stand in it."""
@@ -124,9 +124,9 @@ def _around(told: Sequence[str], answer: str, question: str) -> str:
     wanted = normalise(answer)
     places = [place for place, one in enumerate(told) if wanted and wanted in normalise(one)]
     parts = [_window(told, place) for place in places]
-    asked = " ".join(content(question) & content(" ".join(told)))
-    best = max(parts, key=lambda part: share_held(asked, part), default="")
-    return best if asked and share_held(asked, best) >= _TOLD else ""
+    asked = content(question) & content(" ".join(told))
+    best = max(parts, key=lambda part: len(asked & content(part)), default="")
+    return best if asked and len(asked & content(best)) >= _TOLD * len(asked) else ""
 
 
 def _window(told: Sequence[str], place: int) -> str:

@@ -6,6 +6,8 @@ import random
 import re
 from collections.abc import Sequence
 
+from cappy.training.statements.texts import word_set
+
 FEWEST_WORDS = 4
 
 _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
@@ -35,31 +37,7 @@ _NAME = re.compile(
 )
 _BOUNDED = re.compile(r"\b(?:more|less|fewer|at least|at most|over|under|up to|nearly|about|almost)\b", re.IGNORECASE)
 """A changed number beside one of these may still be true."""
-_NO_NAMES = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "he",
-        "she",
-        "they",
-        "we",
-        "you",
-        "his",
-        "her",
-        "its",
-        "their",
-        "our",
-        "in",
-        "on",
-        "at",
-    ]
-)
+_NO_NAMES = word_set("the a an this that these those it he she they we you his her its their our in on at")
 _OPPOSITES = {
     one: other
     for pair in (

@@ -9,59 +9,21 @@ from cappy.data.text import normalise
 from cappy.group import Group
 from cappy.training.passages import split_sentences
 
+
+def word_set(listed: str) -> frozenset[str]:
+    """Return the words of a list that is written as one text."""
+    return frozenset(listed.split())
+
+
 FEWEST_WORDS = 8
 MOST_WORDS = 110
 """Words of a text that a statement is about."""
 _STEM = 5
 """Letters by which words are compared: "bridges" and "bridge", "opened" and "opening"."""
-_COMMON = frozenset(
-    [
-        "about",
-        "after",
-        "also",
-        "because",
-        "been",
-        "before",
-        "being",
-        "between",
-        "does",
-        "from",
-        "have",
-        "having",
-        "into",
-        "most",
-        "much",
-        "other",
-        "over",
-        "same",
-        "some",
-        "than",
-        "that",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "under",
-        "very",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "whom",
-        "whose",
-        "will",
-        "with",
-        "would",
-        "your",
-        "could",
-        "should",
-    ]
+_COMMON = word_set(
+    "about after also because been before being between does from have having into most much other over same "
+    "some than that their them then there these they this those under very were what when where which while "
+    "whom whose will with would your could should"
 )
 _LEAD = re.compile(
     r"^.{0,250}?\b(?:context|article|plot|passage|text|document|paragraph|sentence)\b[^.:?!\n]{0,30}:\s*",
