@@ -16,9 +16,9 @@ from statistics import fmean
 import cappy
 from cappy.archives import cache_folder
 from cappy.data.bigbench import available_tasks, read_task
-from cappy.evaluation.bigbench import PROFILES, TaskRun, choose_examples, sample_order
-from cappy.evaluation.bigbench_table import fit_rule, simulate
-from cappy.evaluation.boosting import Judged, judge
+from cappy.evaluation.bigbench.boosting import Judged, judge
+from cappy.evaluation.bigbench.run import PROFILES, TaskRun, choose_examples, sample_order
+from cappy.evaluation.bigbench.table import fit_rule, simulate
 from cappy.llm.decoding import Decoding
 from cappy.llm.kept import KeptSamples
 from cappy.llm.model import Samples

@@ -16,7 +16,7 @@ from cappy.classify import Classifier
 from cappy.cli.app import app
 from cappy.data.store import write_groups
 from cappy.errors import CheckpointError, InputError
-from cappy.evaluation.calibration import calibrate
+from cappy.evaluation.labelled.calibration import calibrate
 from cappy.group import Candidate, Group
 from cappy.temperature import TEMPERATURE, fit_temperature, softmax
 

@@ -56,7 +56,7 @@ def by_choices(groups: Sequence[Group], scores: Sequence[NDArray[np.float32]]) -
     for group, values in zip(groups, scores, strict=True):
         order = sorted(range(len(values)), key=lambda place, one=group: one.candidates[place].text)
         texts = tuple(group.candidates[place].text for place in order)
-        right = [(group.candidates[place].label or 0) > 0.5 for place in order]
+        right = [group.candidates[place].is_right for place in order]
         parts[group.task, group.template, texts].append(([float(values[place]) for place in order], right))
     found: dict[str, list[Part]] = defaultdict(list)
     for (task, _, _), rows in parts.items():

@@ -16,7 +16,7 @@ from common import measure, options, profile
 from lora import finetune, load
 
 from cappy.data.bigbench import find_task
-from cappy.evaluation.bigbench import TaskRun, choose_examples, shorten
+from cappy.evaluation.bigbench.run import TaskRun, choose_examples, shorten
 from cappy.llm.transformers_llm import TransformersLLM
 
 

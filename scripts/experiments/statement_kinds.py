@@ -16,7 +16,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import cappy
-from cappy.evaluation.precision import accuracy
+from cappy.evaluation.labelled.agreement import accuracy
 from cappy.group import Group
 from cappy.training.mixture import build_mixture
 from cappy.training.passages import passages, unshared

@@ -22,6 +22,11 @@ class Candidate:
     origin: str = "choice"
 
     @property
+    def is_right(self) -> bool:
+        """Whether its label is over a half; that of an unlabelled one is not."""
+        return (self.label or 0.0) > 0.5
+
+    @property
     def sampled(self) -> bool:
         """Whether a language model wrote it."""
         return self.origin.startswith("sample")

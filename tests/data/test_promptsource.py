@@ -90,6 +90,13 @@ def test_a_choice_written_twice_is_one_and_look_alikes_are_refused(tmp_path: Pat
     assert choice_group(rendered_example(Rendering("?", ("5",), ("5", "-5")), "", "")) is None
 
 
+def test_two_templates_of_one_name_are_refused(tmp_path: Path) -> None:
+    entry = "!Template {name: same, jinja: 'a ||| b', answer_choices: null, metadata: {}}"
+    (tmp_path / "templates.yaml").write_text(f"templates: {{1: {entry}, 2: {entry}}}")
+    with pytest.raises(InputError, match="two templates are called 'same'"):
+        read_templates(tmp_path)
+
+
 def test_templates_run_in_a_sandbox() -> None:
     template = Template("evil", "{{ ''.__class__.__mro__ }} ||| x", None, True)
     with pytest.raises(InputError, match="evil"):

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from typer.testing import CliRunner
 
+from cappy.cli.app import app
 from cappy.data.contamination import EvaluationTexts, overlaps
 from cappy.data.rows import BadRow, read_rows, scan_rows
 from cappy.data.store import read_groups, write_groups
@@ -89,6 +91,19 @@ def test_rows_that_are_no_groups(tmp_path: Path) -> None:
     (tmp_path / "g.jsonl").write_text('{"instruction": "x"}\n')
     with pytest.raises(InputError, match="row 1"):
         list(read_groups(tmp_path / "g.jsonl"))
+
+
+def test_the_command_says_what_it_found_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    sentence = json.dumps({"sentence": "the film number 1 was truly very good indeed", "label": 1})
+    (tmp_path / "data" / "sst2_test.jsonl").write_text(sentence)
+    copied, other = "Review: the film number 1 was truly very good indeed!", "Review: quite another film"
+    for text, code, said in ((copied, 1, "1 found"), (other, 0, "0 found")):
+        write_groups(tmp_path / "groups.jsonl", [Group.of(text, ["a", "b"])], {})
+        arguments = ["data", "contamination", str(tmp_path / "groups.jsonl"), "--against", str(tmp_path / "data")]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == code
+        assert said in result.output
 
 
 def test_contamination_is_found_inside_longer_texts_whatever_the_spelling() -> None:

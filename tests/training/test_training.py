@@ -412,6 +412,9 @@ def test_learning_rate_warms_up_and_comes_down() -> None:
 def test_a_run_without_an_end_is_refused() -> None:
     with pytest.raises(InputError, match="--steps or --minutes"):
         Budget()
+    for steps, minutes in ((None, 0.0), (5, 0.0), (0, None)):
+        with pytest.raises(InputError, match="above 0"):
+            Budget(steps, minutes)
     assert Budget(steps=10, minutes=1).progress(5, 45) == 0.75
 
 

@@ -37,7 +37,7 @@ def adapt(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most; training stops when it gets no better.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 5e-5,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest sample, in tokens.")] = 64,
-    seed: Annotated[int, typer.Option(help="Decides split, lent answers, samples and order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides split, lent answers, samples and order.")] = 0,
     model: Model = None,
     threads: Threads = 0,
 ) -> None:

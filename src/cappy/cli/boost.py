@@ -32,7 +32,7 @@ def boost(
     ] = "cappy",
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 128,
-    seed: Annotated[int, typer.Option(help="Decides the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the samples.")] = 0,
     as_json: AsJson = False,
     model: Model = None,
     precision: Precision = None,

@@ -35,7 +35,7 @@ def bigbench(
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Confidence at which adaptive sampling stops.")] = 0.8,
     shots: Annotated[int, typer.Option(min=0, help="Worked examples before every prompt of the language model.")] = 0,
     keep_scorers: Annotated[bool, typer.Option(help="Keep every task's adapted scorer (45 MB each).")] = False,
-    seed: Annotated[int, typer.Option(help="Decides examples, samples and training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides examples, samples and training.")] = 0,
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
@@ -44,14 +44,14 @@ def bigbench(
     Stop it at any moment: every sample and every finished task is kept, and the same command goes on.
     """
     try:
-        from cappy.evaluation.bigbench import PROFILES, TaskRun, open_samples, run_task, weights_hash
+        from cappy.evaluation.bigbench.run import PROFILES, TaskRun, open_samples, run_task, weights_hash
     except MissingExtraError:
         raise
     except ImportError as error:
         raise MissingExtraError("the benchmark", "llm") from error
     from cappy.archives import cache_folder
     from cappy.data.bigbench import GENERATIVE_TASKS, available_tasks
-    from cappy.evaluation.bigbench_report import write_report
+    from cappy.evaluation.bigbench.report import write_report
     from cappy.llm.find import find_llm
 
     if profile not in PROFILES:

@@ -8,13 +8,12 @@ import typer
 
 from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
-from cappy.errors import InputError
 
 
 def blind(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(help="Decides which groups are drawn, and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the bootstrap.")] = 0,
     output: Figures = None,
     model: Model = None,
     layout: Layout = None,
@@ -24,13 +23,11 @@ def blind(
     """Score groups with and without their instructions: what is lost is what the scorer takes from the instruction."""
     from dataclasses import asdict
 
-    from cappy.evaluation.blind import blindness
+    from cappy.evaluation.labelled.blind import blindness
     from cappy.files import check_output
 
     if output:
         check_output(output)
     labelled = read_labelled(groups, rows, seed)
-    if not any(candidate.label for group in labelled for candidate in group.candidates):
-        raise InputError(f"no candidate in {groups} has a label: accuracy needs right answers.")
     scorer = load_scorer(model, "onnx", layout, precision, threads)
     show_figures(asdict(blindness(scorer, labelled, seed)), output)

@@ -14,7 +14,7 @@ from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 def calibration(
     groups: Annotated[Path, typer.Argument(help="Labelled groups that the scorer was not trained on.")],
     rows: Annotated[Optional[int], typer.Option(min=2, help="At most so many groups, drawn at random.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Decides which groups are drawn, and the halves.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the halves.")] = 0,
     write: Annotated[
         bool, typer.Option("--write", help="Note the temperature in the checkpoint, a folder of your own.")
     ] = False,
@@ -29,7 +29,7 @@ def calibration(
 
     from cappy.checkpoint.save import note_setting
     from cappy.errors import InputError
-    from cappy.evaluation.calibration import calibrate
+    from cappy.evaluation.labelled.calibration import calibrate
     from cappy.files import check_output
 
     if output:

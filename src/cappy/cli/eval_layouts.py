@@ -13,7 +13,7 @@ from cappy.cli.options import Model, Precision
 def layouts(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(help="Decides which groups are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn.")] = 0,
     output: Figures = None,
     model: Model = None,
     precision: Precision = None,
@@ -22,8 +22,11 @@ def layouts(
     from dataclasses import asdict
 
     from cappy.checkpoint.find import find_checkpoint
-    from cappy.evaluation.interoperability import compare_layouts
+    from cappy.evaluation.labelled.interoperability import compare_layouts
+    from cappy.files import check_output
 
+    if output:
+        check_output(output)
     labelled = read_labelled(groups, rows, seed)
     result = asdict(compare_layouts(find_checkpoint(model), labelled, precision))
     show_figures(result, output, tiny=("cross_encoder", "pipeline"))

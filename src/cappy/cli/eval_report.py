@@ -11,7 +11,7 @@ import typer
 from cappy.cli.options import BatchCalibration
 
 if TYPE_CHECKING:
-    from cappy.evaluation.summary import SystemFigures
+    from cappy.evaluation.zeroshot.summary import SystemFigures
 
 
 def report(
@@ -20,21 +20,18 @@ def report(
         Optional[Path],  # noqa: UP045
         typer.Option("--output", "-o", help="Write report.md, report.json and report.html into this folder."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the bootstrap's draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the bootstrap's draws.")] = 0,
     batch_calibration: BatchCalibration = 0.0,
 ) -> None:
     """Make the report again from kept predictions; several folders are compared side by side."""
-    from cappy.evaluation.report import markdown_report
-    from cappy.evaluation.runfolder import read_run
-    from cappy.evaluation.summary import summarise
+    from cappy.evaluation.zeroshot.report import markdown_report
+    from cappy.evaluation.zeroshot.runfolder import read_run
+    from cappy.evaluation.zeroshot.summary import summarise
 
     runs = [read_run(folder) for folder in folders]
     systems = [figures for run in runs for figures in summarise(run, seed, batch_calibration)]
     draws = dict.fromkeys((run.settings.get("rows"), run.settings.get("seed")) for run in runs)
-    settings = "; ".join(
-        f"{'all rows' if rows is None else f'at most {rows:,} rows'} of each task, seed {drawn}"
-        for rows, drawn in draws
-    )
+    settings = "; ".join(said(rows, drawn) for rows, drawn in draws)
     typer.echo(markdown_report(systems, settings), nl=False)
     if output:
         write_reports(output, systems, settings)
@@ -47,16 +44,13 @@ def said(rows: int | None, seed: int | None) -> str:
 
 def write_reports(folder: Path, systems: Sequence[SystemFigures], settings: str) -> None:
     """Write the report in its three forms into `folder`."""
-    from cappy.evaluation.page import html_report
-    from cappy.evaluation.report import json_report, markdown_report
+    from cappy.evaluation.zeroshot.page import html_report
+    from cappy.evaluation.zeroshot.report import json_report, markdown_report
     from cappy.files import atomic_file, write_json
 
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "report.json", json_report(systems, settings))
-    for name, text in (
-        ("report.md", markdown_report(systems, settings)),
-        ("report.html", html_report(systems, settings)),
-    ):
+    for name, make in (("report.md", markdown_report), ("report.html", html_report)):
         with atomic_file(folder / name) as beside:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(make(systems, settings), encoding="utf-8")
     typer.echo(f"reports: {folder / 'report.html'}, report.md, report.json", err=True)

@@ -23,7 +23,7 @@ def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Gr
     """Read the groups of a file or store; of more than `rows`, so many drawn by the seed.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or no candidate among them is labelled right.
 
     """
     from cappy.data.store import read_groups
@@ -31,6 +31,8 @@ def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Gr
     groups = list(read_groups(path))
     if not groups:
         raise InputError(f"{path} holds no groups.")
+    if not any(candidate.label for group in groups for candidate in group.candidates):
+        raise InputError(f"no candidate in {path} has a label: accuracy needs right answers.")
     if rows is not None and rows < len(groups):
         return random.Random(seed).sample(groups, rows)
     return groups

@@ -50,7 +50,7 @@ def print_group(group: Group) -> None:
     width = max(len(candidate.origin) for candidate in group.candidates)
     for candidate in group.candidates:
         label = "  —  " if candidate.label is None else f"{candidate.label:5.2f}"
-        style = "bold" if (candidate.label or 0) > 0.5 else ""
+        style = "bold" if candidate.is_right else ""
         console.print(Text(f"{label}  {candidate.origin:{width}}  {printable(candidate.text)}", style=style))
     console.print()
 

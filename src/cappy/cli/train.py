@@ -38,7 +38,8 @@ def train(
     seed: Annotated[
         int,
         typer.Option(
-            help="Decides what is drawn from the data, its order and a new head; the split is the same for all."
+            min=0,
+            help="Decides what is drawn from the data, its order and a new head; the split is the same for all.",
         ),
     ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,

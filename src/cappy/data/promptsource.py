@@ -79,28 +79,29 @@ class Template:
     original_task: bool
 
     @cached_property
-    def _compiled(self) -> tuple[Any, Any]:
+    def _compiled(self) -> dict[str, Any]:
         environment = _environment()
-        choices = environment.from_string(self.answer_choices) if self.answer_choices else None
-        return environment.from_string(self.jinja), choices
+        texts = {"jinja": self.jinja, "answer_choices": self.answer_choices}
+        return {which: environment.from_string(text) for which, text in texts.items() if text is not None}
+
+    def choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the answer choices of a row; none where the template has none."""
+        return self._parts("answer_choices", row) if self.answer_choices else ()
 
     def render(self, row: Mapping[str, Any]) -> Rendering | None:
         """Apply the template to a row; None where it does not apply (an empty prompt or no reference)."""
-        shielded = {key: _shield(value) for key, value in row.items()}
+        choices = self.choices(row) if self.answer_choices else None
+        prompt, *answers = self._parts("jinja", row if choices is None else {**row, "answer_choices": list(choices)})
+        references = tuple(answer for answer in answers if answer)
+        return Rendering(prompt, references, choices) if prompt and references else None
+
+    def _parts(self, which: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """Fill a row into one of the two texts, and part it at the separators that the template itself has."""
         try:
-            body, choice_template = self._compiled
-            choices = None
-            if choice_template is not None:
-                parts = choice_template.render(**shielded).split(SEPARATOR)
-                choices = tuple(_unshield(part) for part in parts)
-                shielded["answer_choices"] = [_shield(choice) for choice in choices]
-            prompt, *references = (_unshield(part) for part in body.render(**shielded).split(SEPARATOR))
+            text = self._compiled[which].render(**{key: _shield(value) for key, value in row.items()})
         except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(f"template {self.name!r} does not fit the row: {type(error).__name__}: {error}") from error
-        references = [reference for reference in references if reference]
-        if not prompt or not references:
-            return None
-        return Rendering(prompt, tuple(references), choices)
+        return tuple(_unshield(part) for part in text.split(SEPARATOR))
 
 
 def _shield(value: Any) -> Any:
@@ -121,7 +122,7 @@ def read_templates(folder: Path) -> list[Template]:
     """Read `templates.yaml` in `folder`, in the order of their names.
 
     Raises:
-        InputError: the file is missing or no template collection.
+        InputError: the file is missing or no template collection, or two templates have the same name.
 
     """
     path = folder / "templates.yaml"
@@ -140,6 +141,10 @@ def read_templates(folder: Path) -> list[Template]:
         ]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a readable PromptSource template file ({error}).") from error
+    counts = Counter(template.name for template in templates)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:  # what is measured is told apart by the names
+        raise InputError(f"{path}: two templates are called {twice[0]!r}.")
     return sorted(templates, key=lambda template: template.name)
 
 

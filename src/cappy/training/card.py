@@ -90,7 +90,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         **{name: _made(name, facts) for name in ("statements", "continuations") if recipe.get(name)},
         **data,
         "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
-        "time": f"{progress['seconds'] / 60:.0f} minutes on {facts['threads']} CPU threads in {facts['computed_in']}",
+        "time": f"{progress['seconds'] / 60:.0f} minutes on {_device(facts)} in {facts['computed_in']}",
         **_negatives(recipe, bool(facts.get("groups_from"))),
         "loss": _loss(recipe),
         "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}",
@@ -98,6 +98,11 @@ def _training(facts: Mapping[str, Any]) -> str:
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _device(facts: Mapping[str, Any]) -> str:
+    """Name what computed; runs of before it was noted had processor threads."""
+    return str(facts.get("device") or f"{facts['threads']} CPU threads")
 
 
 def _joint(recipe: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def with_foreign_answers(groups: Sequence[Group], share: float, seed: int) -> li
 def _lend(group: Group, other: Group, draw: random.Random) -> Group:
     taken = {normalise(candidate.text) for candidate in group.candidates}
     free = [one for one in other.candidates if normalise(one.text) not in taken]
-    right = [one for one in free if (one.label or 0.0) > 0.5]
+    right = [one for one in free if one.is_right]
     wrong = [one for one in free if one.label == 0]
     if not right or other.instruction == group.instruction:
         return group

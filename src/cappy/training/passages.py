@@ -72,7 +72,7 @@ def unshared(groups: Sequence[Group], others: Iterable[Group]) -> list[Group]:
 
 
 def _long_sentences(group: Group) -> set[str]:
-    texts = (group.instruction, *(one.text for one in group.candidates if (one.label or 0.0) > 0.5))
+    texts = (group.instruction, *(one.text for one in group.candidates if one.is_right))
     return {normalise(one) for text in texts for one in split_sentences(text) if one.count(" ") >= 5}
 
 

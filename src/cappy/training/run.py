@@ -139,6 +139,7 @@ def run_facts(
         "progress": asdict(trainer.progress),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else None,
         "computed_in": str(trainer.dtype).removeprefix("torch."),
         "training_groups": len(groups),
         "groups_by_task": count_tasks(groups),

@@ -40,9 +40,11 @@ class Budget:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a run without an end."""
+        """Refuse a run without an end, or with none of either."""
         if self.steps is None and self.minutes is None:
             raise InputError("training needs an end: give --steps or --minutes.")
+        if any(end is not None and end <= 0 for end in (self.steps, self.minutes)):
+            raise InputError("--steps and --minutes are above 0.")
 
     def progress(self, step: int, seconds: float) -> float:
         """Return how much of the run is done, in [0, 1]."""
@@ -203,8 +205,9 @@ class Trainer:
             for name, tensor in self.masters.items():
                 tensor.copy_(tensors[f"weight:{name}"])
                 if f"step:{name}" in tensors:
-                    moments = {key: tensors[f"{key}:{name}"].to(self.device) for key in ("exp_avg", "exp_avg_sq")}
-                    self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"], **moments}
+                    # Fused AdamW counts steps on the device that computes.
+                    keys = ("step", "exp_avg", "exp_avg_sq")
+                    self.optimizer.state[tensor] = {key: tensors[f"{key}:{name}"].to(self.device) for key in keys}
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(self.masters[name])
         log.info("resuming at step %d", self.progress.step)

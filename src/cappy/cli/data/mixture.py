@@ -1,4 +1,4 @@
-"""`cappy data mixture`: the groups that a training recipe trains on."""
+"""`cappy data mixture`: the groups that a recipe takes from its data."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ def mixture(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides wrong answers, sampling and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides wrong answers, sampling and the split.")] = 0,
 ) -> None:
-    """Write the groups that `cappy train --recipe` trains on, and its development groups as NAME.development.ENDING."""
+    """Write the groups that a recipe takes from its data, and its development groups as NAME.development.ENDING.
+
+    `cappy train --recipe` trains on these and on what it makes of their texts (similarity, statements, continuations).
+    """
     from cappy.data.contamination import read_evaluation_texts, without_overlaps
     from cappy.data.store import write_groups
     from cappy.files import check_output

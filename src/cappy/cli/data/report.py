@@ -19,7 +19,7 @@ def report(
         Optional[Path],  # noqa: UP045
         typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of evaluation files whose texts are looked for."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which examples are shown.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which examples are shown.")] = 0,
 ) -> None:
     """Write one HTML page: counts, lengths, labels, examples, duplicates, problems, contamination."""
     from cappy.data.contamination import read_evaluation_texts

@@ -17,7 +17,7 @@ def sample(
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in new tokens.")] = 64,
     batch: Annotated[int, typer.Option(min=1, help="Prompts generated for together.")] = 8,
     device: Annotated[Optional[str], typer.Option(help="Where the model runs; a GPU where there is one.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Decides the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the samples.")] = 0,
 ) -> None:
     """Add a language model's responses to groups without choices, labelled by their references. Resumes by shard."""
     from cappy.data.labels import find_labeller

@@ -17,7 +17,10 @@ def show(
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many groups.")] = 5,
     task: Annotated[Optional[str], typer.Option(help="Only groups of this task.")] = None,  # noqa: UP045
     template: Annotated[Optional[str], typer.Option(help="Only groups of this template.")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option(help="Draw them at random; the first ones unless given.")] = None,  # noqa: UP045
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Draw them at random; the first ones unless given."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print groups as a person reads them: the instruction, then every candidate with its label and origin."""

@@ -1,0 +1,270 @@
+"""Boosting a language model on BIG-Bench: sampling, adapting, and what every selector would choose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cappy.adaptation import Adapted, adapt
+from cappy.data.bigbench import BigBenchExample, find_task
+from cappy.data.examples import Example
+from cappy.errors import InputError
+from cappy.evaluation.bigbench.boosting import judge
+from cappy.files import write_json
+from cappy.llm.decoding import PAPER_PLAN, Decoding, parse_plan
+from cappy.llm.kept import CHUNK, KeptSamples
+from cappy.llm.model import LanguageModel, Sample
+from cappy.llm.prompts import worked_examples
+from cappy.scorer import Scorer
+from cappy.selectors import scored
+
+log = logging.getLogger("cappy.evaluation")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much of every task is used, drawn at random by the seed; longer prompts lose their middle."""
+
+    name: str
+    train: int | None
+    validation: int | None
+    prompt_characters: int
+    max_tokens: int
+    plan: tuple[Decoding, ...] = PAPER_PLAN
+    fit_length: bool = False
+    """Whether a task's responses may be no longer than its training references need; see `response_tokens`."""
+
+    def __str__(self) -> str:
+        """Say the profile in a line."""
+        counts = [f"{'all' if count is None else count} {part}" for count, part in self._parts()]
+        plan = ", ".join(f"{one.name} × {one.count}" for one in self.plan)
+        return (
+            f"{self.name}: {' and '.join(counts)} examples a task, prompts of at most {self.prompt_characters:,} "
+            f"characters, responses of at most {self.max_tokens} tokens"
+            f"{', fewer where the training references are short' if self.fit_length else ''}; {plan}"
+        )
+
+    def _parts(self) -> tuple[tuple[int | None, str], ...]:
+        return (self.train, "train"), (self.validation, "validation")
+
+    def decodings(self, train: Sequence[Example]) -> tuple[Decoding, ...]:
+        """Return the plan with the longest response that a task of these training examples asks for."""
+        most = min(self.max_tokens, response_tokens(train)) if self.fit_length else self.max_tokens
+        return tuple(replace(one, max_tokens=most, min_tokens=min(one.min_tokens, most)) for one in self.plan)
+
+
+PROFILES = {
+    "tiny": Profile("tiny", 6, 3, 600, 6, parse_plan("beam2,sampling*2,topk40*2", max_tokens=6)),
+    "quick": Profile("quick", 40, 20, 1500, 32, fit_length=True),
+    "paper": Profile("paper", None, None, 12_000, 64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """What one task is measured by."""
+
+    folder: Path
+    output: Path
+    profile: Profile
+    seed: int
+    keep_scorers: bool = False
+    shots: int = 0
+    """Worked examples of the train part that stand before every prompt of the language model; the scorer sees none."""
+    hub: str = ""
+    """A data set on the Hugging Face hub for tasks that the folder lacks."""
+
+
+def run_task(
+    task: str, llm: LanguageModel, scorer: Scorer, run: TaskRun, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Sample, adapt and score one task, or read its finished result; what is kept is not done again.
+
+    Raises:
+        InputError: the task cannot be read.
+        LanguageModelError: the model fails; samples that came before are kept.
+
+    """
+    (run.output / "tasks").mkdir(parents=True, exist_ok=True)
+    path = run.output / "tasks" / f"{task}.json"
+    train, validation = (
+        choose_examples(find_task(run.folder, task, part, run.hub), task, part, run) for part in ("train", "validation")
+    )
+    identity = _identity([*train, *validation], llm, scorer, run)
+    found = _finished(path, identity)
+    if found:
+        return found
+    decodings = run.profile.decodings(train)
+    tell("sampling")
+    samples, shown = {}, []
+    for name, examples in (("validation", validation), ("train", train)):
+        room = 2 * run.profile.prompt_characters
+        worked = [worked_examples(train, one.instruction, run.shots, run.seed, room) for one in examples]
+        shown += [len(one) for one in worked]
+        prompts = ["\n\n".join([*before, one.instruction]) for before, one in zip(worked, examples, strict=True)]
+        samples[name] = _sampled(llm, prompts, decodings, run.seed)
+    tell("adapting")
+    adapted = _adapt(task, scorer, train, samples["train"], run)
+    tell("scoring")
+    rows = [
+        {**_row(example, drawn, scorer, adapted.scorer)}
+        for example, drawn in zip(validation, samples["validation"], strict=True)
+        if drawn
+    ]
+    result = {
+        "identity": identity,
+        "task": task,
+        "train": len(train),
+        "validation": len(validation),
+        "worked_examples": sum(shown) / len(shown),
+        "without_samples": sum(not drawn for drawn in samples["validation"]),
+        "adaptation": adapted.report,
+        "rows": rows,
+        "held_out": _held_out_rows(train, samples["train"], scorer, adapted),
+    }
+    write_json(path, result)
+    if not run.keep_scorers:
+        shutil.rmtree(adapted.folder, ignore_errors=True)
+    return result
+
+
+def choose_examples(examples: Sequence[BigBenchExample], task: str, part: str, run: TaskRun) -> list[Example]:
+    """Draw a task's examples by the seed and shorten long prompts."""
+    count = run.profile.train if part == "train" else run.profile.validation
+    chosen = list(examples)
+    if count is not None and count < len(chosen):
+        chosen = random.Random(f"{run.seed}:{task}:{part}").sample(chosen, count)
+    limit = run.profile.prompt_characters
+    return [
+        Example(shorten(one.instruction, limit), tuple(text for text in one.references if text) or ("",), None, task)
+        for one in chosen
+    ]
+
+
+def shorten(text: str, characters: int) -> str:
+    """Cut the middle out of a text: tasks say what to do at the beginning and ask at the end."""
+    if len(text) <= characters:
+        return text
+    end = 2 * characters // 3
+    return f"{text[: characters - end - 5]} ... {text[-end:]}"
+
+
+def response_tokens(examples: Sequence[Example]) -> int:
+    """Return how many tokens have room for the longest reference and half as much again, whatever the vocabulary.
+
+    A token of English holds more than four bytes, one of a number or of another script three and fewer.
+    """
+    longest = max((len(text.encode()) for example in examples for text in example.references), default=0)
+    return max(8, math.ceil(longest / 3) + 4)
+
+
+def sample_order(samples: Sequence[Sample]) -> list[int]:
+    """Return places in the order an adaptive run would see them: one of each decoding in turn, searched beams last."""
+    turns: dict[str, int] = {}
+    keys = []
+    for place, sample in enumerate(samples):
+        turn = turns.get(sample.decoding, 0)
+        turns[sample.decoding] = turn + 1
+        keys.append((sample.decoding.startswith("beam"), turn, place))
+    return [place for _, _, place in sorted(keys)]
+
+
+def _sampled(llm: LanguageModel, prompts: Sequence[str], plan: Sequence[Decoding], seed: int) -> list[list[Sample]]:
+    """Draw the whole plan for a few prompts before the next: their computed prompts stay in the model's cache."""
+    drawn: dict[str, list[tuple[Sample, ...]]] = {decoding.name: [] for decoding in plan}
+    step = getattr(llm, "prompts_together", CHUNK)
+    # Beams come last: by then every place of the server holds a computed prompt for a beam to start from.
+    order = sorted(plan, key=lambda decoding: decoding.beams > 1)
+    for start in range(0, len(prompts), step):
+        for decoding in order:
+            for samples in llm.generate(prompts[start : start + step], decoding, seed):
+                drawn[decoding.name].append(samples.samples)
+                if samples.error:
+                    log.warning("%s", samples.error)
+    return [[sample for name in drawn for sample in drawn[name][place]] for place in range(len(prompts))]
+
+
+def _adapt(
+    task: str, scorer: Scorer, train: Sequence[Example], samples: Sequence[Sequence[Sample]], run: TaskRun
+) -> Adapted:
+    texts = [[sample.text for sample in drawn] for drawn in samples]
+    return adapt(scorer, train, run.output / "adapted" / task, samples=texts, seed=run.seed)
+
+
+def _row(example: Example, drawn: Sequence[Sample], scorer: Scorer, adapted: Scorer) -> dict[str, Any]:
+    """Judge an example's samples and score them by both scorers."""
+    pool = scored(scorer, example.instruction, drawn)
+    judged = judge(pool, example.references)
+    return {
+        "references": list(example.references),
+        "samples": [asdict(sample) for sample in drawn],
+        "qualities": list(judged.qualities),
+        "cappy": list(pool.scores),
+        "cappy-adapted": list(scored(adapted, example.instruction, drawn).scores),
+    }
+
+
+def _held_out_rows(
+    train: Sequence[Example], samples: Sequence[Sequence[Sample]], scorer: Scorer, adapted: Adapted
+) -> list[dict[str, Any]]:
+    """Score the training examples that adapting held out: what a stopping rule may be fitted on."""
+    held = [number for number in sorted(adapted.held_out) if samples[number]]
+    return [_row(train[number], samples[number], scorer, adapted.scorer) for number in held]
+
+
+def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, run: TaskRun) -> str:
+    """Hash all that a task's result depends on."""
+    texts = [(example.instruction, example.references) for example in examples]
+    facts = [
+        texts,
+        llm.name,
+        weights_hash(scorer.checkpoint.folder),
+        # How many threads compute changes nothing worth doing the work again for.
+        {name: value for name, value in scorer.settings().items() if name != "threads"},
+        asdict(run.profile),
+        run.seed,
+        run.shots,
+    ]
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
+def weights_hash(folder: Path) -> str:
+    """Hash a checkpoint, once a run."""
+    weights = hashlib.sha256(folder.joinpath("config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        weights.update(file.read_bytes())
+    return weights.hexdigest()
+
+
+def _finished(path: Path, identity: str) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no readable result; delete it to do the task again.") from error
+    return found if found.get("identity") == identity else None
+
+
+def open_samples(llm: LanguageModel, output: Path) -> KeptSamples:
+    """Keep a model's samples below `output`."""
+    name = "".join(character if character.isalnum() or character in "-." else "_" for character in llm.name)
+    return KeptSamples(llm, output / "samples" / f"{name}.jsonl")
+
+
+def average(values: Sequence[float]) -> float:
+    """Return the mean of what is there; NaN where nothing is."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")

@@ -1,0 +1,189 @@
+"""The table of the paper from tasks' results: every way to answer, intervals, headroom, adaptive sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.boost import ROUND
+from cappy.evaluation.bigbench.boosting import (
+    SINGLE,
+    Judged,
+    by_decoding,
+    by_selector,
+    headroom_share,
+    mean_interval,
+    mean_over_tasks_interval,
+    oracle,
+)
+from cappy.evaluation.bigbench.run import average, sample_order
+from cappy.llm.model import Sample
+from cappy.selectors import Pool, best_place
+from cappy.stopping import StoppingRule, fit_stopping_rule
+
+Array = NDArray[np.float64]
+
+UNSCORED = ("self-sum", "self-mean", "majority", "mbr")
+SCORED = ("cappy", "cappy+agreement")
+COLUMNS = (*SINGLE, *UNSCORED, *SCORED, "cappy-adapted", "cappy-adapted+agreement", "oracle")
+NAMES = {
+    "beam": "beam search, 4",
+    "sampling": "sampling",
+    "temp": "temperature 0.9",
+    "topk": "top-k 40",
+    "topp": "nucleus 0.95",
+    "self-sum": "self-score, sum",
+    "self-mean": "self-score, mean",
+    "majority": "majority vote",
+    "mbr": "minimum Bayes risk",
+    "cappy": "Cappy, zero-shot",
+    "cappy+agreement": "Cappy, zero-shot, and agreement",
+    "cappy-adapted": "Cappy, adapted",
+    "cappy-adapted+agreement": "Cappy, adapted, and agreement",
+    "oracle": "oracle: the best of all samples",
+}
+BASELINES = ("self-sum", "self-mean")
+"""What the paper holds Cappy against: the better of the two on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScores:
+    """A task's Rouge-L, in [0, 1], of every way to answer, for every validation example: column -> [examples]."""
+
+    task: str
+    columns: Mapping[str, Array]
+
+    def mean(self, column: str) -> float:
+        """Return a column's mean over the examples that have it; NaN where none has."""
+        known = _known(self.columns[column])
+        return float(np.mean(known)) if len(known) else float("nan")
+
+
+def task_scores(result: Mapping[str, Any]) -> TaskScores:
+    """Compute every way to answer from a task's kept samples and scores."""
+    rows = [_row_scores(row) for row in result["rows"]]
+    return TaskScores(result["task"], {name: np.array([row.get(name, np.nan) for row in rows]) for name in COLUMNS})
+
+
+def _row_scores(row: Mapping[str, Any]) -> dict[str, float]:
+    zero_shot, adapted = (judged_row(row, key) for key in ("cappy", "cappy-adapted"))
+    found = {**by_decoding(zero_shot), **by_selector(zero_shot, (*UNSCORED, *SCORED)), "oracle": oracle(zero_shot)}
+    chosen = by_selector(adapted, SCORED)
+    return {**found, "cappy-adapted": chosen["cappy"], "cappy-adapted+agreement": chosen["cappy+agreement"]}
+
+
+def judged_row(row: Mapping[str, Any], scores: str) -> Judged:
+    """Rebuild an example's pool with the scores of that name."""
+    samples = tuple(Sample(**sample) for sample in row["samples"])
+    return Judged(Pool("", samples, tuple(row[scores])), tuple(row["qualities"]))
+
+
+def summary(tasks: Sequence[TaskScores], seed: int = 0) -> dict[str, Any]:
+    """Return averages over tasks with intervals, the lift over the better self-score, and the headroom taken."""
+    means = {name: average([task.mean(name) for task in tasks]) for name in COLUMNS}
+    intervals = {name: _bounds({task.task: task.columns[name] for task in tasks}, seed) for name in COLUMNS}
+    # Without log-likelihoods there are no self-scores, and plain sampling is what there is to lift.
+    candidates = [name for name in BASELINES if not np.isnan(means[name])] or ["sampling"]
+    base = max(candidates, key=lambda name: means[name])
+    lifts: dict[str, Any] = {}
+    for name in ("cappy", "cappy+agreement", "cappy-adapted", "cappy-adapted+agreement"):
+        differences = {task.task: task.columns[name] - task.columns[base] for task in tasks}
+        better, worse = _decided(differences, seed)
+        lifts[name] = {
+            "lift": average([float(np.mean(known)) for one in differences.values() if len(known := _known(one))]),
+            "interval": _bounds(differences, seed),
+            "headroom_share": headroom_share(means[name], means[base], means["oracle"]),
+            "tasks_better": better,
+            "tasks_worse": worse,
+        }
+    return {"tasks": len(tasks), "baseline": base, "means": means, "intervals": intervals, "lifts": lifts}
+
+
+def share(value: float) -> str:
+    """Show a share in percent; a dash where there is none."""
+    return "—" if np.isnan(value) else f"{100 * value:.1f}%"
+
+
+def measured(found: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a summary that hold something: a plan may lack a decoding, a server log-likelihoods."""
+    return [name for name in COLUMNS if not np.isnan(found["means"][name])]
+
+
+def _bounds(tasks: Mapping[str, Array], seed: int) -> tuple[float, float]:
+    known = {name: there for name, values in tasks.items() if len(there := _known(values))}
+    if not known:
+        return float("nan"), float("nan")
+    found = mean_over_tasks_interval(known, seed)
+    return found.low, found.high
+
+
+def _known(values: Array) -> Array:
+    return values[~np.isnan(values)]
+
+
+def _decided(differences: Mapping[str, Array], seed: int) -> tuple[int, int]:
+    """Count the tasks that are better and worse by more than their 95% interval."""
+    known = {name: there for name, one in differences.items() if len(there := _known(one))}
+    found = [mean_interval(values, seed, name) for name, values in known.items()]
+    return sum(one.low > 0 for one in found), sum(one.high < 0 for one in found)
+
+
+def can_be_adaptive(results: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether there are other tasks to fit a stopping rule on, and samples enough for two rounds."""
+    rich = sum(bool(_rich(result["held_out"], "cappy")) for result in results)
+    return rich > 1 and any(_rich(result["rows"], "cappy") for result in results)
+
+
+def adaptive_summary(results: Sequence[Mapping[str, Any]], scores: str, threshold: float) -> dict[str, float]:
+    """Simulate adaptive sampling on kept samples, the drawn ones of every example, in rounds of four.
+
+    The rule for a task is fitted on the held-out training examples of the other tasks. Returns mean quality of all
+    samples, of the adaptive choice, of the fixed choice among half the samples, and the mean number of samples.
+    """
+    held = {result["task"]: _rich(result["held_out"], scores) for result in results}
+    totals: dict[str, list[float]] = {"all": [], "adaptive": [], "half": [], "samples": []}
+    for result in results:
+        rule = fit_rule([judged for task, rows in held.items() if task != result["task"] for judged in rows], threshold)
+        rows = [simulate(judged, rule) for judged in _rich(result["rows"], scores)]
+        if not rows:
+            continue
+        for name, values in totals.items():
+            values.append(float(np.mean([row[name] for row in rows])))
+    return {name: average(values) for name, values in totals.items()}
+
+
+def fit_rule(judged: Sequence[Judged], threshold: float) -> StoppingRule:
+    """Fit a stopping rule on instructions whose samples are judged, after every round of sampling."""
+    rounds = range(ROUND, max(len(one.qualities) for one in judged), ROUND)
+    return fit_stopping_rule([one.pool for one in judged], [one.qualities for one in judged], rounds, threshold)
+
+
+def _rich(rows: Sequence[Mapping[str, Any]], scores: str) -> list[Judged]:
+    """Return the drawn samples of the examples that have more of them than one round."""
+    found = [_drawn(row, scores) for row in rows]
+    return [judged for judged in found if len(judged.qualities) > ROUND]
+
+
+def _drawn(row: Mapping[str, Any], scores: str) -> Judged:
+    """Return an example's drawn samples, searched beams aside, in the order an adaptive run sees them."""
+    judged = judged_row(row, scores)
+    order = [i for i in sample_order(judged.pool.samples) if not judged.pool.samples[i].decoding.startswith("beam")]
+    pool = Pool("", tuple(judged.pool.samples[i] for i in order), tuple(judged.pool.scores[i] for i in order))
+    return Judged(pool, tuple(judged.qualities[i] for i in order))
+
+
+def simulate(judged: Judged, rule: StoppingRule) -> dict[str, float]:
+    """Return how many `samples` a rule takes, and the quality of its choice, of that among all and among half."""
+    pool, total = judged.pool, len(judged.qualities)
+    used = total
+    for count in range(ROUND, total, ROUND):
+        if rule.stops(pool.first(count)):
+            used = count
+            break
+    counts = {"all": total, "adaptive": used, "half": max(1, total // 2)}
+    best = {name: best_place(pool.first(count)) for name, count in counts.items()}
+    return {"samples": float(used), **{name: judged.qualities[place] for name, place in best.items()}}

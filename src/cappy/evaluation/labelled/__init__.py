@@ -1,0 +1,1 @@
+"""Figures on labelled groups: what rounding, blindness, calibration and other stacks change."""

@@ -1,0 +1,55 @@
+"""What rounding costs: two scorers over the same labelled groups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cappy.evaluation.labelled.agreement import accuracy, mean_kendall, top1_agreement
+from cappy.group import Group
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far two scorers agree on labelled groups.
+
+    `same_best`: share of groups with the same best candidate; `kendall`: mean over groups of Kendall's
+    tau-a between the two orders, in [-1, 1]; `largest`, `typical`: the largest and the median difference of scores.
+    """
+
+    groups: int
+    exact_accuracy: float
+    rounded_accuracy: float
+    same_best: float
+    kendall: float
+    largest: float
+    typical: float
+    speed_ratio: float
+
+
+def compare(exact: Scorer, rounded: Scorer, groups: Sequence[Group]) -> Agreement:
+    """Score `groups` with both scorers and compare."""
+    seconds, scores = [], []
+    for scorer in (exact, rounded):
+        list(scorer.score_groups(groups[:64]))
+        begun = time.perf_counter()
+        scores.append([scored.scores for scored in scorer.score_groups(groups)])
+        seconds.append(time.perf_counter() - begun)
+    differences = np.concatenate([np.abs(np.subtract(one, other)) for one, other in zip(*scores, strict=True)])
+    return Agreement(
+        groups=len(groups),
+        exact_accuracy=accuracy(groups, scores[0]),
+        rounded_accuracy=accuracy(groups, scores[1]),
+        same_best=top1_agreement(*scores),
+        kendall=mean_kendall(*scores),
+        largest=float(differences.max()),
+        typical=float(np.median(differences)),
+        speed_ratio=seconds[0] / seconds[1],
+    )

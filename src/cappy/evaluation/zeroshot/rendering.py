@@ -1,0 +1,88 @@
+"""A task's rows as groups: every row under every template that asks the task's own question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cappy.data.candidates import choice_group
+from cappy.data.promptsource import Template, read_templates, rendered_example
+from cappy.data.rows import Row
+from cappy.errors import InputError
+from cappy.evaluation.zeroshot.tasks import Task
+from cappy.evaluation.zeroshot.textlabels import fitted_labels
+from cappy.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedTask:
+    """One template's groups of a task and the number of the row behind each; `skipped` says why there are none.
+
+    `lost` rows were rendered but are no group: choices of theirs coincide, or none of them is the right answer. `note`
+    is what else a reader of the figures must know.
+    """
+
+    template: str
+    groups: tuple[Group, ...]
+    rows: tuple[int, ...] = ()
+    skipped: str = ""
+    lost: int = 0
+    note: str = ""
+
+
+def task_templates(task: Task, collection: Path | None) -> list[Template]:
+    """Return the templates that measure the task: with answer choices, and original or named by the task.
+
+    A task of one's own may name its template folder itself; where that marks none as original, all with choices are
+    taken, since they were written for it.
+
+    Raises:
+        InputError: the templates cannot be read, or none has answer choices.
+
+    """
+    own = Path(task.templates)
+    if collection is None and task.file is None:
+        raise InputError("no folder of PromptSource templates is named; `cappy data fetch promptsource` brings one")
+    inside = collection / task.templates if collection is not None else own
+    folder = own if task.file is not None and (own / "templates.yaml").is_file() else inside
+    found = [template for template in read_templates(folder) if template.answer_choices]
+    chosen = [template for template in found if template.original_task]
+    if task.only:
+        chosen = [template for template in found if template.name in task.only]
+    elif task.file is not None and not chosen:
+        chosen = found
+    if not chosen:
+        raise InputError(f"no template in {task.templates} has answer choices and asks the task's own question")
+    return chosen
+
+
+def render_task(
+    templates: Sequence[Template], task: str, rows: Sequence[Row], labels: Sequence[str] = ()
+) -> list[RenderedTask]:
+    """Render rows with every template. One that does not fit the rows gives no group and says why.
+
+    `labels` are the task's, where they are texts that templates may count (`cappy.evaluation.zeroshot.textlabels`).
+    """
+    return [_render(task, template, rows, labels) for template in templates]
+
+
+def _render(task: str, template: Template, rows: Sequence[Row], labels: Sequence[str]) -> RenderedTask:
+    groups: list[Group] = []
+    numbers: list[int] = []
+    lost = 0
+    try:
+        fitted, note = fitted_labels(template, rows, labels)
+        for number, row in enumerate(fitted):
+            rendering = template.render(row)
+            group = choice_group(rendered_example(rendering, task, template.name)) if rendering else None
+            if group:
+                groups.append(group)
+                numbers.append(number)
+            elif rendering:
+                lost += 1
+    except InputError as error:
+        return RenderedTask(template.name, (), (), str(error).rstrip("."))
+    if not groups:
+        return RenderedTask(template.name, (), (), "no row gives a group of choices with a right one among them")
+    return RenderedTask(template.name, tuple(groups), tuple(numbers), lost=lost, note=note)

@@ -1,0 +1,232 @@
+"""The held-out tasks: what they are called on the Hugging Face hub, their splits, columns and templates.
+
+The first eleven are those of the paper (Tan et al., 2023, section 4.1), which takes them from OPT-IML (Iyer et al.,
+2022, arXiv 2212.12017, section 5.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cappy.errors import InputError
+from cappy.evaluation.zeroshot.banking77 import BANKING77
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: where its rows are found, what they hold and which templates render them.
+
+    Args:
+        name: as tables show it; the draw of rows depends on it.
+        templates: its folder in a PromptSource collection.
+        hub: its names on the hub, "owner/name" or "owner/name/configuration"; the first that can be had is taken.
+        split: the split that has labels and that published figures are measured on.
+        stems: further names of its file in a folder of rows, behind those that follow from `hub` and `split`.
+        bare: whether a file that does not name the split can be the task's.
+        columns: what every row must hold.
+        answer: the column that says what is right.
+        right: the values that templates know there, other numbers and texts being no labels; any, if empty.
+        labels: what files write instead of these values, in lower case.
+        numbers: further columns that the templates count with, made integers where a file holds digits as text.
+        renamed: columns of another release of the same rows, by the name that the templates use.
+        only: the templates that ask the task's own question, where the collection marks none as original.
+        file: a rows file of one's own, taken whatever folder is named.
+        paper: one of the paper's eleven.
+
+    """
+
+    name: str
+    templates: str
+    hub: tuple[str, ...] = ()
+    split: str = "validation"
+    stems: tuple[str, ...] = ()
+    bare: bool = True
+    columns: tuple[str, ...] = ()
+    answer: str = "label"
+    right: tuple[int | str, ...] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    file: Path | None = None
+    paper: bool = False
+
+    def file_stems(self) -> list[str]:
+        """Return the names that the task's file may have in a folder, without the ending, in order of preference.
+
+        A hub name gives "owner__name__configuration" and the same without the owner, each alone and with the split.
+        """
+        names: list[str] = []
+        for hub in self.hub:
+            parts = hub.split("/")
+            for shown in (parts[1:], parts):
+                stem = "__".join(shown)
+                names += [stem, f"{stem}__{self.split}"] if self.bare else [f"{stem}__{self.split}"]
+        return list(dict.fromkeys([*names, *self.stems]))
+
+
+_NLI = ("premise", "hypothesis", "label")
+_ENTAILED = {"entailment": 0, "not_entailment": 1}
+_TRUE = {"false": 0, "true": 1}
+_FIRST = {"choice1": 0, "choice2": 1}
+_STORY = (*(f"input_sentence_{n}" for n in range(1, 5)), "sentence_quiz1", "sentence_quiz2", "answer_right_ending")
+_STORY_CSV = {
+    "InputStoryid": "story_id",
+    **{f"InputSentence{n}": f"input_sentence_{n}" for n in range(1, 5)},
+    "RandomFifthSentenceQuiz1": "sentence_quiz1",
+    "RandomFifthSentenceQuiz2": "sentence_quiz2",
+    "AnswerRightEnding": "answer_right_ending",
+}
+"""The columns of the CSV file that the authors of StoryCloze hand out."""
+
+
+def _anli(part: int) -> Task:
+    # Every round is a split of one data set, so a file without the split in its name could be any of them.
+    return Task(
+        f"ANLI R{part}",
+        "anli",
+        ("facebook/anli",),
+        f"dev_r{part}",
+        bare=False,
+        columns=_NLI,
+        right=(0, 1, 2),
+        # The authors' own files have the letters.
+        labels={"entailment": 0, "neutral": 1, "contradiction": 2, "e": 0, "n": 1, "c": 2},
+        paper=True,
+    )
+
+
+def _super_glue(
+    name: str,
+    config: str,
+    columns: tuple[str, ...],
+    labels: Mapping[str, int],
+    split: str = "validation",
+    paper: bool = True,
+) -> Task:
+    return Task(
+        name,
+        f"super_glue/{config}",
+        (f"aps/super_glue/{config}",),
+        split,
+        columns=columns,
+        right=tuple(sorted(set(labels.values()))),
+        labels=labels,
+        numbers=("span1_index", "span2_index") if config == "wsc.fixed" else (),
+        paper=paper,
+    )
+
+
+TASKS = (
+    _anli(1),
+    _anli(2),
+    _anli(3),
+    _super_glue("CB", "cb", _NLI, {"entailment": 0, "contradiction": 1, "neutral": 2}),
+    _super_glue("RTE", "rte", _NLI, _ENTAILED),
+    Task(
+        "StoryCloze",
+        "story_cloze/2016",
+        ("LSDSem/story_cloze/2016",),
+        stems=("cloze_test_val__spring2016 - cloze_test_ALL_val", "cloze_test_val__spring2016"),
+        columns=_STORY,
+        answer="answer_right_ending",
+        right=(1, 2),
+        renamed=_STORY_CSV,
+        paper=True,
+    ),
+    _super_glue("WSC", "wsc.fixed", ("text", "span1_text", "span2_text", "span2_index", "label"), _TRUE),
+    _super_glue("WiC", "wic", ("word", "sentence1", "sentence2", "label"), _TRUE),
+    Task(
+        "WinoGrande",
+        "winogrande/winogrande_xl",
+        ("allenai/winogrande/winogrande_xl",),
+        columns=("sentence", "option1", "option2", "answer"),
+        answer="answer",
+        right=("1", "2"),  # the templates compare texts
+        paper=True,
+    ),
+    # The paper's WinoGender is AX-g, SuperGLUE's diagnostics made of the Winogender schemas, which are all test split.
+    _super_glue("WinoGender", "axg", _NLI, _ENTAILED, "test"),
+    Task(
+        "CrowS-Pairs",
+        "crows_pairs",
+        ("nyu-mll/crows_pairs",),
+        "test",
+        columns=("sent_more", "sent_less", "stereo_antistereo"),
+        answer="stereo_antistereo",
+        right=(0, 1),
+        labels={"stereo": 0, "antistereo": 1},
+        # The collection marks none as original. These ask whether a pair shows a stereotype, the question behind the
+        # published figures: 85.5, which two models have, is the share of pairs that do (1,290 of 1,508).
+        only=(
+            "anti_stereotype",
+            "anti_stereotype_confirm",
+            "demontraste_or_violate",
+            "stereotype",
+            "stereotype_confirm",
+        ),
+        paper=True,
+    ),
+    _super_glue("COPA", "copa", ("premise", "choice1", "choice2", "question", "label"), _FIRST, paper=False),
+    Task(
+        "HellaSwag",
+        "hellaswag",
+        ("Rowan/hellaswag",),
+        columns=("activity_label", "ctx", "endings", "label"),
+        right=(0, 1, 2, 3),
+    ),
+    # The hub's test split of SST-2 has no labels; a file `sst2_test` is taken for the labelled one.
+    Task(
+        "SST-2",
+        "glue/sst2",
+        ("nyu-mll/glue/sst2", "stanfordnlp/sst2"),
+        stems=("sst2_test",),
+        columns=("sentence", "label"),
+        right=(0, 1),
+        labels={"negative": 0, "positive": 1},
+    ),
+    Task(
+        "banking77",
+        "banking77",
+        ("PolyAI/banking77", "mteb/banking77"),
+        "test",
+        columns=("text", "label"),
+        right=tuple(range(len(BANKING77))),
+        labels={name.casefold(): number for number, name in enumerate(BANKING77)},
+    ),
+)
+
+
+def find_tasks(names: Sequence[str]) -> list[Task]:
+    """Return the tasks of these names (case, spaces and hyphens aside), all if none is named.
+
+    Raises:
+        InputError: a name is unknown.
+
+    """
+    known = {_key(task.name): task for task in TASKS}
+    unknown = [name for name in names if _key(name) not in known]
+    if unknown:
+        raise InputError(f"task {unknown[0]!r} is unknown; the tasks are {', '.join(t.name for t in TASKS)}.")
+    return [known[_key(name)] for name in names] or list(TASKS)
+
+
+def own_task(rows: Path, templates: str) -> Task:
+    """Return a task of a user's own rows, named for its file; `templates` is a folder, or a name in the collection.
+
+    Raises:
+        InputError: the file is missing, or its name is that of a task known here.
+
+    """
+    if not rows.is_file():
+        raise InputError(f"{rows} is no file of rows.")
+    name = rows.name.partition(".")[0]
+    if _key(name) in {_key(task.name) for task in TASKS}:
+        raise InputError(f"{rows} has the name of a known task; rename it, or put it into the folder of --data.")
+    return Task(name, templates, file=rows)
+
+
+def _key(name: str) -> str:
+    return name.casefold().replace(" ", "").replace("-", "")
