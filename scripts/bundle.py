@@ -64,8 +64,8 @@ def percent(share: float | None) -> str:
 
 
 def precision_section(figures: dict[str, Any], shipped: str) -> str:
-    rounded, exact, same = (100 * figures[key] for key in ("rounded_accuracy", "exact_accuracy", "same_best"))
-    tau, typical, largest = (figures[key] for key in ("kendall", "typical", "largest"))
+    rounded, exact, same = (100 * figures[key] for key in ("rounded_accuracy", "exact_accuracy", "top1_agreement"))
+    tau, typical, largest = (figures[key] for key in ("kendall", "median_difference", "largest_difference"))
     return f"""## int8 against fp32
 
 On {figures["groups"]} held-out groups of the training mixture (`cappy eval precision`): accuracy {rounded:.2f}% in int8

@@ -87,16 +87,16 @@ def main() -> None:
     encoded = encode_texts(
         held_out(chosen.data, chosen.seed, chosen.without), MINI, tokenizer, conventions, spec.max_tokens, chosen.seed
     )
-    parts = {"mixture": encoded.development, **encoded.unseen}
+    parts = {"mixture": encoded.development, **encoded.made_development}
     print(f"command: {shlex.join(['python', *sys.argv])}\n")
-    print("| share | accuracy | mean over tasks | squared error | " + " | ".join(encoded.unseen) + " |")
-    print("|" + "---|" * (4 + len(encoded.unseen)))
+    print("| share | accuracy | mean over tasks | squared error | " + " | ".join(encoded.made_development) + " |")
+    print("|" + "---|" * (4 + len(encoded.made_development)))
     for share in chosen.shares:
         model = Encoder(spec, {name: t.bfloat16() for name, t in averaged(first, second, share).items()})
         found = {name: development_figures(model, groups, conventions) for name, groups in parts.items()}
         cells = [f"{100 * found['mixture'][key]:.1f}%" for key in ("accuracy", "mean_over_tasks")]
         cells.append(f"{found['mixture']['squared_error']:.3f}")
-        cells += [f"{100 * found[name]['accuracy']:.1f}%" for name in encoded.unseen]
+        cells += [f"{100 * found[name]['accuracy']:.1f}%" for name in encoded.made_development]
         print(f"| {share:g} | " + " | ".join(cells) + " |", flush=True)
 
 

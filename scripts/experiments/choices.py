@@ -169,10 +169,12 @@ class Bench:
             training=[],
             made=[],
             development=self.base.development[: MEASURED["mixture"]],
-            unseen=[dataclasses.replace(one, groups=one.groups[: MEASURED["made"]]) for one in self.base.unseen],
+            made_development=[
+                dataclasses.replace(one, groups=one.groups[: MEASURED["made"]]) for one in self.base.made_development
+            ],
         )
         encoded = encode_texts(measured, BASE, self.tokenizer, self.conventions, self.spec.max_tokens, chosen.seed)
-        self.measured = {"mixture": encoded.development, **encoded.unseen}
+        self.measured = {"mixture": encoded.development, **encoded.made_development}
         self.measured["unseen"] = self._encoded(unseen_groups(chosen.data, chosen.seed), self.conventions)
         joint = Conventions.of(self.spec, "joint", cls, sep)
         self.measured["joint"] = self._encoded(measured.development[: MEASURED["joint"]], joint)

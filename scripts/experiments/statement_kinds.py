@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the recipe's data")
     parser.add_argument("--most", type=int, default=400, help="groups of a kind")
     parser.add_argument("--without", nargs="+", default=[], metavar="TASK", help="tasks of which nothing is made")
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="int8", help="the same for all scorers")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     training, development = build_mixture(MINI, chosen.data, chosen.seed)
@@ -51,7 +52,7 @@ def main() -> None:
     print("| scorer | " + " | ".join(f"{kind}, {len(groups)}" for kind, groups in kinds.items()) + " |")
     print("|" + "---|" * (1 + len(kinds)))
     for name in chosen.scorers:
-        scorer = cappy.load(name)
+        scorer = cappy.load(name, precision=chosen.precision)
         found = [
             accuracy(groups, [scored.scores for scored in scorer.score_groups(groups)]) for groups in kinds.values()
         ]

@@ -31,13 +31,13 @@ def report(
     runs = [read_run(folder) for folder in folders]
     systems = [figures for run in runs for figures in summarise(run, seed, batch_calibration)]
     draws = dict.fromkeys((run.settings.get("rows"), run.settings.get("seed")) for run in runs)
-    settings = "; ".join(said(rows, drawn) for rows, drawn in draws)
+    settings = "; ".join(describe_draw(rows, drawn) for rows, drawn in draws)
     typer.echo(markdown_report(systems, settings), nl=False)
     if output:
         write_reports(output, systems, settings)
 
 
-def said(rows: int | None, seed: int | None) -> str:
+def describe_draw(rows: int | None, seed: int | None) -> str:
     """Say which rows were asked."""
     return f"{'all rows' if rows is None else f'at most {rows:,} rows'} of each task, seed {seed}"
 

@@ -70,7 +70,7 @@ def zero_shot(
     threads: Threads = 0,
 ) -> None:
     """Accuracy on held-out classification tasks under all their original PromptSource templates."""
-    from cappy.cli.eval_report import said, write_reports
+    from cappy.cli.eval_report import describe_draw, write_reports
     from cappy.evaluation.zeroshot.report import (
         batch_calibration_note,
         comparison_table,
@@ -103,7 +103,7 @@ def zero_shot(
     else:
         said_of_them = [f"- {line}" for line in batch_calibration_note(systems)]
         typer.echo("\n".join([comparison_table(systems), *notes(systems[0]), *said_of_them]))
-    settings = said(rows, seed)
+    settings = describe_draw(rows, seed)
     if output:
         write_json(output, json_report(systems, settings))
     if save:  # what earlier calls left there is in the report too

@@ -28,25 +28,25 @@ ALL = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Groups to train on and held-out ones; `made` and `unseen` are made from the texts of each."""
+    """Groups to train on and held-out ones; `made` and `made_development` are made from the texts of each."""
 
     training: list[Group]
     development: list[Group]
     made: list[Made]
-    unseen: list[Made]
+    made_development: list[Made]
 
-    def learnt(self) -> list[Group]:
+    def all_training(self) -> list[Group]:
         """Return all groups that are trained on."""
         return [*self.training, *(group for made in self.made for group in made.groups)]
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The same as token ids; `unseen` by task."""
+    """The same as token ids; `made_development` by task."""
 
     training: list[TrainingGroup]
     development: list[TrainingGroup]
-    unseen: dict[str, list[TrainingGroup]]
+    made_development: dict[str, list[TrainingGroup]]
 
 
 def read_texts(
@@ -113,8 +113,10 @@ def encode_texts(
     training += encode(parts["joint"], joint, limits, recipe.candidates, recipe.short_words)
     for made in texts.made:
         training += encode(made.groups, conventions, made.limits, ALL)
-    unseen = {made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.unseen}
-    return Encoded(training, encode(texts.development, conventions, limits, ALL), unseen)
+    made_development = {
+        made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.made_development
+    }
+    return Encoded(training, encode(texts.development, conventions, limits, ALL), made_development)
 
 
 def _read(recipe: Recipe, seed: int, data: Path | None, groups: Path | None) -> tuple[list[Group], list[Group]]:

@@ -88,7 +88,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         said = describe(development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions))
         parts = [
             f"{task} {describe(development_figures(model, groups, conventions))}"
-            for task, groups in encoded.unseen.items()
+            for task, groups in encoded.made_development.items()
         ]
         return "; ".join([said, *parts])
 
@@ -97,10 +97,13 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
     scores = score_training_groups(trainer.model, encoded.development, conventions)
     development = figures(encoded.development, scores)
-    made = {task: development_figures(trainer.model, groups, conventions) for task, groups in encoded.unseen.items()}
+    made = {
+        task: development_figures(trainer.model, groups, conventions)
+        for task, groups in encoded.made_development.items()
+    }
     said = "; ".join([describe(development), *(f"{task} {describe(found)}" for task, found in made.items())])
     log.info("step %d, the end: %s", trainer.progress.step, said)
-    facts = {**run_facts(recipe, options, texts.learnt(), trainer, development), "made": made}
+    facts = {**run_facts(recipe, options, texts.all_training(), trainer, development), "made": made}
     settings = {
         "layout": "shared",
         **asdict(Limits.within(spec.max_tokens)),

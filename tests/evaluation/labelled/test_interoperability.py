@@ -70,7 +70,7 @@ def test_the_orders_of_two_layouts_by_hand(shared_bert: Path, tmp_path: Path) ->
         for layout in ("joint", "shared")
     )
     same = [int(np.argmax(one)) == int(np.argmax(other)) for one, other in zip(joint, shared, strict=True)]
-    assert result.same_best == pytest.approx(np.mean(same))
+    assert result.top1_agreement == pytest.approx(np.mean(same))
     agreement = [
         np.mean([np.sign(one[a] - one[b]) * np.sign(other[a] - other[b]) for a, b in combinations(range(len(one)), 2)])
         for one, other in zip(joint, shared, strict=True)

@@ -25,14 +25,14 @@ GROUPS = [
 def test_a_scorer_agrees_with_itself(shared_bert: Path) -> None:
     scorer = cappy.load(shared_bert)
     result = compare(scorer, scorer, GROUPS)
-    assert (result.same_best, result.kendall, result.groups) == (1.0, 1.0, 12)
-    assert result.largest < 1e-6
+    assert (result.top1_agreement, result.kendall, result.groups) == (1.0, 1.0, 12)
+    assert result.largest_difference < 1e-6
     assert result.exact_accuracy == result.rounded_accuracy
 
 
 def test_another_layout_differs(shared_bert: Path) -> None:
     result = compare(cappy.load(shared_bert), cappy.load(shared_bert, layout="joint"), GROUPS)
-    assert result.largest > 0.01
+    assert result.largest_difference > 0.01
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8))

@@ -31,7 +31,7 @@ class LayoutAgreement:
     left_out: int
     cross_encoder: float
     pipeline: float
-    same_best: float
+    top1_agreement: float
     kendall: float
     joint_accuracy: float
     shared_accuracy: float
@@ -59,7 +59,7 @@ def compare_layouts(folder: Path, groups: Sequence[Group], precision: str | None
         left_out=len(groups) - len(kept),
         cross_encoder=_largest(own, encoder),
         pipeline=_largest(own, pipeline),
-        same_best=top1_agreement(encoder, packed),
+        top1_agreement=top1_agreement(encoder, packed),
         kendall=mean_kendall(encoder, packed),
         joint_accuracy=accuracy(kept, encoder),
         shared_accuracy=accuracy(kept, packed),

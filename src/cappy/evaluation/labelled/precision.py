@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class Agreement:
     """How far two scorers agree on labelled groups.
 
-    `same_best`: share of groups with the same best candidate; `kendall`: mean over groups of Kendall's
-    tau-a between the two orders, in [-1, 1]; `largest`, `typical`: the largest and the median difference of scores.
+    `top1_agreement`: share of groups with the same best candidate; `kendall`: mean over groups of Kendall's
+    tau-a between the two orders, in [-1, 1]; `largest_difference`, `median_difference`: those of scores.
     """
 
     groups: int
     exact_accuracy: float
     rounded_accuracy: float
-    same_best: float
+    top1_agreement: float
     kendall: float
-    largest: float
-    typical: float
+    largest_difference: float
+    median_difference: float
     speed_ratio: float
 
 
@@ -47,9 +47,9 @@ def compare(exact: Scorer, rounded: Scorer, groups: Sequence[Group]) -> Agreemen
         groups=len(groups),
         exact_accuracy=accuracy(groups, scores[0]),
         rounded_accuracy=accuracy(groups, scores[1]),
-        same_best=top1_agreement(*scores),
+        top1_agreement=top1_agreement(*scores),
         kendall=mean_kendall(*scores),
-        largest=float(differences.max()),
-        typical=float(np.median(differences)),
+        largest_difference=float(differences.max()),
+        median_difference=float(np.median(differences)),
         speed_ratio=seconds[0] / seconds[1],
     )

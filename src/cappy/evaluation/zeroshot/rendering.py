@@ -48,8 +48,8 @@ def task_templates(task: Task, collection: Path | None) -> list[Template]:
     folder = own if task.file is not None and (own / "templates.yaml").is_file() else inside
     found = [template for template in read_templates(folder) if template.answer_choices]
     chosen = [template for template in found if template.original_task]
-    if task.only:
-        chosen = [template for template in found if template.name in task.only]
+    if task.template_names:
+        chosen = [template for template in found if template.name in task.template_names]
     elif task.file is not None and not chosen:
         chosen = found
     if not chosen:

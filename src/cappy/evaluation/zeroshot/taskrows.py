@@ -77,11 +77,11 @@ def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
         if absent:
             raise InputError(f"{source}, row {number}: no value in column {absent[0]!r}")
         row.update({column: _number(row[column]) for column in task.numbers if column in row})
-        if task.right:
+        if task.label_values:
             row[task.answer] = _answer(task, row[task.answer], f"{source}, row {number}")
         elif task.answer in row:
             row[task.answer] = _number(row[task.answer])
-    if not task.right:
+    if not task.label_values:
         check_labels(fitted, source)
     return fitted
 
@@ -95,11 +95,11 @@ def _number(value: Any) -> Any:
 
 def _answer(task: Task, value: Any, place: str) -> int | str:
     """Return the value that a row's label is for the templates; a row without a label has another one, such as -1."""
-    known = {str(right): right for right in task.right}
+    known = {str(right): right for right in task.label_values}
     text = str(value if isinstance(value, bool) else _number(value)).strip()
     found = task.labels.get(text.casefold(), known.get(text))
     if found is None:
-        shown = f"{task.right[0]} to {task.right[-1]}"
+        shown = f"{task.label_values[0]} to {task.label_values[-1]}"
         raise InputError(f"{place}: {value!r} in column {task.answer!r} is no label, which are {shown}")
     return found
 

@@ -24,14 +24,14 @@ class Task:
         hub: its names on the hub, "owner/name" or "owner/name/configuration"; the first that can be had is taken.
         split: the split that has labels and that published figures are measured on.
         stems: further names of its file in a folder of rows, behind those that follow from `hub` and `split`.
-        bare: whether a file that does not name the split can be the task's.
+        split_optional: whether a file that does not name the split can be the task's.
         columns: what every row must hold.
         answer: the column that says what is right.
-        right: the values that templates know there, other numbers and texts being no labels; any, if empty.
+        label_values: what templates know there, other numbers and texts being no labels; any, if empty.
         labels: what files write instead of these values, in lower case.
         numbers: further columns that the templates count with, made integers where a file holds digits as text.
         renamed: columns of another release of the same rows, by the name that the templates use.
-        only: the templates that ask the task's own question, where the collection marks none as original.
+        template_names: the templates that ask the task's own question, where the collection marks none as original.
         file: a rows file of one's own, taken whatever folder is named.
         paper: one of the paper's eleven.
 
@@ -42,14 +42,14 @@ class Task:
     hub: tuple[str, ...] = ()
     split: str = "validation"
     stems: tuple[str, ...] = ()
-    bare: bool = True
+    split_optional: bool = True
     columns: tuple[str, ...] = ()
     answer: str = "label"
-    right: tuple[int | str, ...] = ()
+    label_values: tuple[int | str, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
-    only: tuple[str, ...] = ()
+    template_names: tuple[str, ...] = ()
     file: Path | None = None
     paper: bool = False
 
@@ -63,7 +63,7 @@ class Task:
             parts = hub.split("/")
             for shown in (parts[1:], parts):
                 stem = "__".join(shown)
-                names += [stem, f"{stem}__{self.split}"] if self.bare else [f"{stem}__{self.split}"]
+                names += [stem, f"{stem}__{self.split}"] if self.split_optional else [f"{stem}__{self.split}"]
         return list(dict.fromkeys([*names, *self.stems]))
 
 
@@ -89,9 +89,9 @@ def _anli(part: int) -> Task:
         "anli",
         ("facebook/anli",),
         f"dev_r{part}",
-        bare=False,
+        split_optional=False,
         columns=_NLI,
-        right=(0, 1, 2),
+        label_values=(0, 1, 2),
         # The authors' own files have the letters.
         labels={"entailment": 0, "neutral": 1, "contradiction": 2, "e": 0, "n": 1, "c": 2},
         paper=True,
@@ -112,7 +112,7 @@ def _super_glue(
         (f"aps/super_glue/{config}",),
         split,
         columns=columns,
-        right=tuple(sorted(set(labels.values()))),
+        label_values=tuple(sorted(set(labels.values()))),
         labels=labels,
         numbers=("span1_index", "span2_index") if config == "wsc.fixed" else (),
         paper=paper,
@@ -132,7 +132,7 @@ TASKS = (
         stems=("cloze_test_val__spring2016 - cloze_test_ALL_val", "cloze_test_val__spring2016"),
         columns=_STORY,
         answer="answer_right_ending",
-        right=(1, 2),
+        label_values=(1, 2),
         renamed=_STORY_CSV,
         paper=True,
     ),
@@ -144,7 +144,7 @@ TASKS = (
         ("allenai/winogrande/winogrande_xl",),
         columns=("sentence", "option1", "option2", "answer"),
         answer="answer",
-        right=("1", "2"),  # the templates compare texts
+        label_values=("1", "2"),  # the templates compare texts
         paper=True,
     ),
     # The paper's WinoGender is AX-g, SuperGLUE's diagnostics made of the Winogender schemas, which are all test split.
@@ -156,11 +156,11 @@ TASKS = (
         "test",
         columns=("sent_more", "sent_less", "stereo_antistereo"),
         answer="stereo_antistereo",
-        right=(0, 1),
+        label_values=(0, 1),
         labels={"stereo": 0, "antistereo": 1},
         # The collection marks none as original. These ask whether a pair shows a stereotype, the question behind the
         # published figures: 85.5, which two models have, is the share of pairs that do (1,290 of 1,508).
-        only=(
+        template_names=(
             "anti_stereotype",
             "anti_stereotype_confirm",
             "demontraste_or_violate",
@@ -175,7 +175,7 @@ TASKS = (
         "hellaswag",
         ("Rowan/hellaswag",),
         columns=("activity_label", "ctx", "endings", "label"),
-        right=(0, 1, 2, 3),
+        label_values=(0, 1, 2, 3),
     ),
     # The hub's test split of SST-2 has no labels; a file `sst2_test` is taken for the labelled one.
     Task(
@@ -184,7 +184,7 @@ TASKS = (
         ("nyu-mll/glue/sst2", "stanfordnlp/sst2"),
         stems=("sst2_test",),
         columns=("sentence", "label"),
-        right=(0, 1),
+        label_values=(0, 1),
         labels={"negative": 0, "positive": 1},
     ),
     Task(
@@ -193,7 +193,7 @@ TASKS = (
         ("PolyAI/banking77", "mteb/banking77"),
         "test",
         columns=("text", "label"),
-        right=tuple(range(len(BANKING77))),
+        label_values=tuple(range(len(BANKING77))),
         labels={name.casefold(): number for number, name in enumerate(BANKING77)},
     ),
 )

@@ -1,0 +1,100 @@
+"""Steps, ends and resuming of a run, and the gradients behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cappy.checkpoint.checkpoint import read_checkpoint
+from cappy.errors import CheckpointError, InputError
+from cappy.layout import Conventions
+from cappy.runtime.encoder_weights import starting_weights
+from cappy.training import trainer as trainer_module
+from cappy.training.trainer import Budget, Trainer, learning_rate
+from tests.training.toy import RECIPE, run
+
+
+def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(data, tmp_path / "whole", bert, 30)
+    original, calls = Trainer._step, 0
+
+    def dying(self: Trainer, *arguments: object) -> tuple[float, int]:
+        nonlocal calls
+        calls += 1
+        if calls in (8, 20):
+            raise KeyboardInterrupt
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer_module.Trainer, "_step", dying)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "stopped", bert, 30)
+    stopped = run(data, tmp_path / "stopped", bert, 30)
+    one, other = ((folder / "model.safetensors").read_bytes() for folder in (whole, stopped))
+    assert one == other
+
+
+def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "run", bert, 1)
+    with pytest.raises(InputError, match="another recipe, seed"):
+        run(data, tmp_path / "run", bert, 2, seed=1)
+
+
+def test_learning_rate_warms_up_and_comes_down() -> None:
+    rates = [learning_rate(progress, RECIPE) for progress in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(RECIPE.learning_rate, rel=1e-3)
+    assert rates[0] < 0.05 * RECIPE.learning_rate
+    assert rates[-1] == pytest.approx(0.05 * RECIPE.learning_rate)
+    held = dataclasses.replace(RECIPE, last_rate=1.0)
+    assert [learning_rate(progress, held) for progress in (0.04, 0.1, 1.0)] == pytest.approx([RECIPE.learning_rate] * 3)
+    with pytest.raises(InputError, match=r"not 1\.5"):
+        dataclasses.replace(RECIPE, last_rate=1.5)
+
+
+def test_a_run_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="--steps or --minutes"):
+        Budget()
+    for steps, minutes in ((None, 0.0), (5, 0.0), (0, None)):
+        with pytest.raises(InputError, match="above 0"):
+            Budget(steps, minutes)
+    assert Budget(steps=10, minutes=1).progress(5, 45) == 0.75
+
+
+def test_encoders_that_cannot_be_used(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        starting_weights(tmp_path, 0)
+    config = json.loads((bert / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 9}))
+    (tmp_path / "model.safetensors").write_bytes((bert / "model.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="lack"):
+        starting_weights(tmp_path, 0)
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="damaged"):
+        starting_weights(tmp_path, 0)
+
+
+@pytest.mark.parametrize("layout", ["shared", "joint"])
+def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, layout: str) -> None:
+    from cappy.layout import Limits, encode_group, pack
+    from cappy.runtime.torch_encoder import Encoder
+
+    checkpoint = read_checkpoint(bert)
+    conventions = Conventions.of(checkpoint.spec, layout, 1, 2)
+    weights = {name: torch.from_numpy(array).float() for name, array in checkpoint.read_weights().items()}
+    texts = [([10, 11, 12], [[20], [21, 22, 23]]), ([13] * 9, [[24, 25]])]
+    together = Encoder(checkpoint.spec, weights)
+    groups = [encode_group(i, r, conventions, Limits(96, 32)) for i, r in texts]
+    (together(pack(groups, conventions)) ** 2).sum().backward()
+    alone = Encoder(checkpoint.spec, {name: tensor.clone() for name, tensor in weights.items()})
+    for instruction, responses in texts:
+        for response in responses:
+            single = encode_group(instruction, [response], conventions, Limits(96, 32))
+            (alone(pack([single], conventions)) ** 2).sum().backward()
+    for (name, one), (_, other) in zip(together.named_parameters(), alone.named_parameters(), strict=True):
+        if other.grad is not None:
+            assert torch.allclose(one.grad, other.grad, atol=1e-4), name
