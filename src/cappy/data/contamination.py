@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cappy.data.rows import read_rows
+from cappy.data.rows import ENDINGS, read_rows
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Group
@@ -76,8 +76,7 @@ def read_evaluation_texts(folder: Path) -> EvaluationTexts:
     """Index the rows of every data file in `folder`."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of evaluation files.")
-    endings = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".parquet")
-    files = sorted(path for path in folder.iterdir() if path.name.endswith(endings))
+    files = sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS))
     return EvaluationTexts((path.name, row) for path in files for row in read_rows(path))
 
 

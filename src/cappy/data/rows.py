@@ -19,6 +19,8 @@ from cappy.files import atomic_file
 
 Row = dict[str, Any]
 FORMATS = ("jsonl", "csv", "parquet")
+ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv")
+"""What the files of a folder of rows end in; of a set that is there twice the first is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ def format_of(path: Path) -> str:
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     ending = name.rpartition(".")[2].lower()
     return ending if ending in FORMATS else "jsonl"
+
+
+def find_rows(folder: Path, stem: str) -> Path | None:
+    """Return the file of rows called `stem` and one of `ENDINGS`; None if there is none."""
+    return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -12,13 +12,12 @@ from typing import Any
 from cappy.data.candidates import WrongAnswers, choice_group, make_groups
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
-from cappy.data.rows import read_rows
+from cappy.data.rows import ENDINGS, find_rows, read_rows
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Group
 from cappy.training.recipes import Recipe, Source
 
-_ENDINGS = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".parquet", ".csv")
 _BLOCK = 10
 """Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so
 many of them are held out or kept together."""
@@ -154,11 +153,10 @@ def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> li
 
 
 def _find(folder: Path, stem: str) -> Path:
-    for ending in _ENDINGS:
-        path = folder / f"{stem}{ending}"
-        if path.exists():
-            return path
-    raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(_ENDINGS)}.")
+    path = find_rows(folder, stem)
+    if path is None:
+        raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(ENDINGS)}.")
+    return path
 
 
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:

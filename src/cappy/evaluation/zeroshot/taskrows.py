@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.hub import PARQUET, hub_rows
-from cappy.data.rows import Row, read_rows
+from cappy.data.rows import Row, find_rows, read_rows
 from cappy.errors import CappyError, InputError, MissingExtraError
 from cappy.evaluation.zeroshot.tasks import Task
 
 _WHOLE = re.compile(r"-?\d{1,9}(\.0+)?")
-ENDINGS = (".jsonl.gz", ".jsonl", ".jsonl.zst", ".parquet", ".csv")
 REVISIONS = (None, PARQUET)
 """Where the hub keeps a data set: its own branch, and the copy in Parquet made of sets that need a script."""
 
@@ -40,8 +39,7 @@ def find_file(task: Task, folder: Path | None) -> Path | None:
         return task.file
     if folder is None:
         return None
-    paths = (folder / f"{stem}{ending}" for stem in task.file_stems() for ending in ENDINGS)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for stem in task.file_stems() if (path := find_rows(folder, stem))), None)
 
 
 def _from_hub(task: Task) -> list[Row]:
