@@ -20,19 +20,22 @@ Figures = Annotated[Optional[Path], typer.Option("--output", "-o", help="Also wr
 
 
 def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Group]:
-    """Read the groups of a file or store; of more than `rows`, so many drawn by the seed.
+    """Read the groups of a file or store that are labelled; of more than `rows`, so many drawn by the seed.
 
     Raises:
-        InputError: there are none, or no candidate among them is labelled right.
+        InputError: there are none.
 
     """
     from cappy.data.store import read_groups
 
-    groups = list(read_groups(path))
-    if not groups:
+    found = list(read_groups(path))
+    if not found:
         raise InputError(f"{path} holds no groups.")
-    if not any(candidate.label for group in groups for candidate in group.candidates):
+    groups = [group for group in found if any(candidate.label is not None for candidate in group.candidates)]
+    if not groups:
         raise InputError(f"no candidate in {path} has a label: accuracy needs right answers.")
+    if len(groups) < len(found):
+        typer.echo(f"{len(found) - len(groups)} groups without a label are left out", err=True)
     if rows is not None and rows < len(groups):
         return random.Random(seed).sample(groups, rows)
     return groups

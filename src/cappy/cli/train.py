@@ -22,7 +22,9 @@ def train(
         typer.Option(help="Train on these groups instead: a file, or a folder that `cappy data build` made."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
-    minutes: Annotated[Optional[float], typer.Option(min=0, help="Stop after so many minutes of computing.")] = None,  # noqa: UP045
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many minutes of computing, above 0.")
+    ] = None,
     steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many steps.")] = None,  # noqa: UP045
     encoder: Annotated[
         str, typer.Option(help="Encoder to start from: a folder or a hub name.")

@@ -19,6 +19,7 @@ from cappy.errors import InputError, MissingExtraError
 try:
     import yaml
     from jinja2 import Environment, StrictUndefined, TemplateError
+    from jinja2.meta import find_undeclared_variables
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 except ImportError as error:
     raise MissingExtraError("reading PromptSource templates", "data") from error
@@ -83,6 +84,20 @@ class Template:
         environment = _environment()
         texts = {"jinja": self.jinja, "answer_choices": self.answer_choices}
         return {which: environment.from_string(text) for which, text in texts.items() if text is not None}
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The columns that the template's texts name.
+
+        Raises:
+            InputError: a text is no Jinja template.
+
+        """
+        try:
+            parsed = [_environment().parse(text) for text in (self.jinja, self.answer_choices) if text]
+        except TemplateError as error:
+            raise InputError(f"template {self.name!r} cannot be read: {error}") from error
+        return frozenset(name for tree in parsed for name in find_undeclared_variables(tree)) - {"answer_choices"}
 
     def choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the answer choices of a row; none where the template has none."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,12 @@ def test_groups_without_labels_are_refused(command: str, tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["eval", command, str(tmp_path / "unlabelled.jsonl")])
     assert isinstance(result.exception, InputError)
     assert "has a label" in str(result.exception)
+
+
+def test_of_a_mixed_file_only_labelled_groups_are_drawn(tmp_path: Path) -> None:
+    unlabelled = [Group.of(f"q {number}", ["a", "b"]) for number in range(9)]
+    write_groups(tmp_path / "mixed.jsonl", [*unlabelled, *GROUPS[:2]], {})
+    result = CliRunner().invoke(app, ["eval", "blind", str(tmp_path / "mixed.jsonl"), "--rows", "2"])
+    assert result.exit_code == 0, result.output
+    assert "9 groups without a label are left out" in result.output
+    assert re.search(r"chance\s+0\.5", result.output)

@@ -266,8 +266,9 @@ def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
     for given in ([0, -1], ["no", " "], ["yes", "", "no"]):
         with pytest.raises(InputError, match=r"row 2: .* is no label; rows without one cannot be measured"):
             labels(*given)
-    with pytest.raises(InputError, match="labels differ by their case alone"):
-        labels("Yes", "yes", "no")
+    for twice in ("yes", "Yes "):
+        with pytest.raises(InputError, match="labels differ by case or spaces alone"):
+            labels("Yes", twice, "no")
     write(tmp_path / "mine.jsonl", [{"text": "a", "right": "no"}])
     assert task_rows(own_task(tmp_path / "mine.jsonl", "t"), None) == [{"text": "a", "right": "no"}]
 

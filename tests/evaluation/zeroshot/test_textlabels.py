@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cappy.data.promptsource import Template
 from cappy.evaluation.zeroshot.rendering import RenderedTask, render_task
 from cappy.evaluation.zeroshot.run import Questions, evaluate_task
 from cappy.evaluation.zeroshot.tasks import own_task
-from cappy.evaluation.zeroshot.textlabels import text_labels
+from cappy.evaluation.zeroshot.textlabels import Labels
 from tests.evaluation.zeroshot.test_zeroshot import Constant
 
 COUNTS = "{{text}} ||| {{answer_choices[label]}}"
@@ -20,10 +21,12 @@ COMPARES = "{{text}} ||| {% if label == 'entails' %}yes{% else %}no{% endif %}"
 KNOWS_NUMBERS = "{{text}} ||| {% if label == 0 %}yes{% else %}no{% endif %}"
 
 
-def rendered(jinja: str, choices: str, labels: list[str], every: list[str] | None = None) -> RenderedTask:
+def rendered(jinja: str, choices: str, labels: list[str], every: Sequence[str] = ()) -> RenderedTask:
     rows = [{"text": f"text {number}", "label": label} for number, label in enumerate(labels)]
     template = Template("t", jinja, choices, True)
-    (part,) = render_task([template], "own", rows, sorted(every or set(labels), key=str.casefold))
+    (part,) = render_task(
+        [template], "own", rows, Labels.of([*rows, *({"text": "more", "label": one} for one in every)])
+    )
     return part
 
 
@@ -51,7 +54,7 @@ def test_each_row_may_have_choices_of_its_own() -> None:
         {"text": "b", "label": "cow", "options": ["cow", "cat"]},
     ]
     template = Template("t", COUNTS, "{{options | join('|||')}}", True)
-    (part,) = render_task([template], "own", rows, text_labels(rows))
+    (part,) = render_task([template], "own", rows, Labels.of(rows))
     assert right(part) == ["cat", "cow"]
 
 
@@ -63,9 +66,9 @@ def test_templates_that_compare_texts_get_them() -> None:
 
 @pytest.mark.parametrize("jinja", [COUNTS, KNOWS_NUMBERS])
 def test_other_labels_are_counted_in_their_order_and_the_report_says_so(jinja: str) -> None:
-    part = rendered(jinja, "yes ||| no", ["pro", "Con", "con "][:2])
+    part = rendered(jinja, "yes ||| no", ["pro", "Con"])
     assert right(part) == ["no", "yes"]
-    assert part.note == "template 't' counts choices, and labels got their numbers in order: 'Con' 0, 'pro' 1"
+    assert part.note.endswith("that count got their numbers in alphabetical order: 'Con' 0, 'pro' 1")
 
 
 def test_the_order_is_that_of_all_rows_and_not_of_those_drawn() -> None:
@@ -73,21 +76,72 @@ def test_the_order_is_that_of_all_rows_and_not_of_those_drawn() -> None:
     assert right(part) == ["z", "y"]
 
 
+MEANING, CHOICE, GROUP = "does not tell what the labels", "does not make the choice right", "no row gives a group"
+
+
 @pytest.mark.parametrize(
-    ("jinja", "choices", "labels"),
+    ("jinja", "choices", "labels", "reason"),
     [
-        (COUNTS, "yes ||| no ||| maybe", ["pro", "con"]),  # a class may be missing, and nobody knows which
-        (COUNTS, "yes ||| no", ["pro"]),
-        (KNOWS_NUMBERS, "yes ||| no", ["pro"]),
-        (COMPARES, "yes ||| no", ["Entails", "Neutral"]),  # the same answer for all
-        (COUNTS, "pro ||| no", ["pro", "con"]),  # one is a choice, the other none
-        (COUNTS, "pro! ||| pro", ["pro", "con"]),
+        (COUNTS, "yes ||| no ||| maybe", ["pro", "con"], MEANING),  # a class may be missing, and nobody knows which
+        (COUNTS, "yes ||| no", ["pro"], MEANING),
+        (KNOWS_NUMBERS, "yes ||| no", ["pro"], MEANING),
+        (COMPARES, "yes ||| no", ["Entails", "Neutral"], MEANING),  # the same answer for all
+        (COUNTS, "pro ||| no", ["con", "con"], MEANING),
+        (COUNTS, "pro ||| no", ["pro", "con"], MEANING),  # one is a choice, the other none
+        ("{{text}} ||| {% if label == 1 %}yes{% else %}no{% endif %}", "yes ||| no", ["yes", "no"], CHOICE),
+        ("{{text}} ||| {{answer_choices[label - 1]}}", "a ||| b ||| c", ["a", "c"], CHOICE),
+        (COUNTS, "C ||| C++ ||| C#", ["C", "C++"], GROUP),  # a scorer could tell them apart, the check cannot
+        ("{{body}} ||| {{answer_choices[label]}}", "ham ||| spam", ["spam", "ham"], "'body' is undefined"),
     ],
 )
-def test_what_cannot_be_known_is_not_measured(jinja: str, choices: str, labels: list[str]) -> None:
+def test_what_cannot_be_known_is_not_measured(jinja: str, choices: str, labels: list[str], reason: str) -> None:
     part = rendered(jinja, choices, labels)
     assert not part.groups
-    assert "do not tell what the labels" in part.skipped
+    assert reason in part.skipped
+
+
+@pytest.mark.parametrize("compared", ["0", "'Sol1'"])
+def test_answers_that_change_with_the_row_alone_do_not_tell_a_label(compared: str) -> None:
+    rows = [{"goal": f"goal {n}", "a": f"do {n}", "b": f"be {n}", "label": f"sol{1 + n % 2}"} for n in range(8)]
+    jinja = f"{{{{goal}}}} ||| {{% if label == {compared} %}}{{{{a}}}}{{% else %}}{{{{b}}}}{{% endif %}}"
+    (part,) = render_task([Template("t", jinja, "{{a}} ||| {{b}}", True)], "own", rows, Labels.of(rows))
+    if compared == "0":
+        assert right(part) == [f"{'do be'.split()[n % 2]} {n}" for n in range(8)]
+        assert "'sol1' 0, 'sol2' 1" in part.note
+    else:
+        assert not part.groups
+
+
+@pytest.mark.parametrize("jinja", [COUNTS, WRITES])
+def test_no_row_is_lost_for_an_underscore(jinja: str) -> None:
+    part = rendered(jinja, "Lost card ||| refund", ["lost_card"] * 3 + ["refund"])
+    assert right(part) == ["Lost card"] * 3 + ["refund"]
+    assert part.lost == 0
+
+
+def test_choices_that_stand_twice_count_once() -> None:
+    assert right(rendered(COUNTS, "spam ||| ham ||| spam", ["ham", "spam"])) == ["ham", "spam"]
+
+
+def test_a_label_that_the_template_does_not_ask_for_is_left_alone() -> None:
+    rows = [{"text": "a", "label": "easy", "answer": 1}, {"text": "b", "label": "hard", "answer": 1}]
+    template = Template("t", "{{text}} ||| {{answer_choices[answer]}}", "no ||| yes", True)
+    (part,) = render_task([template], "own", rows, Labels.of(rows))
+    assert right(part) == ["yes", "yes"]
+
+
+def test_what_labels_mean_does_not_depend_on_the_rows_drawn() -> None:
+    part = rendered(COMPARES, "yes ||| no", ["neutral"], every=["entails", "contradicts"])
+    assert right(part) == ["no"]
+
+
+def test_a_row_whose_label_is_none_of_its_own_choices_is_counted_as_lost() -> None:
+    rows = [
+        {"text": "a", "label": "cat", "options": ["dog", "cat"]},
+        {"text": "b", "label": "cow", "options": ["hen", "cat"]},
+    ]
+    (part,) = render_task([Template("t", COUNTS, "{{options | join('|||')}}", True)], "own", rows, Labels.of(rows))
+    assert (right(part), part.rows, part.lost) == (["cat"], (0,), 1)
 
 
 def test_a_template_that_asks_the_opposite_is_taken_at_its_word() -> None:

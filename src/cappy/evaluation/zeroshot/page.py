@@ -39,7 +39,7 @@ def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
         tasks=[_task(systems, name) for name in names],
         reliability=[_reliability(place, system) for place, system in enumerate(systems)],
         gaps=[*(line.removeprefix("- ") for line in difference_lines(systems)), *unlike_note(systems)],
-        missing=_missing(systems),
+        notes=_notes(systems),
         reading=how_to_read(systems),
         published_systems=published.SYSTEMS,
         published=published.ACCURACY,
@@ -102,6 +102,6 @@ def _reliability(place: int, system: SystemFigures) -> dict[str, Any]:
     return {"place": place, "name": system.name, "points": points}
 
 
-def _missing(systems: Sequence[SystemFigures]) -> list[tuple[str, str]]:
+def _notes(systems: Sequence[SystemFigures]) -> list[tuple[str, str]]:
     """Return each task's notes once."""
     return list(dict.fromkeys((task.task, note) for system in systems for task in system.tasks for note in task.notes))

@@ -11,8 +11,10 @@ from cappy.data.promptsource import Template, read_templates, rendered_example
 from cappy.data.rows import Row
 from cappy.errors import InputError
 from cappy.evaluation.zeroshot.tasks import Task
-from cappy.evaluation.zeroshot.textlabels import fitted_labels
+from cappy.evaluation.zeroshot.textlabels import Labels, fitted_labels
 from cappy.group import Group
+
+NO_LABELS = Labels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def task_templates(task: Task, collection: Path | None) -> list[Template]:
 
 
 def render_task(
-    templates: Sequence[Template], task: str, rows: Sequence[Row], labels: Sequence[str] = ()
+    templates: Sequence[Template], task: str, rows: Sequence[Row], labels: Labels = NO_LABELS
 ) -> list[RenderedTask]:
     """Render rows with every template. One that does not fit the rows gives no group and says why.
 
@@ -67,13 +69,16 @@ def render_task(
     return [_render(task, template, rows, labels) for template in templates]
 
 
-def _render(task: str, template: Template, rows: Sequence[Row], labels: Sequence[str]) -> RenderedTask:
+def _render(task: str, template: Template, rows: Sequence[Row], labels: Labels) -> RenderedTask:
     groups: list[Group] = []
     numbers: list[int] = []
     lost = 0
     try:
         fitted, note = fitted_labels(template, rows, labels)
         for number, row in enumerate(fitted):
+            if row is None:
+                lost += 1
+                continue
             rendering = template.render(row)
             group = choice_group(rendered_example(rendering, task, template.name)) if rendering else None
             if group:

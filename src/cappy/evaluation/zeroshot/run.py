@@ -21,7 +21,7 @@ from cappy.evaluation.zeroshot.runfolder import RunFolder, hash_of
 from cappy.evaluation.zeroshot.systems import System
 from cappy.evaluation.zeroshot.taskrows import reason, task_rows
 from cappy.evaluation.zeroshot.tasks import Task
-from cappy.evaluation.zeroshot.textlabels import text_labels
+from cappy.evaluation.zeroshot.textlabels import Labels
 from cappy.group import Group
 from cappy.journal import open_journal
 from cappy.progress import progress_bar
@@ -81,14 +81,14 @@ def evaluate_task(
     except InputError as error:
         return _unasked(TaskPredictions(task.name, 0, notes=(reason(error),)), folder)
     rows = draw_rows(known_rows, task.name, questions.limit, questions.seed)
-    labels = text_labels(known_rows)
-    key = hash_of([rows, [_text_of(template) for template in templates], *([labels] if labels else [])])
+    labels = Labels() if task.label_values else Labels.of(known_rows)
+    key = hash_of([rows, [_text_of(template) for template in templates], *([asdict(labels)] if labels.texts else [])])
     done = folder.finished(task.name, key) if folder else None
     if done is not None:
         return done
     rendered = render_task(templates, task.name, rows, labels)
     notes = (
-        *(part.note for part in rendered if part.note),
+        *dict.fromkeys(part.note for part in rendered if part.note),
         *(f"template {part.template!r} skipped: {part.skipped}" for part in rendered if not part.groups),
         *(
             f"template {part.template!r} leaves {part.lost} of {len(rows)} rows out, whose choices do not hold the "

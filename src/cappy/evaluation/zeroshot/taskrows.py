@@ -107,7 +107,7 @@ def check_labels(rows: Sequence[Row], source: str) -> None:
 
     Raises:
         InputError: some rows have a text for a label and some have not, or a label is blank, negative, or another's but
-            for its case.
+            for case and spaces.
 
     """
     given = [row.get("label") for row in rows]
@@ -117,8 +117,8 @@ def check_labels(rows: Sequence[Row], source: str) -> None:
             raise InputError(f"{source}, row {number}: the label is no text, as those of other rows are")
         if (isinstance(label, str) and not label.strip()) or (isinstance(label, int) and label < 0):
             raise InputError(f"{source}, row {number}: {label!r} is no label; rows without one cannot be measured")
-    if len({label.casefold() for label in texts}) < len(texts):
-        raise InputError(f"{source}: labels differ by their case alone")
+    if len({label.strip().casefold() for label in texts}) < len(texts):
+        raise InputError(f"{source}: labels differ by case or spaces alone")
 
 
 def reason(error: CappyError) -> str:

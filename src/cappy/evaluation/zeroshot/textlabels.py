@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from cappy.data.candidates import choice_group
 from cappy.data.promptsource import Template, rendered_example
@@ -10,76 +11,146 @@ from cappy.data.rows import Row
 from cappy.data.text import normalise
 from cappy.errors import InputError
 
-Answers = Mapping[int, frozenset[str]]
-"""The right answers, normalised, by the row's number; only rows that give a group of choices are there."""
+_PROBES, _OTHERS, _SHOWN = 20, 50, 8
 
 
-def text_labels(rows: Sequence[Row]) -> list[str]:
-    """Return the distinct labels of rows that have texts for labels, in case-folded order; none of other rows."""
-    return sorted({row["label"] for row in rows if isinstance(row.get("label"), str)}, key=str.casefold)
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of a set: the distinct `texts` of all its rows, in case-folded order, and a few rows to try them on.
+
+    What they stand for is told from these, so that it does not depend on the rows drawn.
+    """
+
+    texts: tuple[str, ...] = ()
+    probes: tuple[Row, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Labels:
+        """Gather what rows have in their column `label`; nothing if that holds no texts."""
+        texts = sorted({row["label"] for row in rows if isinstance(row.get("label"), str)}, key=str.casefold)
+        return cls(tuple(texts), tuple(rows[:_PROBES]) if texts else ())
 
 
-def fitted_labels(template: Template, rows: Sequence[Row], labels: Sequence[str]) -> tuple[list[Row], str]:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to hand a label to a template: `value` of the label under a row's choices, None where it has none.
+
+    It is taken if what is right says the label itself (`by_text`), or if what is right changes with the label
+    (`by_change`).
+    """
+
+    value: Callable[[str, Sequence[str]], str | int | None]
+    by_text: bool
+    by_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What came of a way: how many probes gave a group, and whether it may be taken; the error that stopped it."""
+
+    groups: int
+    fits: bool
+    error: InputError | None = None
+
+
+def fitted_labels(template: Template, rows: Sequence[Row], labels: Labels) -> tuple[list[Row | None], str]:
     """Return rows with their labels as the template takes them, and a note where a guess was needed.
 
-    A template may compare or write a label's text; then it stays. Where labels count choices, a label is the place of
-    the choice that has its text. Where no choice has, it is the label's place in the order of `labels`, if there are as
-    many as choices. No way is taken that gives rows of different labels one and the same answer throughout.
+    A template may compare or write a label's text; then it stays, or is written as the choice of the same text
+    ("lost_card" as "Lost card"). Where a template counts choices, a label is the place of the choice of its text. Where
+    no choice has the text of a label, it is the label's place in the order of all, if there are as many as choices. Of
+    the ways that fit, that with the most groups is taken, the first of equals. Rows whose label is none of their own
+    choices are None.
 
     Raises:
-        InputError: none of these ways fits, so that nobody knows which choice is right.
+        InputError: the template does not fit the rows, or does not tell which choice is right.
 
     """
-    if not labels:
+    if not labels.texts or "label" not in template.variables:
         return list(rows), ""
-    names = {number: _key(row["label"]) for number, row in enumerate(rows)}
-    found = _answers(template, rows)
-    if _differ(found) or _are_texts(found, names):
-        return list(rows), ""
-    choices = [[_key(text) for text in template.choices(row)] for row in rows]
-    if all(texts.count(names[number]) == 1 for number, texts in enumerate(choices)):
-        placed = [{**row, "label": choices[number].index(names[number])} for number, row in enumerate(rows)]
-        if _are_texts(_answers(template, placed), names):
-            return placed, ""
-    elif all(len(texts) == len(labels) for texts in choices) and not any(
-        name in choices[number] for number, name in names.items()
-    ):
-        number_of = {label: place for place, label in enumerate(labels)}
-        counted = [{**row, "label": number_of[row["label"]]} for row in rows]
-        if _differ(_answers(template, counted)):
-            said = ", ".join(f"{label!r} {place}" for label, place in number_of.items())
-            return counted, f"template {template.name!r} counts choices, and labels got their numbers in order: {said}"
-    shown = ", ".join(map(repr, labels[:4])) + (", …" if len(labels) > 4 else "")
-    raise InputError(
-        f"its choices do not tell what the labels {shown} stand for; write them as the choices are, "
-        "or as numbers from 0"
-    )
+    choices = [template.choices(row) for row in labels.probes]
+    named = [text for text in labels.texts if any(_place(text, each) is not None for each in choices)]
+    order = {text: place for place, text in enumerate(labels.texts)}
+    ways = [_Way(lambda text, _: text, by_text=True, by_change=True)]
+    counted = _Way(lambda text, each: order[text] if len(each) == len(order) else None, False, True)
+    if not named:
+        ways.append(counted)
+    elif len(named) == len(order) or len(set(choices)) > 1:  # of choices that are always the same, none may be missing
+        ways.append(_Way(lambda text, each: None if (at := _place(text, each)) is None else each[at], True, False))
+        ways.append(_Way(_place, by_text=True, by_change=False))
+    trials = [_try(template, way, labels) for way in ways]
+    best = max(range(len(ways)), key=lambda place: (trials[place].fits, trials[place].groups))
+    if not trials[best].fits:
+        # That a text counts nothing is an error of the first way alone, and says nothing of the template.
+        stopped = trials[-1].error if len(ways) > 1 else None
+        raise stopped or InputError(_reason(labels.texts, len(named) == len(order), trials[best].groups))
+    return [_with_label(template, row, ways[best]) for row in rows], _note(order) if ways[best] is counted else ""
 
 
-def _answers(template: Template, rows: Sequence[Row]) -> Answers:
-    """Render rows and return what is right; nothing where the template does not fit them."""
-    found = {}
+def _try(template: Template, way: _Way, labels: Labels) -> _Trial:
+    """Render the probes with their labels, and with others in their place."""
+    groups, texts, change = 0, True, False
+    for row in labels.probes:
+        try:
+            own = _right(template, row, way)
+        except InputError as error:
+            return _Trial(0, False, error)
+        if own is None:
+            continue
+        groups += 1
+        texts = texts and _key(row["label"]) in own
+        change = change or any(_changes(template, row, way, own, text) for text in labels.texts[:_OTHERS])
+    return _Trial(groups, groups > 0 and ((way.by_text and texts) or (way.by_change and change)))
+
+
+def _changes(template: Template, row: Row, way: _Way, own: frozenset[str], text: str) -> bool:
+    """Tell whether another answer than its `own` is right for a row if its label is `text`."""
     try:
-        for number, row in enumerate(rows):
-            rendering = template.render(row)
-            group = choice_group(rendered_example(rendering, "", template.name)) if rendering else None
-            if group:
-                found[number] = frozenset(_key(one.text) for one in group.candidates if one.label)
+        other = _right(template, {**row, "label": text}, way)
     except InputError:
-        return {}
-    return found
+        return False
+    return other is not None and other != own
 
 
-def _differ(found: Answers) -> bool:
-    """Tell whether there are rows of different right answers."""
-    return len(set(found.values())) > 1
+def _right(template: Template, row: Row, way: _Way) -> frozenset[str] | None:
+    """Return what is right for a row, normalised; None where it gives no group of choices."""
+    given = _with_label(template, row, way)
+    rendering = template.render(given) if given else None
+    group = choice_group(rendered_example(rendering, "", template.name)) if rendering else None
+    return frozenset(_key(one.text) for one in group.candidates if one.label) if group else None
 
 
-def _are_texts(found: Answers, names: Mapping[int, str]) -> bool:
-    """Tell whether there are answers, and every one is its row's label."""
-    return bool(found) and all(names[number] in answers for number, answers in found.items())
+def _with_label(template: Template, row: Row, way: _Way) -> Row | None:
+    value = way.value(row["label"], template.choices(row))
+    return None if value is None else {**row, "label": value}
+
+
+def _place(text: str, choices: Sequence[str]) -> int | None:
+    """Return the place of the one choice that has a label's text; choices that say the same count once."""
+    if text in choices:
+        return list(choices).index(text)
+    same = [place for place, choice in enumerate(dict.fromkeys(choices)) if _key(choice) == _key(text)]
+    return list(choices).index(list(dict.fromkeys(choices))[same[0]]) if len(same) == 1 else None
 
 
 def _key(text: str) -> str:
     """Return what a label and a choice have in common: "card_arrival" is "Card arrival"."""
     return normalise(text.replace("_", " "))
+
+
+def _note(order: dict[str, int]) -> str:
+    shown = ", ".join(f"{text!r} {place}" for text, place in list(order.items())[:_SHOWN])
+    more = f" and so on up to {len(order) - 1}" if len(order) > _SHOWN else ""
+    return f"its labels are no choices, and templates that count got their numbers in alphabetical order: {shown}{more}"
+
+
+def _reason(texts: Sequence[str], named: bool, groups: int) -> str:
+    if named and not groups:
+        return "no row gives a group of choices with a right one among them"
+    if named:
+        return (
+            "it does not make the choice right that has a label's text; write labels as the template compares them, or "
+            "as the numbers it counts by"
+        )
+    shown = ", ".join(map(repr, texts[:_SHOWN])) + (", …" if len(texts) > _SHOWN else "")
+    return f"it does not tell what the labels {shown} stand for; write them as its choices are, or as numbers from 0"
