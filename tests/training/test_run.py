@@ -145,8 +145,12 @@ def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(bert: Path, tmp_path
     ]
     pq.write_table(pa.Table.from_pylist([*titles, *quiz]), tmp_path / "rendered.parquet")
     plain = dataclasses.replace(RECIPE, sources=(), held_out=0.2)
-    choices = {"hard": 3, "foreign": 1.0, "pairwise": 0.3}
-    said = {"hard": "3 of the 5", "foreign": "in up to 100% of groups", "pairwise": "0.3 × pairwise logistic loss"}
+    choices = {"hard": 3, "response_only_negatives": 1.0, "pairwise": 0.3}
+    said = {
+        "hard": "3 of the 5",
+        "response_only_negatives": "in up to 100% of groups",
+        "pairwise": "0.3 × pairwise logistic loss",
+    }
     options = RunOptions(tmp_path, tmp_path / "plain", str(bert), Budget(steps=3), threads=1)
     first = (train(plain, options) / "model.safetensors").read_bytes()
     for name, value in choices.items():

@@ -50,10 +50,10 @@ def test_learning_rate_warms_up_and_comes_down() -> None:
     assert max(rates) == pytest.approx(RECIPE.learning_rate, rel=1e-3)
     assert rates[0] < 0.05 * RECIPE.learning_rate
     assert rates[-1] == pytest.approx(0.05 * RECIPE.learning_rate)
-    held = dataclasses.replace(RECIPE, last_rate=1.0)
+    held = dataclasses.replace(RECIPE, final_lr_ratio=1.0)
     assert [learning_rate(progress, held) for progress in (0.04, 0.1, 1.0)] == pytest.approx([RECIPE.learning_rate] * 3)
     with pytest.raises(InputError, match=r"not 1\.5"):
-        dataclasses.replace(RECIPE, last_rate=1.5)
+        dataclasses.replace(RECIPE, final_lr_ratio=1.5)
 
 
 def test_a_run_without_an_end_is_refused() -> None:

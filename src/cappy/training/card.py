@@ -115,8 +115,10 @@ def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
     rows: dict[str, str] = {}
     if recipe.get("hard") and not ready_made:
         rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} that other rows lend"
-    if recipe.get("foreign"):
-        rows["response-only negatives"] = f"answers of another row in up to {100 * recipe['foreign']:.0f}% of groups"
+    if recipe.get("response_only_negatives"):
+        rows["response-only negatives"] = (
+            f"answers of another row in up to {100 * recipe['response_only_negatives']:.0f}% of groups"
+        )
     return rows
 
 

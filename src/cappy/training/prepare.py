@@ -15,11 +15,11 @@ from cappy.errors import InputError
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
 from cappy.training.batches import TrainingGroup, encode_groups
-from cappy.training.foreign import with_foreign_answers
 from cappy.training.made import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
 from cappy.training.passages import unshared
 from cappy.training.recipes import Recipe
+from cappy.training.response_only import with_response_only_negatives
 
 log = logging.getLogger("cappy.training")
 ALL = 10**6
@@ -100,7 +100,7 @@ def encode_texts(
     joint = replace(conventions, layout="joint")
     draw = random.Random(f"{seed}:joint")
     parts: dict[str, list[Group]] = {"shared": [], "joint": []}
-    for group in with_foreign_answers(texts.training, recipe.foreign, seed):
+    for group in with_response_only_negatives(texts.training, recipe.response_only_negatives, seed):
         parts["joint" if draw.random() < recipe.joint else "shared"].append(group)
 
     def encode(

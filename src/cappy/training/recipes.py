@@ -90,13 +90,15 @@ class Recipe:
     learning_rate: float = 1.5e-4
     weight_decay: float = 0.01
     warmup: float = 0.04  # share of the run
-    last_rate: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
+    final_lr_ratio: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
     batch_tokens: int = 6000
     listwise: float = 0.3  # weight of the listwise loss beside regression
     pairwise: float = 0.0  # weight of the pairwise loss, likewise
     temperature: float = 0.15  # of both, over scores that live in [0, 1]
     joint: float = 0.0  # share of the rows' groups (not the made ones) trained in the joint layout, every pair alone
-    foreign: float = 0.0  # share of them that are lent right and wrong answers of another row, all wrong here
+    response_only_negatives: float = (
+        0.0  # share of them that are lent right and wrong answers of another row, all wrong here
+    )
     similarity: Similarity | None = Similarity()
     statements: Statements | None = Statements()
     continuations: Continuations | None = Continuations()
@@ -105,11 +107,13 @@ class Recipe:
         """Refuse what cannot be.
 
         Raises:
-            InputError: `hard` is above `wrong`, or `last_rate` not within [0, 1].
+            InputError: `hard` is above `wrong`, or `final_lr_ratio` not within [0, 1].
 
         """
-        if not 0 <= self.last_rate <= 1:
-            raise InputError(f"the learning rate ends at a share within 0 and 1 of its peak, not {self.last_rate}.")
+        if not 0 <= self.final_lr_ratio <= 1:
+            raise InputError(
+                f"the learning rate ends at a share within 0 and 1 of its peak, not {self.final_lr_ratio}."
+            )
         if self.hard > self.wrong:
             raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
 

@@ -68,12 +68,12 @@ class Progress:
 
 
 def learning_rate(progress: float, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine down to `recipe.last_rate` of the peak."""
+    """Linear warm-up, then a cosine down to `recipe.final_lr_ratio` of the peak."""
     if progress < recipe.warmup:
         return recipe.learning_rate * max(progress, 1e-3) / recipe.warmup
     after = (progress - recipe.warmup) / (1 - recipe.warmup)
     fall = 0.5 * (1 + math.cos(math.pi * after))
-    return recipe.learning_rate * (recipe.last_rate + (1 - recipe.last_rate) * fall)
+    return recipe.learning_rate * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * fall)
 
 
 class Trainer:

@@ -17,7 +17,7 @@ LENT = 2
 """Answers that a group is lent: a right one of the other group, and a wrong one."""
 
 
-def with_foreign_answers(groups: Sequence[Group], share: float, seed: int) -> list[Group]:
+def with_response_only_negatives(groups: Sequence[Group], share: float, seed: int) -> list[Group]:
     """Lend a `share` of the groups, [0, 1], two answers of another group of their task and template, labelled 0.
 
     A group stays as it is where its wrong answers were lent already, and where the other has no right answer that it
