@@ -90,9 +90,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--zero-shot", type=Path)
     parser.add_argument("--baseline", type=Path)
-    parser.add_argument(
-        "--start", help="what is known of the scorer that training went on from, and an average's other part"
-    )
+    parser.add_argument("--start", help="what is known of the scorer that training went on from")
+    parser.add_argument("--averaged-with", help="what is known of an average's other part")
     parser.add_argument(
         "--without-development",
         action="store_true",
@@ -110,8 +109,8 @@ def main() -> None:
     facts = json.loads((options.run / "run.json").read_text())
     if options.start:
         facts["start"] = options.start
-        if "averaged" in facts:
-            facts["averaged"]["first"] = options.start
+    if options.averaged_with:
+        facts["averaged"]["first"] = options.averaged_with
     if options.without_development:
         facts.pop("development", None)
     if options.code:
