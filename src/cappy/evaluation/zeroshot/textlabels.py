@@ -84,6 +84,8 @@ def fitted_labels(template: Template, rows: Sequence[Row], labels: Labels) -> tu
         # That a text counts nothing is an error of the first way alone, and says nothing of the template.
         stopped = trials[-1].error if len(ways) > 1 else None
         raise stopped or InputError(_reason(labels.texts, len(named) == len(order), trials[best].groups))
+    if best == 0:  # the labels stay, and no row's choices need be looked at
+        return list(rows), ""
     return [_with_label(template, row, ways[best]) for row in rows], _note(order) if ways[best] is counted else ""
 
 
@@ -128,9 +130,9 @@ def _with_label(template: Template, row: Row, way: _Way) -> Row | None:
 def _place(text: str, choices: Sequence[str]) -> int | None:
     """Return the place of the one choice that has a label's text; choices that say the same count once."""
     if text in choices:
-        return list(choices).index(text)
-    same = [place for place, choice in enumerate(dict.fromkeys(choices)) if _key(choice) == _key(text)]
-    return list(choices).index(list(dict.fromkeys(choices))[same[0]]) if len(same) == 1 else None
+        return choices.index(text)
+    same = dict.fromkeys(choice for choice in choices if _key(choice) == _key(text))
+    return choices.index(next(iter(same))) if len(same) == 1 else None
 
 
 def _key(text: str) -> str:
