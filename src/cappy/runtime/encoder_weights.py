@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cappy.checkpoint.spec import EncoderSpec, encoder_spec
+from cappy.encoders.registry import encoder_spec
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
 
@@ -36,7 +37,7 @@ def starting_weights(folder: Path, seed: int) -> tuple[Mapping[str, Any], Encode
     heads = [f"{name}." for name in spec.head]
     weights: dict[str, Tensor] = {}
     for name, shape in spec.shapes().items():
-        stored = found.get(name, found.get(name.removeprefix(f"{spec.family}.")))
+        stored = found.get(name, found.get(name.removeprefix(f"{spec.prefix}.")))
         if stored is not None and tuple(stored.shape) == shape:
             weights[name] = stored.float()
         elif any(name.startswith(head) for head in heads):

@@ -70,7 +70,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         torch.set_num_threads(options.threads)
     folder = find_encoder(options.start or options.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
-    tokenizer = load_tokenizer(folder, spec.family)
+    tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     texts = read_texts(
         recipe, options.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
