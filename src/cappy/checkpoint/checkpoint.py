@@ -70,7 +70,7 @@ class Checkpoint:
             CheckpointError: a file is missing or damaged, or a weight is missing or of another shape.
 
         """
-        found = _read_all(self.folder)
+        found = read_tensors(self.folder)
         weights: dict[str, Array] = {}
         for name, shape in self.spec.shapes().items():
             if name not in found:
@@ -118,8 +118,13 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def _read_all(folder: Path) -> dict[str, Array]:
-    """Read all tensors of a folder: safetensors whole, sharded or in 8-bit groups, or a torch file without code in it."""
+def read_tensors(folder: Path) -> dict[str, Array]:
+    """Read all tensors of a folder: safetensors whole, sharded or in 8-bit groups, or a torch file without code in it.
+
+    Raises:
+        CheckpointError: there are none, or a file is damaged.
+
+    """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     try:
         if single.exists():

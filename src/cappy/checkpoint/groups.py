@@ -7,6 +7,7 @@ weight = q · s, one scale for every 64 columns of a row. What does not fit that
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,14 @@ def quantise_groups(weight: Array) -> tuple[NDArray[np.int8], NDArray[np.float16
 
 
 def dequantise_groups(steps: NDArray[np.int8], scales: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return the weight [rows, columns] that integers and their scales stand for."""
+    """Return the weight [rows, columns] that integers and their scales stand for.
+
+    Raises:
+        ValueError: their shapes do not go together.
+
+    """
+    if scales.shape != (len(steps), steps.shape[1] // GROUP):
+        raise ValueError(f"integers of shape {steps.shape} have scales of shape {scales.shape}")
     parts = steps.reshape(len(steps), -1, GROUP).astype(np.float32)
     parts *= scales.astype(np.float32)[..., None]
     return parts.reshape(steps.shape)
@@ -54,17 +62,18 @@ def from_groups(stored: Mapping[str, Array]) -> dict[str, Array]:
         KeyError, ValueError: the parts of a weight do not fit together.
 
     """
-    weights: dict[str, Array] = {}
-    for key, value in stored.items():
-        kind, _, name = key.partition(":")
-        if kind == "q":
-            exact = dequantise_groups(value, stored[f"s:{name}"])
-            weights[name] = exact.astype(np.float16) if name.endswith("_embeddings.weight") else exact
-        elif kind == "r":
-            weights[name] = value
-        elif kind != "s":
-            raise ValueError(f"{key!r} is no part of a weight")
-    return weights
+    if strange := [key for key in stored if key[:2] not in ("q:", "s:", "r:")]:
+        raise ValueError(f"{strange[0]!r} is no part of a weight")
+    names = [key[2:] for key in stored if not key.startswith("s:")]
+
+    def weight(name: str) -> Array:
+        if f"q:{name}" not in stored:
+            return stored[f"r:{name}"]
+        exact = dequantise_groups(stored[f"q:{name}"], stored[f"s:{name}"])
+        return exact.astype(np.float16) if name.endswith("_embeddings.weight") else exact
+
+    with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
+        return dict(zip(names, pool.map(weight, names), strict=True))
 
 
 def read_groups(path: Path) -> dict[str, Array]:

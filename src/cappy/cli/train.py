@@ -31,7 +31,7 @@ def train(
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     start: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--from", help="Go on from this scorer's weights: a folder, or cappy-mini (bundled)."),
+        typer.Option("--from", help="Go on from this scorer's weights: a folder, or base or mini (bundled)."),
     ] = None,
     against: Annotated[
         Optional[Path],  # noqa: UP045

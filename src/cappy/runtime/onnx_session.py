@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ class OnnxRuntime:
         half = all(a.dtype == np.float16 for name, a in weights.items() if name.endswith(_EMBEDDING_TABLE))
         graph, shapes = build_graph(spec, layout, precision, half)
         levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
-        arrays = {name: graph_weight(name, weights, spec, levels) for name in shapes}
+        with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
+            made = pool.map(lambda name: graph_weight(name, weights, spec, levels), shapes)
+            arrays = dict(zip(shapes, made, strict=True))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

@@ -144,8 +144,9 @@ class Encoder(nn.Module):
     def _score(self, first: Tensor) -> Tensor:
         """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
-        activation = {"tanh": torch.tanh, "gelu": F.gelu}[self.spec.head_activation]
-        return self._linear(activation(self._linear(first, dense)), out).squeeze(-1)
+        hidden = self._linear(first, dense)
+        hidden = F.gelu(hidden) if self.spec.head_activation == "gelu" else torch.tanh(hidden)
+        return self._linear(hidden, out).squeeze(-1)
 
     def encode(self, sequences: Packed) -> Tensor:
         """Last hidden states of sequences that stand alone: packed [tokens, hidden]."""
