@@ -4,8 +4,8 @@
     python benchmarks/serving_best_of_n.py [-n 4] [-o best_of_n.json]
 
 SmolLM2-135M answers in a llama.cpp server of its own; the clients ask for all candidates. Of every answer it is checked
-that it has n candidates, each with the score that `cappy.load("mini")` gives it offline behind this very prompt, and that
-the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each prompt's
+that it has n candidates, each with the score that `cappy.load("mini")` gives it offline behind this very prompt, and
+that the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each prompt's
 own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a 5xx.
 """
 

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    groups = [json.loads(line) for line in (ROOT / "examples" / "rank.jsonl").read_text(encoding="utf-8").splitlines()]
+    groups = [
+        json.loads(line) for line in (ROOT / "tests" / "golden_groups.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     pairs = [(group["instruction"], text) for group in groups for text in group["candidates"]]
     pairs += [
         ("", "an empty instruction"),

@@ -73,5 +73,12 @@ def test_the_demo_runs_as_it_stands() -> None:
 
     demo = Path(__file__).parent.parent / "examples" / "demo.py"
     run = subprocess.run([sys.executable, str(demo)], check=True, capture_output=True, text=True)
-    assert "Ranking candidate answers" in run.stdout
-    assert run.stdout.count("score") >= 5
+    groups = (demo.parent / "demo.jsonl").read_text(encoding="utf-8").splitlines()
+    assert run.stdout.count("HIT") + run.stdout.count("MISS") == len(groups) >= 20
+    assert "cappy-base" in run.stdout and run.stdout.count("HIT") >= 18
+
+
+def test_base_reads_where_the_danube_ends() -> None:
+    text = "The Danube flows from the Black Forest through ten countries of Europe into the Black Sea."
+    answers = ["Europe", "the Black Forest", "the Black Sea", "the North Sea"]
+    assert cappy.load().rank(f"{text}\nInto which sea does the Danube flow?", answers).best.text == "the Black Sea"
