@@ -35,7 +35,9 @@ SUMMARY = "The river Danube, 2,850 kilometres long, flows from the Black Forest 
 
 
 def group(instruction: str, right: str, origin: str = "other") -> Group:
-    return Group(instruction, (Candidate(right, 1.0, "reference"), Candidate("something else", 0.0, origin)), "t", "t/a")
+    return Group(
+        instruction, (Candidate(right, 1.0, "reference"), Candidate("something else", 0.0, origin)), "t", "t/a"
+    )
 
 
 def suggested(made: Group) -> list[Candidate]:

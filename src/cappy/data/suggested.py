@@ -34,14 +34,19 @@ MOST_LONG = 3
 EXCHANGED, LOOPED, CUT = 0.35, 0.1, 0.8
 """Labels of an exchange and a loop, and the factor of Rouge-L for an answer cut short."""
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NAME = re.compile(r"[A-Z][\w'’-]+(?: (?:(?:of|the|de|von|van) )?[A-Z][\w'’-]+)*")
+_NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*(?!\w)")
+_NAME = re.compile(r"(?<!\w)[A-Z][\w'’-]+(?: (?:(?:of|the|de|von|van) )?[A-Z][\w'’-]+)*")
 _STARTS = re.compile(r"(?:^|[.!?:;\"“]\s*|[\n-]\s*)$")
 """What precedes the first word of a sentence; a capital tells nothing there."""
-_ENDS = frozenset(
-    "a an the of to in on at by for with from and or but as is are was were be been has have had do does did it its "
-    "that this these those he she they his her their we you i who which what when where how not no so if then than".split()
-)
+_FUNCTION_WORDS = """
+a about after all also although among an and any are as at be because been before being between both but by can
+could did do does during each either else even every few for from had has have he her here him his how i if in
+into is it its just less many may me might more most much must my neither no nor not of off on once one only or
+other our out over own per quite rather same shall she should since so some such than that the their them then
+there these they this those though through to too under until up upon us very was we were what when where
+whether which while who whose why will with within without would yet you your
+"""
+_ENDS = frozenset(_FUNCTION_WORDS.split())
 """Words that a span neither begins nor ends with."""
 
 
@@ -50,25 +55,29 @@ def with_suggested(groups: Iterable[Group], share: float, seed: int | str) -> li
     return [suggest(group, seed) if _draw(group, seed).random() < share else group for group in groups]
 
 
-def suggest(group: Group, seed: int | str) -> Group:
+def suggest(group: Group, seed: int | str, told: str | None = None) -> Group:
     """Return the group with suggested wrong answers; as it is where no rule applies.
 
     A group with a short answer that stands in the instruction gets spans. An open group (no choices are listed) with a
-    long answer gets rewrites. No suggestion repeats a candidate or the instruction's own right answer.
+    long answer gets rewrites. `told` is the part of the instruction that they are made from; all of it unless given.
+    No suggestion repeats a candidate.
     """
-    references = [one.text for one in group.candidates if one.is_right]
+    references = [one.text for one in group.candidates if one.origin == "reference"]
     if not references:
         return group
+    told = group.instruction if told is None else told
     draw = _draw(group, f"{seed}:which")
     short = all(len(text.split()) <= SHORT_WORDS for text in references)
     made: list[Candidate] = []
-    if short and _stands_in(references[0], group.instruction):
-        made = spans(group.instruction, references, MOST_SHORT, draw)
+    if short and _stands_in(references[0], told):
+        made = spans(told, references, MOST_SHORT, draw)
     elif not short and all(one.origin != "choice" for one in group.candidates):
-        made = rewrites(group.instruction, references, MOST_LONG, draw)
+        made = rewrites(told, references, MOST_LONG, draw)
     taken = {normalise(one.text) for one in group.candidates}
     fresh = {key: one for one in made if (key := normalise(one.text)) and key not in taken}
-    return Group(group.instruction, (*group.candidates, *fresh.values()), group.task, group.template) if fresh else group
+    return (
+        Group(group.instruction, (*group.candidates, *fresh.values()), group.task, group.template) if fresh else group
+    )
 
 
 def without_suggested(group: Group) -> Group:

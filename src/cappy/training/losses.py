@@ -68,9 +68,7 @@ def graded_listwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: 
     return _listwise(scores, targets, group, groups, temperature)[0].sum() / groups
 
 
-def _listwise(
-    scores: Tensor, targets: Tensor, group: Tensor, groups: int, temperature: float
-) -> tuple[Tensor, Tensor]:
+def _listwise(scores: Tensor, targets: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, Tensor]:
     """Return the cross-entropy of every group [groups], and which groups have targets at all [groups]."""
     log_share = _log_softmax(scores, group, groups, temperature)
     losses = torch.zeros(groups).index_add(0, group, -targets * log_share)
