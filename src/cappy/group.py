@@ -14,7 +14,8 @@ class Candidate:
     """A response to an instruction.
 
     `label` is how correct the response is, in [0, 1], or None where nobody has said.
-    `origin` tells where the text came from: `reference`, `choice`, `other` or `sample:<decoding>`.
+    `origin` tells where the text came from: `reference`, `choice`, `other` (another row), `suggested` (made from the
+    group itself) or `sample:<decoding>`.
     """
 
     text: str

@@ -112,6 +112,23 @@ def test_the_number_of_workers_changes_nothing(recipe: Path, tmp_path: Path) -> 
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
+def test_a_recipe_asks_for_suggested_wrong_answers(tmp_path: Path) -> None:
+    told = "Anna met Peter in Berlin in 1912. They moved to Vienna with Maria."
+    rows = [{"instruction": f"{told}\n\nQuestion {i}: where?", "response": "Berlin"} for i in range(40)]
+    rows += [{"instruction": f"{told}\n\nQuestion {i}: when?", "response": "1912"} for i in range(40)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    counts = []
+    for share in ("0", "0.5", "1"):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(f"wrong: {{near: 1, far: 1, suggested: {share}}}\nsources: [{{table: mine.jsonl}}]")
+        build(read_recipe(str(recipe)), tmp_path / share)
+        groups = list(read_groups(tmp_path / share))
+        counts.append(sum(any(one.origin == "suggested" for one in group.candidates) for group in groups))
+    assert counts[0] == 0
+    assert 25 < counts[1] < 55
+    assert counts[2] == len(groups) > 70
+
+
 def test_hard_answers_by_embedding_do_not_depend_on_workers(recipe: Path, tmp_path: Path, bert: Path) -> None:
     shutil.copytree(bert, recipe.parent / "encoder")
     by_words = build(read_recipe(str(recipe)), tmp_path / "words")

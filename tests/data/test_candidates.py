@@ -64,7 +64,12 @@ def test_hard_answers_share_rare_words_with_a_reference() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"hard": -1}, "hard must be"), ({"near": "two"}, "near must be"), ({"hard_by": "luck"}, "words, embedding")],
+    [
+        ({"hard": -1}, "hard must be"),
+        ({"near": "two"}, "near must be"),
+        ({"hard_by": "luck"}, "words, embedding"),
+        ({"suggested": 1.5}, "suggested must be"),
+    ],
 )
 def test_wrong_answers_that_are_not_understood(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):

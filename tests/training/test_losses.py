@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cappy.training.losses import listwise_loss, pairwise_loss, regression_loss, training_loss
+from cappy.training.losses import (
+    graded_listwise_loss,
+    listwise_loss,
+    pairwise_loss,
+    regression_loss,
+    training_loss,
+)
 
 groups = st.lists(
     st.lists(st.tuples(st.floats(-2, 2), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5),
@@ -52,6 +59,59 @@ def test_pairwise_loss_equals_its_definition(cases: list[list[tuple[float, float
     expected = sum(losses) / max(1, len(losses))
     got = float(pairwise_loss(scores, labels, number, len(cases), temperature=0.5))
     assert got == pytest.approx(expected, abs=1e-4)
+
+
+def slow_graded(case: list[tuple[float, float]], temperature: float) -> float:
+    """Return the cross-entropy of two softmaxes, as the definition has it."""
+    targets = [math.exp(label / temperature) for _, label in case]
+    shares = [math.exp(score / temperature) for score, _ in case]
+    return -sum(t / sum(targets) * math.log(s / sum(shares)) for t, s in zip(targets, shares, strict=True))
+
+
+@settings(deadline=None)
+@given(groups)
+def test_graded_listwise_loss_equals_its_definition(cases: list[list[tuple[float, float]]]) -> None:
+    scores, labels, number = flat(cases)
+    expected = sum(slow_graded(case, 0.5) for case in cases) / len(cases)
+    got = float(graded_listwise_loss(scores, labels, number, len(cases), temperature=0.5))
+    assert got == pytest.approx(expected, abs=1e-4)
+
+
+@settings(deadline=None)
+@given(groups, st.randoms())
+def test_each_group_has_the_listwise_loss_of_its_kind(
+    cases: list[list[tuple[float, float]]], draw: random.Random
+) -> None:
+    scores, labels, number = flat(cases)
+    graded = [draw.random() < 0.5 for _ in cases]
+    total, counted = 0.0, 0
+    for case, degrees in zip(cases, graded, strict=True):
+        if degrees:
+            total += 0.9 * slow_graded(case, 0.5)
+            counted += 1
+        elif any(label for _, label in case):
+            total += 0.3 * float(listwise_loss(*flat([case]), 1, 0.5))
+            counted += 1
+    got = training_loss(
+        scores,
+        labels,
+        number,
+        len(cases),
+        listwise=0.3,
+        temperature=0.5,
+        graded=torch.tensor(graded),
+        graded_listwise=0.9,
+    )
+    expected = float(regression_loss(scores, labels, number, len(cases))) + total / max(1, counted)
+    assert float(got) == pytest.approx(expected, abs=1e-4)
+
+
+def test_graded_listwise_loss_is_least_at_the_labels_themselves() -> None:
+    labels, number = torch.tensor([0.9, 0.8, 0.1]), torch.tensor([0, 0, 0])
+    scores = labels.clone().requires_grad_()
+    graded_listwise_loss(scores, labels, number, 1, 0.15).backward()
+    assert scores.grad is not None
+    assert torch.allclose(scores.grad, torch.zeros(3), atol=1e-6)
 
 
 def test_training_loss_is_the_weighted_sum() -> None:

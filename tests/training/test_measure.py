@@ -16,7 +16,7 @@ from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.made import pair_limits
-from cappy.training.measure import describe, development_figures, score_training_groups
+from cappy.training.measure import describe, development_figures, figures, pair_order, score_training_groups
 
 
 def scored(bert: Path, head: float = 1.0) -> tuple[Encoder, list[TrainingGroup], Conventions]:
@@ -67,3 +67,29 @@ def test_what_cannot_be_measured_is_refused(bert: Path) -> None:
         next(iter(model.parameters())).fill_(float("nan"))
     with pytest.raises(CheckpointError, match="not finite"):
         development_figures(model, groups, conventions)
+
+
+def test_pair_order_counts_pairs_one_by_one() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        size = int(draw.integers(1, 7))
+        scores = draw.integers(0, 4, size).astype(np.float32)
+        labels = draw.choice(np.array([0.0, 0.3, 1.0], dtype=np.float32), size)
+        counted = [
+            1.0 if scores[a] > scores[b] else 0.5 if scores[a] == scores[b] else 0.0
+            for a in range(size)
+            for b in range(size)
+            if labels[a] > labels[b]
+        ]
+        found = pair_order(scores, labels)
+        assert found == (pytest.approx(sum(counted) / len(counted)) if counted else None)
+
+
+def test_pair_order_is_a_mean_over_groups_with_pairs(bert: Path) -> None:
+    _, groups, _ = scored(bert)
+    right = [group.labels for group in groups]
+    assert figures(groups, right)["pair_order"] == 1.0
+    half = [-group.labels if i % 2 else group.labels for i, group in enumerate(groups)]
+    found = figures(groups, half)
+    assert found["pair_order"] == 0.5
+    assert "0.5000 of pairs in the right order" in describe(found)

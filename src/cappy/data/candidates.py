@@ -15,6 +15,7 @@ from functools import cached_property
 from cappy.checkpoint.find import MINILM
 from cappy.data.closest import Closest, EmbeddingCosine, WordOverlap, find_embedder
 from cappy.data.examples import Example
+from cappy.data.suggested import with_suggested
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
@@ -32,8 +33,11 @@ class WrongAnswers:
     `hard_by` says, those with the most words in common, rare words counting more, or those with the largest cosine of
     embeddings by the sentence encoder in the folder (or of the name) `encoder`.
 
+    `suggested` is the share of groups that get wrong answers made from their own instruction and right answer as well
+    (`cappy.data.suggested`).
+
     Raises:
-        InputError: a count is no whole number from 0, or `hard_by` is unknown.
+        InputError: a count is no whole number from 0, `hard_by` is unknown, or `suggested` is not within [0, 1].
 
     """
 
@@ -42,6 +46,7 @@ class WrongAnswers:
     hard: int = 0
     hard_by: str = HARD_BY[0]
     encoder: str = MINILM
+    suggested: float | int = 0.0
 
     def __post_init__(self) -> None:
         for name in ("near", "far", "hard"):
@@ -52,6 +57,8 @@ class WrongAnswers:
             raise InputError(f"hard_by must be one of {', '.join(HARD_BY)}, not {self.hard_by!r}.")
         if not isinstance(self.encoder, str):
             raise InputError(f"encoder must be a folder or a name, not {self.encoder!r}.")
+        if not isinstance(self.suggested, (int, float)) or not 0 <= self.suggested <= 1:
+            raise InputError(f"suggested must be a share from 0 to 1, not {self.suggested!r}.")
 
     @property
     def count(self) -> int:
@@ -76,7 +83,7 @@ def make_groups(examples: Sequence[Example], wrong: WrongAnswers, seed: int | st
         # A template's choices need not hold the answer: then it is open, and others lend it wrong ones.
         group = (choice_group(example) if example.choices else None) or lenders[key].group(place)
         if group:
-            yield number, group
+            yield number, with_suggested([group], wrong.suggested, seed)[0]
 
 
 def choice_group(example: Example) -> Group | None:

@@ -19,11 +19,12 @@ POOL = 4000
 
 @dataclass(frozen=True, slots=True)
 class TrainingGroup:
-    """An encoded group and its labels [candidates]."""
+    """An encoded group and its labels [candidates]; `graded` where the labels are degrees and not right or wrong."""
 
     encoded: EncodedGroup
     labels: NDArray[np.float32]
     task: str
+    graded: bool = False
 
     @property
     def shared(self) -> bool:
@@ -40,9 +41,10 @@ def encode_groups(
     seed: int,
     short_words: int = 0,
 ) -> list[TrainingGroup]:
-    """Tokenise labelled groups, keeping `most` candidates of each: the right ones and random wrong ones.
+    """Tokenise labelled groups, keeping `most` candidates of each: the right ones (else the best) and random others.
 
-    Of short candidates more are kept, up to `short_words` words together: they cost little.
+    Of short candidates more are kept, up to `short_words` words together: they cost little. Groups that hold what a
+    language model wrote are marked as graded.
     """
     chosen = [_choose(group, most, seed, short_words) for group in groups]
     encoded: list[TrainingGroup] = []
@@ -55,7 +57,8 @@ def encode_groups(
             picked = [groups[i].candidates[c] for c in chosen[i]]
             tokens = encode_group(prompt, [ids[c.text] for c in picked], conventions, limits)
             labels = np.array([c.label or 0.0 for c in picked], dtype=np.float32)
-            encoded.append(TrainingGroup(tokens, labels, groups[i].task))
+            graded = any(c.sampled for c in groups[i].candidates)
+            encoded.append(TrainingGroup(tokens, labels, groups[i].task, graded))
     return encoded
 
 
@@ -65,7 +68,8 @@ def _choose(group: Group, most: int, seed: int, short_words: int) -> list[int]:
         return indices
     draw = random.Random(f"{seed}:{group.instruction}")
     draw.shuffle(indices)
-    indices.sort(key=lambda i: -(group.candidates[i].label or 0.0))
+    best = max(candidate.label or 0.0 for candidate in group.candidates)
+    indices.sort(key=lambda i: not (group.candidates[i].is_right or group.candidates[i].label == best))
     words = np.cumsum([len(group.candidates[i].text.split()) for i in indices])
     kept = max(most, int(np.searchsorted(words, short_words, side="right")))
     return sorted(indices[:kept])

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.data.suggested import ORIGIN as SUGGESTED
 from cappy.group import Group
 from cappy.layout import Limits
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training import continuations, similarity, statements
+from cappy.training.mixture import has_own_texts
 from cappy.training.passages import passages
 from cappy.training.recipes import Recipe, Similarity
 
@@ -30,8 +32,13 @@ class Made:
 
 
 def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int, share: float = 1.0) -> Iterator[Made]:
-    """Make what the recipe asks for, or a `share` of it, from the texts of `groups`."""
+    """Make what the recipe asks for, or a `share` of it, from the texts of `groups`.
+
+    Sets with questions of the recipe's own wording are passed over, and so are texts that a language model or a rule
+    for wrong answers wrote.
+    """
     recipe = _scaled(recipe, share)
+    groups = [_written_by_people(group) for group in groups if has_own_texts(group)]
     if recipe.similarity:
         found = _similarity(groups, recipe.similarity, encoder, seed)
         yield _made(similarity.TASK, found, recipe, recipe.similarity.instruction_tokens)
@@ -45,6 +52,11 @@ def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int
         texts = all_passages[: recipe.continuations.passages]
         found = list(continuations.continuation_groups(texts, recipe.continuations, seed))
         yield _made(continuations.TASK, found, recipe, recipe.instruction_tokens)
+
+
+def _written_by_people(group: Group) -> Group:
+    kept = tuple(one for one in group.candidates if one.origin != SUGGESTED and not one.sampled)
+    return replace(group, candidates=kept)
 
 
 def _scaled(recipe: Recipe, share: float) -> Recipe:

@@ -35,12 +35,13 @@ def development_figures(model: Encoder, groups: Sequence[TrainingGroup], convent
 
 
 def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
-    """Measure accuracy over all groups, that of every task and its mean over them, and the mean squared error.
+    """Measure accuracy over all groups, that of every task and its mean over them, mean squared error, and pair order.
 
     `scores` has an array [candidates] for each group.
 
     A group is a hit where its best-scored candidate is right; of several best ones, the share that are right counts.
-    Its squared error is the mean over its candidates.
+    Its squared error is the mean over its candidates. `pair_order` is the mean over groups of theirs, in [0, 1]; None
+    where no group has labels that differ.
 
     Raises:
         InputError: there are no groups.
@@ -51,6 +52,11 @@ def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32
         raise InputError("there are no groups to measure.")
     hits: dict[str, list[float]] = {}
     errors: list[float] = []
+    orders = [
+        order
+        for group, values in zip(groups, scores, strict=True)
+        if (order := pair_order(values, group.labels)) is not None
+    ]
     for group, values in zip(groups, scores, strict=True):
         if not np.isfinite(values).all():
             raise CheckpointError(f"the model gives scores that are not finite, as for a group of task {group.task!r}.")
@@ -62,14 +68,29 @@ def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32
         "accuracy": float(np.mean([hit for found in hits.values() for hit in found])),
         "mean_over_tasks": float(np.mean(list(by_task.values()))),
         "squared_error": float(np.mean(errors)),
+        "pair_order": float(np.mean(orders)) if orders else None,
         "by_task": by_task,
     }
+
+
+def pair_order(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> float | None:
+    """Return the share of pairs with different labels whose scores [candidates] are in that order; a tie counts half.
+
+    None where all labels are the same.
+    """
+    better = labels[:, None] > labels[None, :]
+    if not better.any():
+        return None
+    difference = (scores[:, None] - scores[None, :])[better]
+    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
 def describe(found: Mapping[str, Any]) -> str:
     """Say development figures on one line; an average over tasks only where there are several."""
     tasks = f", {found['mean_over_tasks']:.4f} on average over tasks" if len(found["by_task"]) > 1 else ""
+    order = found.get("pair_order")
+    pairs = "" if order is None else f", {order:.4f} of pairs in the right order"
     return (
         f"accuracy {found['accuracy']:.4f} on {found['groups']} held-out groups{tasks}, "
-        f"squared error {found['squared_error']:.4f}"
+        f"squared error {found['squared_error']:.4f}{pairs}"
     )

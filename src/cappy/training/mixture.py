@@ -13,10 +13,14 @@ from cappy.data.candidates import WrongAnswers, choice_group, make_groups
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
 from cappy.data.rows import ENDINGS, find_rows, read_rows
+from cappy.data.suggested import with_suggested
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Group
-from cappy.training.recipes import Recipe, Source
+from cappy.training import natural_instructions, samples
+from cappy.training.further import FURTHER
+from cappy.training.recipes import Further, Recipe, Source
+from cappy.training.samples import Sampled, read_samples, sampled_group
 
 _BLOCK = 10
 """Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so
@@ -30,8 +34,9 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
 
     The split is by row, not by rendering: all renderings of a held-out row are held out. Of the recipe's sources what a
     row says decides, so that it is on the same side however many rows are taken, together with all that share its
-    passage or question. Of the rendered rows tens of neighbours are held out, one ten or more of every task. Held-out
-    groups that ask word for word what a training group asks are dropped.
+    passage or question. Of the rendered rows tens of neighbours are held out, one ten or more of every task. Of
+    super_natural_instructions whole tasks are held out. Held-out groups that ask word for word what a training group
+    asks are dropped. Training groups get suggested wrong answers as the recipe says; development groups stay plain.
 
     Raises:
         InputError: a file the recipe names is missing, unreadable or empty.
@@ -39,16 +44,30 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
     """
     training: dict[str, list[Group]] = defaultdict(list)
     development: dict[str, list[Group]] = defaultdict(list)
+    sampled = read_samples(_find(folder / "train", recipe.samples.file)) if recipe.samples else {}
     parts = [
-        _rendered_groups(recipe, folder, seed),
+        _rendered_groups(recipe, folder, seed, sampled),
         *(_source_groups(one, recipe, folder, seed) for one in recipe.sources),
+        *(_further_groups(one, recipe, folder, seed) for one in recipe.further),
+        _instruction_groups(recipe, folder, seed, sampled),
     ]
     for part in parts:
         for held, group in part:
             (development if held else training)[group.task].append(group)
     asked = {_asked(group) for groups in training.values() for group in groups}
     fresh = {task: [one for one in groups if _asked(one) not in asked] for task, groups in development.items()}
-    return _capped(training, recipe, seed), _capped(fresh, recipe, seed)
+    return _suggested(_capped(training, recipe, seed), recipe, seed), _capped(fresh, recipe, seed)
+
+
+def has_own_texts(group: Group) -> bool:
+    """Tell whether a group is of the rendered rows or a source with templates, whose texts others are made from."""
+    return group.task not in (*FURTHER, natural_instructions.TASK, samples.TASK)
+
+
+def _suggested(groups: list[Group], recipe: Recipe, seed: int) -> list[Group]:
+    """Add suggested wrong answers; super_natural_instructions has its own, and samples are such by themselves."""
+    apart = (natural_instructions.TASK, samples.TASK)
+    return [one if one.task in apart else with_suggested([one], recipe.suggested, seed)[0] for one in groups]
 
 
 def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group], list[Group]]:
@@ -72,7 +91,35 @@ def _fraction(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
-def _rendered_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
+def _further_groups(further: Further, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
+    """Make the groups of a further set; held-out rows and others lend one another nothing."""
+    file, made = further.file, FURTHER[further.file]
+    rows = list(read_rows(_find(folder / "train", file)))
+    if further.rows is not None and further.rows < len(rows):
+        rows = random.Random(f"{seed}:{file}").sample(rows, further.rows)
+    sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
+    for row in rows:
+        sides[_fraction(f"{file}:{made.key(row)}") < recipe.held_out].append(row)
+    for held, members in zip((False, True), sides, strict=True):
+        yield from ((held, group) for group in made.groups(members, f"{seed}:{file}"))
+
+
+def _instruction_groups(recipe: Recipe, folder: Path, seed: int, sampled: Sampled) -> Iterator[tuple[bool, Group]]:
+    plan = recipe.natural_instructions
+    if plan:
+        rows = list(read_rows(_find(folder / "train", plan.file)))
+        yield from natural_instructions.instruction_groups(rows, sampled, plan, seed)
+
+
+def _rendered_groups(recipe: Recipe, folder: Path, seed: int, sampled: Sampled) -> Iterator[tuple[bool, Group]]:
+    """Make the groups of rendered rows, and a second one of every prompt that has samples."""
+    for held, group in _lent_groups(recipe, folder, seed):
+        yield held, group
+        if recipe.samples and group.instruction in sampled:
+            yield held, sampled_group(group, sampled[group.instruction], recipe.samples.others)
+
+
+def _lent_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
     path = folder / recipe.rendered
     if not path.exists():
         raise InputError(f"recipe {recipe.name!r} needs {path}, which does not exist.")
@@ -160,14 +207,17 @@ def _find(folder: Path, stem: str) -> Path:
 
 
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:
-    """Limit each task's groups, choices and lent answers apart; the order is by task and random within."""
+    """Limit each task's groups, choices and lent answers apart; the order is by task and random within.
+
+    Further sets, super_natural_instructions and samples are taken whole.
+    """
     more = {source.file: source.rows * source.renderings for source in recipe.sources}
     kept: list[Group] = []
     for task in sorted(by_task):
         for lent, cap in ((False, recipe.choice_cap + more.get(task, 0)), (True, recipe.other_cap)):
             groups = [group for group in by_task[task] if has_lent_answers(group) == lent]
             random.Random(f"{seed}:{task}:{lent}").shuffle(groups)
-            kept += groups[:cap]
+            kept += [one for place, one in enumerate(groups) if place < cap or not has_own_texts(one)]
     return kept
 
 

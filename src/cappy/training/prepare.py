@@ -14,6 +14,7 @@ from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
+from cappy.training import natural_instructions
 from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.made import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
@@ -28,7 +29,10 @@ ALL = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Groups to train on and held-out ones; `made` and `made_development` are made from the texts of each."""
+    """Groups to train on and held-out ones; `made` and `made_development` are made from the texts of each.
+
+    Kept-out tasks of super_natural_instructions are among `made_development`: they have figures of their own.
+    """
 
     training: list[Group]
     development: list[Group]
@@ -82,9 +86,14 @@ def held_out_texts(
     Those are made only of development groups that share no sentence with `training` groups: other questions about a
     held-out row's passage may be among them.
     """
+    kept_out = [one for one in development if one.task == natural_instructions.TASK]
+    development = [one for one in development if one.task != natural_instructions.TASK]
     fresh = unshared(development, training)
     log.info("%d of %d development groups share no sentence with training groups", len(fresh), len(development))
-    made = made_groups(fresh, recipe, encoder, seed, recipe.held_out)
+    made = list(made_groups(fresh, recipe, encoder, seed, recipe.held_out))
+    made.append(
+        Made(natural_instructions.TASK, kept_out, pair_limits(recipe.instruction_tokens, recipe.response_tokens))
+    )
     shuffled = random.Random(seed).sample(development, len(development))
     return Texts([], shuffled, [], [one for one in made if one.groups])
 

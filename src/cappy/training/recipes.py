@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cappy.checkpoint.find import MINILM
 from cappy.errors import InputError
 
 
@@ -19,6 +20,45 @@ class Source:
     templates: str
     rows: int = 4000
     renderings: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A data set that `cappy.training.further` writes the questions for: the stem of its file, and `rows` at most."""
+
+    file: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalInstructions:
+    """Rows of super_natural_instructions: tasks, each with a definition, in wordings of their own.
+
+    Tasks whose names hold one of `left_out` are left out. `kept_out` whole tasks, chosen by a hash of their names, are
+    for development alone, `development_rows` of each.
+    """
+
+    file: str = "super_natural_instructions"
+    left_out: tuple[str, ...] = ()
+    kept_out: int = 18
+    development_rows: int = 60
+    renderings: int = 2
+    references: int = 2
+    others: int = 7  # answers to other inputs of the task, labelled `other_label` times Rouge-L
+    other_label: float = 0.8
+    suggested: float = 0.7  # share of groups that get suggested wrong answers
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A language model's samples for prompts of the other rows, labelled by Rouge-L, 1 where equal to a reference.
+
+    A sampled prompt of the rendered rows gets a second group: the reference, the samples, `others` wrong answers. A
+    sampled prompt of super_natural_instructions has the samples in its own group.
+    """
+
+    file: str = "smollm2_samples"
+    others: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +111,18 @@ class Recipe:
 
     `rendered` names a file of rendered rows (template, instruction, response). `choice_cap` and
     `other_cap` limit, per task, its groups whose wrong answers are real choices or other rows' answers; `sources`
-    have limits of their own.
+    and `further` have limits of their own.
     """
 
     name: str
     rendered: str
     left_out: tuple[str, ...]
     sources: tuple[Source, ...]
+    encoder: str = MINILM  # training starts from it, and it labels similarity groups
+    further: tuple[Further, ...] = ()
+    natural_instructions: NaturalInstructions | None = None
+    samples: Samples | None = None
+    suggested: float = 0.0  # share of training groups that get suggested wrong answers (`cappy.data.suggested`)
     wrong: int = 5  # wrong answers lent by other rows, where a row lists none
     hard: int = 0  # so many of them are the closest to the right one
     choice_cap: int = 3000
@@ -88,11 +133,13 @@ class Recipe:
     response_tokens: int = 48
     held_out: float = 0.04  # share of rows kept for development, the same rows for all templates
     learning_rate: float = 1.5e-4
+    further_learning_rate: float | None = None  # where training goes on from a scorer (--from); None: the same
     weight_decay: float = 0.01
     warmup: float = 0.04  # share of the run
     final_lr_ratio: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
     batch_tokens: int = 6000
     listwise: float = 0.3  # weight of the listwise loss beside regression
+    graded_listwise: float | None = None  # that of groups whose labels are degrees; None treats all groups alike
     pairwise: float = 0.0  # weight of the pairwise loss, likewise
     temperature: float = 0.15  # of both, over scores that live in [0, 1]
     joint: float = 0.0  # share of the rows' groups (not the made ones) trained in the joint layout, every pair alone
@@ -158,7 +205,47 @@ MINI = Recipe(
     ),
 )
 MINI_T0 = Recipe(name="mini-t0", rendered="t0_train_50k.parquet", left_out=(*NON_COMMERCIAL, *_ONE_LABEL), sources=())
-RECIPES = {recipe.name: recipe for recipe in (MINI, MINI_T0)}
+# What base takes of mini's sets where it differs; 10,000 is more than the set has.
+_BASE_ROWS = {
+    "imdb": 9_000,
+    "wiki_qa": 5_000,
+    "trec": 10_000,
+    "openbookqa__main": 10_000,
+    "commonsense_qa": 10_000,
+    "super_glue__multirc": 10_000,
+}
+# tellmewhy and disfl_qa are tasks of BIG-Bench, on which scorers are measured.
+_NOT_INSTRUCTIONS = (*NON_COMMERCIAL, "tellmewhy", "disfl_qa", "disflqa")
+BASE = replace(
+    MINI,
+    name="base",
+    encoder="sentence-transformers/all-mpnet-base-v2",
+    left_out=(*MINI.left_out, "common_gen"),  # its rows come back, all of them, among the further sets
+    sources=tuple(replace(one, rows=_BASE_ROWS.get(one.file, one.rows)) for one in MINI.sources),
+    further=(
+        Further("common_gen", rows=6_000),  # of 20,000, nearly all about words of their own
+        Further("e2e_nlg"),
+        Further("evouna"),
+        Further("gsm8k"),
+        Further("halueval_qa"),
+        Further("hwu64"),
+        Further("snips_built_in"),
+    ),
+    natural_instructions=NaturalInstructions(left_out=_NOT_INSTRUCTIONS),
+    samples=Samples(),
+    suggested=0.75,
+    choice_cap=4_000,
+    other_cap=1_400,
+    candidates=12,  # two references, samples, suggestions, and still some of other rows
+    instruction_tokens=330,
+    response_tokens=110,  # samples are up to 96 tokens of another vocabulary
+    learning_rate=6e-5,  # five times the parameters of mini want a smaller one
+    further_learning_rate=2e-5,  # what has converged is soon harmed; a long run of new data bears 5e-5
+    final_lr_ratio=0.02,
+    batch_tokens=32_768,  # for a GPU; on a CPU take --batch-tokens 6000
+    graded_listwise=0.9,
+)
+RECIPES = {recipe.name: recipe for recipe in (BASE, MINI, MINI_T0)}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class RunOptions:
     data: Path | None
     """Folder of the recipe's data files; not needed where `groups` are given."""
     output: Path
-    encoder: str
+    encoder: str | None
+    """Encoder to start from, which labels similarity groups too; None takes the recipe's."""
     budget: Budget
     seed: int = 0
     threads: int = 0
@@ -53,6 +54,27 @@ class RunOptions:
     start: str | None = None
     """A scorer, or another encoder of the same vocabulary, whose weights training goes on from; the labels of
     similarity groups still come from `encoder`."""
+    learning_rate: float | None = None
+    """Peak learning rate; None takes the recipe's, its `further_learning_rate` where there is a `start`."""
+    batch_tokens: int | None = None
+    """Tokens a step; None takes the recipe's."""
+
+    def within(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with what these options say otherwise.
+
+        Raises:
+            InputError: the learning rate is not above 0.
+
+        """
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise InputError(f"--learning-rate is above 0, not {self.learning_rate}.")
+        rate = self.learning_rate or (self.start and recipe.further_learning_rate) or recipe.learning_rate
+        return replace(
+            recipe,
+            encoder=self.encoder or recipe.encoder,
+            learning_rate=rate,
+            batch_tokens=self.batch_tokens or recipe.batch_tokens,
+        )
 
 
 def train(recipe: Recipe, options: RunOptions) -> Path:
@@ -68,12 +90,13 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    folder = find_encoder(options.start or options.encoder)
+    recipe = options.within(recipe)
+    folder = find_encoder(options.start or recipe.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
     tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     texts = read_texts(
-        recipe, options.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
+        recipe, recipe.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
     )
     encoded = encode_texts(texts, recipe, tokenizer, conventions, spec.max_tokens, options.seed)
     tokens = sum(group.encoded.tokens for group in encoded.training)
@@ -139,7 +162,7 @@ def run_facts(
     return {
         "recipe": asdict(recipe),
         "groups_from": str(options.groups) if options.groups else None,
-        "encoder": options.encoder,
+        "encoder": recipe.encoder,
         "start": options.start,
         "seed": options.seed,
         "minutes": options.budget.minutes,

@@ -26,7 +26,7 @@ from cappy.training.wordings import ask_for_name
 TASK = "similarity"
 _NEAR = 120
 """Hard candidates are drawn from so many nearest phrases."""
-_STYLES: tuple[Callable[[str], str], ...] = (
+STYLES: tuple[Callable[[str], str], ...] = (
     str.capitalize,
     str.title,
     lambda name: name.replace(" ", "_"),
@@ -72,7 +72,7 @@ def labelled_groups(
             count = min(plan.listed_candidates if listed else plan.candidates, len(names))
             chosen = _draw_names(text, names, ranked, count, draw)
             labels = np.exp((row[chosen] - row[chosen].max()) / plan.temperature)
-            write = draw.choice(_STYLES) if draw.random() < plan.styled else str
+            write = draw.choice(STYLES) if draw.random() < plan.styled else str
             candidates = tuple(
                 Candidate(write(names[i]), float(label), "choice") for i, label in zip(chosen, labels, strict=True)
             )

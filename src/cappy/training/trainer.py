@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,10 +171,18 @@ class Trainer:
             listwise=recipe.listwise,
             pairwise=recipe.pairwise,
             temperature=recipe.temperature,
+            **self._graded(groups),
         )
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._update(rate)
         return float(loss.detach()), batch.tokens
+
+    def _graded(self, groups: Sequence[TrainingGroup]) -> dict[str, Any]:
+        """Return what the loss needs of graded groups; nothing where the recipe treats all groups alike."""
+        weight = self.recipe.graded_listwise
+        if weight is None:
+            return {}
+        return {"graded": torch.tensor([group.graded for group in groups]), "graded_listwise": weight}
 
     def _update(self, rate: float) -> None:
         """Move the masters by the gradients of the working copy, and copy them back."""

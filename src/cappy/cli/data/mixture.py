@@ -14,7 +14,7 @@ def mixture(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")
     ],
-    recipe: Annotated[str, typer.Option(help="mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    recipe: Annotated[str, typer.Option(help="base, mini, or mini-t0 (the T0 mixture alone).")] = "mini",
     against: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),

@@ -1,0 +1,45 @@
+"""A language model's samples as candidates, labelled by Rouge-L against the references (Tan et al., 2023, section 3.1).
+
+A file of samples has the columns source, instruction, references, cut, and one column for every decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cappy.data.candidates import merge
+from cappy.data.labels import exact_match, rouge_l
+from cappy.data.rows import read_rows
+from cappy.group import Candidate, Group
+
+TASK = "samples"
+_NO_DECODING = ("source", "instruction", "references", "cut")
+
+Sampled = Mapping[str, Mapping[str, str]]
+"""Samples by instruction, those of one by their decoding."""
+
+
+def read_samples(path: Path) -> Sampled:
+    """Read the samples of instructions that have references."""
+    return {
+        row["instruction"]: {name: text for name, text in row.items() if name not in _NO_DECODING and text.strip()}
+        for row in read_rows(path)
+        if row["references"]
+    }
+
+
+def sample_candidates(samples: Mapping[str, str], references: Sequence[str]) -> list[Candidate]:
+    """Label samples by Rouge-L; 1 where equal to a reference under `normalise`."""
+    return [
+        Candidate(text, exact_match(text, references) or rouge_l(text, references), f"sample:{decoding}")
+        for decoding, text in samples.items()
+    ]
+
+
+def sampled_group(group: Group, samples: Mapping[str, str], others: int) -> Group:
+    """Return a group of the same instruction: its references, up to `others` of its wrong answers, and the samples."""
+    right = [one for one in group.candidates if one.is_right]
+    wrong = [one for one in group.candidates if not one.is_right][:others]
+    labelled = sample_candidates(samples, [one.text for one in right])
+    return Group(group.instruction, merge([*right, *wrong, *labelled]), TASK, group.template)
