@@ -73,10 +73,12 @@ def _limits(recipe: Mapping[str, Any]) -> str:
 
 def _training(facts: Mapping[str, Any]) -> str:
     recipe, progress = facts["recipe"], facts["progress"]
-    sources = ", ".join(sorted(source["file"] for source in recipe["sources"]))
+    named = [*recipe["sources"], *recipe.get("further", ())]
+    sources = ", ".join(sorted(source["file"] for source in named))
     data = {
         "rendered rows": f"`{recipe['rendered']}` without {', '.join(recipe['left_out'])}",
         "further sets": sources or "none",
+        **_instructions(recipe),
     }
     if facts.get("groups_from"):
         data = {"groups from": f"`{Path(facts['groups_from']).name}`"}
@@ -100,6 +102,20 @@ def _training(facts: Mapping[str, Any]) -> str:
     return f"## Training\n\n| | |\n|---|---|\n{table}\n"
 
 
+def _instructions(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Tell of tasks with definitions and of samples, where a recipe has them."""
+    plan = recipe.get("natural_instructions")
+    rows: dict[str, str] = {}
+    if plan:
+        rows["tasks with a definition"] = (
+            f"`{plan['file']}`, {plan['kept_out']} whole tasks kept out for development; "
+            f"without {', '.join(plan['left_out']) or 'none'}"
+        )
+    if recipe.get("samples"):
+        rows["samples"] = f"`{recipe['samples']['file']}`, labelled by Rouge-L"
+    return rows
+
+
 def _device(facts: Mapping[str, Any]) -> str:
     """Name what computed; runs of before it was noted had processor threads."""
     return str(facts.get("device") or f"{facts['threads']} CPU threads")
@@ -113,6 +129,8 @@ def _joint(recipe: Mapping[str, Any]) -> str:
 def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
     """Tell of wrong answers beside the ordinary ones; ready-made groups are lent no hard ones."""
     rows: dict[str, str] = {}
+    if recipe.get("suggested") and not ready_made:
+        rows["suggested wrong answers"] = f"in up to {100 * recipe['suggested']:.0f}% of the rows' groups"
     if recipe.get("hard") and not ready_made:
         rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} that other rows lend"
     if recipe.get("response_only_negatives"):
@@ -125,6 +143,8 @@ def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
 def _loss(recipe: Mapping[str, Any]) -> str:
     names = {"listwise": "listwise cross-entropy", "pairwise": "pairwise logistic loss"}
     more = [f"{recipe[key]} × {name}" for key, name in names.items() if recipe.get(key)]
+    if recipe.get("graded_listwise") is not None:
+        more.append(f"{recipe['graded_listwise']} × listwise cross-entropy to graded labels instead, where they are")
     temperature = f", temperature {recipe['temperature']}" if more else ""
     return " + ".join(["squared error", *more]) + temperature
 
