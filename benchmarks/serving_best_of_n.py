@@ -6,7 +6,8 @@
 SmolLM2-135M answers in a llama.cpp server of its own; the clients ask for all candidates. Of every answer it is checked
 that it has n candidates, each with the score that `cappy.load("mini")` gives it offline behind this very prompt, and
 that the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each
-prompt's own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a 5xx.
+prompt's own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a
+5xx.
 """
 
 from __future__ import annotations

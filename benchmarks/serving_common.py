@@ -62,10 +62,10 @@ def make_groups(count: int, seed: int, data: Path | None = None) -> Groups:
 
 
 def offline_scores(groups: Groups, **settings: Any) -> list[list[float]]:
-    """Score the groups by `cappy.load(**settings)`: what every answer has to equal."""
+    """Score the groups by `cappy.load("mini", **settings)`: what every answer has to equal."""
     import cappy
 
-    return [list(map(float, found.scores)) for found in cappy.load(**settings).score_groups(groups)]
+    return [list(map(float, found.scores)) for found in cappy.load("mini", **settings).score_groups(groups)]
 
 
 def free_port() -> int:
