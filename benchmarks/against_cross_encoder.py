@@ -92,7 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     from cappy.checkpoint.find import bundled_folder
 
-    folder = options.model or bundled_folder()
+    folder = options.model or bundled_folder("cappy-mini")
     if options.one:
         print(json.dumps(run_one(*options.one, options.share, options.seed, folder)))
         return

@@ -37,7 +37,7 @@ from cappy.checkpoint.find import bundled_folder
 def infinity_server(python: Path) -> Server:
     """Return Infinity with the bundled checkpoint in float32 on its torch engine."""
     port = free_port()
-    command = [str(python.absolute().parent / "infinity_emb"), "v2", "--model-id", str(bundled_folder())]
+    command = [str(python.absolute().parent / "infinity_emb"), "v2", "--model-id", str(bundled_folder("cappy-mini"))]
     command += ["--served-model-name", "cappy-mini", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--device", "cpu", "--engine", "torch", "--dtype", "float32", "--no-compile"]
     quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0", "PYTHONPATH": ""}

@@ -4,9 +4,10 @@
     python benchmarks/serving_best_of_n.py [-n 4] [-o best_of_n.json]
 
 SmolLM2-135M answers in a llama.cpp server of its own; the clients ask for all candidates. Of every answer it is checked
-that it has n candidates, that each has the score that `cappy.load()` gives it offline behind this very prompt, and that
-the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each prompt's
-own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a 5xx.
+that it has n candidates, each with the score that `cappy.load("mini")` gives it offline behind this very prompt, and
+that the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each
+prompt's own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a
+5xx.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def main() -> None:
     assert isinstance(llm, GgufLLM)
     with cappy_server("--llm", llm.address, "--llm-key", llm.key) as server:
         prompts = make_prompts(min(options.groups, 16), options.seed)
-        asker = Asker(server.address, prompts, options.n, options.max_tokens, options.seed, cappy.load(), {})
+        asker = Asker(server.address, prompts, options.n, options.max_tokens, options.seed, cappy.load("mini"), {})
         bad += asyncio.run(asker.run(1, 0, rounds=1)).bad  # one after the other: the samples each prompt has alone
         print("| clients | answers/s | samples/s | p50 ms | p99 ms | 429 | wrong | lost | 5xx | other samples |")
         print("|---|---|---|---|---|---|---|---|---|---|", flush=True)

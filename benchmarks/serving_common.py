@@ -52,7 +52,7 @@ def make_groups(count: int, seed: int, data: Path | None = None) -> Groups:
         return [(some[0][0], [response for _, response in some]) for some in drawn]
     from cappy.checkpoint.find import bundled_folder
 
-    tokens = json.loads((bundled_folder() / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    tokens = json.loads((bundled_folder("cappy-mini") / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     words = sorted(token for token in tokens if token.isascii() and token.isalpha() and len(token) > 2)
 
     def text(shortest: int, longest: int) -> str:
@@ -62,10 +62,10 @@ def make_groups(count: int, seed: int, data: Path | None = None) -> Groups:
 
 
 def offline_scores(groups: Groups, **settings: Any) -> list[list[float]]:
-    """Score the groups by `cappy.load(**settings)`: what every answer has to equal."""
+    """Score the groups by `cappy.load("mini", **settings)`: what every answer has to equal."""
     import cappy
 
-    return [list(map(float, found.scores)) for found in cappy.load(**settings).score_groups(groups)]
+    return [list(map(float, found.scores)) for found in cappy.load("mini", **settings).score_groups(groups)]
 
 
 def free_port() -> int:
@@ -127,7 +127,7 @@ class Server:
 def cappy_server(*options: str) -> Server:
     """Return `cappy serve` with the bundled scorer on a free port."""
     port = free_port()
-    command = [sys.executable, "-m", "cappy.cli.app", "serve", "--port", str(port), *options]
+    command = [sys.executable, "-m", "cappy.cli.app", "serve", "-m", "cappy-mini", "--port", str(port), *options]
     return Server(command, port, "/ready")
 
 

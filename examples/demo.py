@@ -1,8 +1,10 @@
-"""What the bundled scorer does, offline: rank answers, classify texts. Run by `make demo`."""
+"""What a bundled scorer gets right and wrong, offline: 25 groups with their right answers. Run by `make demo`."""
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections import defaultdict
 from pathlib import Path
 
 from rich.console import Console
@@ -10,46 +12,35 @@ from rich.table import Table
 
 import cappy
 
-HERE = Path(__file__).parent
+GROUPS = Path(__file__).parent / "demo.jsonl"
 
 
-def show_ranking(console: Console, ranking: cappy.Ranking) -> None:
+def show(console: Console, group: dict[str, object], ranking: cappy.Ranking) -> None:
     console.print(ranking.instruction, style="bold", markup=False)
-    table = Table("score", "candidate")
+    table = Table("", "score", "candidate")
     for item in ranking:
-        table.add_row(f"{item.score:.3f}", item.text)
-    console.print(table, "")
-
-
-def show_classes(console: Console, title: str, file: str, classifier: cappy.Classifier) -> None:
-    texts = (HERE / file).read_text(encoding="utf-8").splitlines()
-    table = Table("label", "share", "text", title=title, title_justify="left")
-    for text, shares in zip(texts, classifier.predict_proba(texts), strict=True):
-        best = shares.argmax()
-        table.add_row(str(classifier.classes_[best]), f"{shares[best]:.2f}", text)
-    console.print(table, "")
+        table.add_row("right" if item.index == group["answer"] else "", f"{item.score:.3f}", item.text)
+    console.print(table)
+    console.print("HIT" if ranking.best.index == group["answer"] else "MISS", "\n")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="base (the default), mini, a folder or a hub name")
     console = Console(width=100)
-    scorer = cappy.load()
-    console.rule("Ranking candidate answers")
-    for line in (HERE / "rank.jsonl").read_text(encoding="utf-8").splitlines():
-        task = json.loads(line)
-        show_ranking(console, scorer.rank(task["instruction"], task["candidates"]))
-    console.rule("Classifying texts, without training")
-    sentiment = cappy.Classifier(
-        choices=["negative", "positive"],
-        instruction="{text}\nIs this review positive or negative?",
-        scorer=scorer,
-    )
-    show_classes(console, "Reviews", "reviews.txt", sentiment)
-    topics = cappy.Classifier(
-        choices=["card arrival", "change pin", "lost or stolen phone", "cash withdrawal charge", "exchange rate"],
-        instruction="Which help page answers this query?\nQuery: {text}",
-        scorer=scorer,
-    )
-    show_classes(console, "Questions to a bank", "questions.txt", topics)
+    scorer = cappy.load(parser.parse_args().model)
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for line in GROUPS.read_text(encoding="utf-8").splitlines():
+        group = json.loads(line)
+        ranking = scorer.rank(group["instruction"], group["responses"])
+        show(console, group, ranking)
+        hits[group["kind"]].append(ranking.best.index == group["answer"])
+    table = Table("kind", "right", "of", title=scorer.checkpoint.folder.name)
+    for kind, found in hits.items():
+        table.add_row(kind, str(sum(found)), str(len(found)))
+    together = [hit for found in hits.values() for hit in found]
+    table.add_row("all", str(sum(together)), str(len(together)))
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from cappy.checkpoint.checkpoint import read_checkpoint
-from cappy.checkpoint.find import BUNDLED, bundled_folder
+from cappy.checkpoint.find import bundled_folder
 from cappy.checkpoint.save import save_checkpoint
 from cappy.training.card import model_card
 from cappy.training.recipes import NON_COMMERCIAL
 
+MINI = "cappy-mini"
 DATA = """## Data and licences
 
 The rendered rows are the T0 training mixture as PromptSource renders it (`yizhongw/self-instruct`,
@@ -132,8 +133,8 @@ def main() -> None:
         measured.append(calibration_section(calibration))
         settings["temperature"] = round(calibration["temperature"], 4)
     config = {**source.config, "cappy": settings}
-    card = model_card(BUNDLED, facts, "\n".join(measured))
-    save_checkpoint(bundled_folder(), config, source.read_weights(), source.folder, card)
+    card = model_card(MINI, facts, "\n".join(measured))
+    save_checkpoint(bundled_folder(MINI), config, source.read_weights(), source.folder, card)
 
 
 if __name__ == "__main__":

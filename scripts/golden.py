@@ -1,17 +1,21 @@
-"""Pin what the bundled scorer gives for a few pairs in tests/golden.json; run it when a new checkpoint is bundled."""
+"""Pin what the bundled scorers give for a few pairs in tests/golden.json; run it when a new checkpoint is bundled."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cappy
+from cappy.checkpoint.find import BUNDLED
 
 ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    groups = [json.loads(line) for line in (ROOT / "examples" / "rank.jsonl").read_text(encoding="utf-8").splitlines()]
+    groups = [
+        json.loads(line) for line in (ROOT / "tests" / "golden_groups.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     pairs = [(group["instruction"], text) for group in groups for text in group["candidates"]]
     pairs += [
         ("", "an empty instruction"),
@@ -19,11 +23,12 @@ def main() -> None:
         ("Ünïcödé — 東京?", "東京 🗼"),
         ("long " * 900, "word " * 300),
     ]
-    scorers = {precision: cappy.load(precision=precision) for precision in ("fp32", "int8")}
-    golden = [
-        {"instruction": i, "response": r, **{name: round(scorer.score(i, r), 6) for name, scorer in scorers.items()}}
-        for i, r in pairs
-    ]
+    golden: list[dict[str, Any]] = [{"instruction": i, "response": r} for i, r in pairs]
+    for name in BUNDLED:
+        scorers = {precision: cappy.load(name, precision=precision) for precision in ("fp32", "int8")}
+        for pair in golden:
+            texts = pair["instruction"], pair["response"]
+            pair[name] = {precision: round(scorer.score(*texts), 6) for precision, scorer in scorers.items()}
     (ROOT / "tests" / "golden.json").write_text(
         json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -42,7 +42,7 @@ def judged_tasks(options: argparse.Namespace) -> dict[str, list[Judged]]:
     (file,) = (options.run / "samples").glob("*.jsonl")
     kept = KeptSamples(Absent(options.llm), file)
     run = TaskRun(options.source, options.run, PROFILES[options.profile], options.seed)
-    scorer = cappy.load()
+    scorer = cappy.load("mini")
     found: dict[str, list[Judged]] = {}
     for task in available_tasks(options.source):
         train = choose_examples(read_task(options.source, task, "train"), task, "train", run)

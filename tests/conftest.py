@@ -35,7 +35,9 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
     import torch
     import transformers
 
-    specials = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"] if family == "bert" else ["<s>", "<pad>", "</s>", "<unk>"]
+    specials = (
+        ["[PAD]", "[CLS]", "[SEP]", "[UNK]"] if family in ("bert", "electra") else ["<s>", "<pad>", "</s>", "<unk>"]
+    )
     tokenizer = word_tokenizer(specials)
     sizes = {
         "vocab_size": tokenizer.get_vocab_size(),
@@ -50,6 +52,12 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
     if family == "bert":
         config = transformers.BertConfig(**sizes, max_position_embeddings=96, pad_token_id=0)
         model = transformers.BertForSequenceClassification(config)
+    elif family == "electra":
+        config = transformers.ElectraConfig(**sizes, embedding_size=16, max_position_embeddings=96, pad_token_id=0)
+        model = transformers.ElectraForSequenceClassification(config)
+    elif family == "mpnet":
+        config = transformers.MPNetConfig(**sizes, max_position_embeddings=98, pad_token_id=1)
+        model = transformers.MPNetForSequenceClassification(config)
     else:
         config = transformers.RobertaConfig(**sizes, max_position_embeddings=98, pad_token_id=1, type_vocab_size=1)
         model = transformers.RobertaForSequenceClassification(config)
@@ -79,6 +87,16 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_checkpoint(tmp_path_factory.mktemp("models") / "tiny-roberta", "roberta")
+
+
+@pytest.fixture(scope="session")
+def mpnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_checkpoint(tmp_path_factory.mktemp("models") / "tiny-mpnet", "mpnet")
+
+
+@pytest.fixture(scope="session")
+def electra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_checkpoint(tmp_path_factory.mktemp("models") / "tiny-electra", "electra")
 
 
 @pytest.fixture(scope="session")

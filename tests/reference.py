@@ -7,9 +7,14 @@ import math
 from pathlib import Path
 
 import torch
+import transformers
 from safetensors.torch import load_file
 
 from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.encoders.registry import encoder_spec
+
+TWO_SEPARATORS = ("roberta", "mpnet")
+MPNET_NAMES = {"query": "q", "key": "k", "value": "v"}
 
 
 class ReferenceScorer:
@@ -20,7 +25,7 @@ class ReferenceScorer:
         self.config = json.loads((folder / "config.json").read_text())
         self.family = self.config["model_type"]
         self.weights = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
-        self.tokenizer = load_tokenizer(folder, self.family)
+        self.tokenizer = load_tokenizer(folder, encoder_spec(self.config, "the reference"))
 
     def score(self, instruction: str, response: str) -> float:
         first, second = self.tokenizer.encode([instruction, response])
@@ -33,23 +38,26 @@ class ReferenceScorer:
             visible[: len(prefix), len(prefix) :] = False  # the instruction does not see the response
             scored = len(prefix)
         else:
-            middle = [sep, sep] if self.family == "roberta" else [sep]
+            middle = [sep, sep] if self.family in TWO_SEPARATORS else [sep]
             prefix = [cls, *first, *middle]
             ids = [*prefix, *second, sep]
             types = [0] * len(prefix) + [1] * (len(ids) - len(prefix))
             visible = torch.ones(len(ids), len(ids), dtype=torch.bool)
             scored = 0
-        if self.family == "roberta":
+        if self.family in TWO_SEPARATORS:
             types = [0] * len(ids)
         return self._head(self._encode(ids, types, visible)[scored])
 
     def _encode(self, ids: list[int], types: list[int], visible: torch.Tensor) -> torch.Tensor:
         at = f"{self.family}.embeddings."
-        offset = self.config["pad_token_id"] + 1 if self.family == "roberta" else 0
+        offset = self.config["pad_token_id"] + 1 if self.family in TWO_SEPARATORS else 0
         x = self.weights[f"{at}word_embeddings.weight"][ids]
         x = x + self.weights[f"{at}position_embeddings.weight"][[offset + place for place in range(len(ids))]]
-        x = x + self.weights[f"{at}token_type_embeddings.weight"][types]
+        if self.family != "mpnet":
+            x = x + self.weights[f"{at}token_type_embeddings.weight"][types]
         x = self._norm(x, f"{at}LayerNorm")
+        if self.family == "electra":
+            x = self._linear(x, "electra.embeddings_project")
         for layer in range(self.config["num_hidden_layers"]):
             x = self._layer(x, f"{self.family}.encoder.layer.{layer}.", visible)
         return x
@@ -57,18 +65,30 @@ class ReferenceScorer:
     def _layer(self, x: torch.Tensor, at: str, visible: torch.Tensor) -> torch.Tensor:
         heads = self.config["num_attention_heads"]
         size = x.shape[1] // heads
-        q, k, v = (self._linear(x, f"{at}attention.self.{name}") for name in ("query", "key", "value"))
+        mpnet = self.family == "mpnet"
+        q, k, v = (
+            self._linear(x, f"{at}attention.attn.{short}" if mpnet else f"{at}attention.self.{name}")
+            for name, short in MPNET_NAMES.items()
+        )
+        output = "attention.attn.o" if mpnet else "attention.output.dense"
+        norm = "attention.LayerNorm" if mpnet else "attention.output.LayerNorm"
+        bias = self._position_bias(len(x)) if mpnet else torch.zeros(heads, 1, 1)
         parts = []
         for head in range(heads):
             part = slice(head * size, (head + 1) * size)
-            logits = q[:, part] @ k[:, part].T / math.sqrt(size)
+            logits = q[:, part] @ k[:, part].T / math.sqrt(size) + bias[head]
             parts.append(torch.softmax(logits.masked_fill(~visible, -math.inf), dim=-1) @ v[:, part])
-        x = self._norm(
-            x + self._linear(torch.cat(parts, 1), f"{at}attention.output.dense"), f"{at}attention.output.LayerNorm"
-        )
+        x = self._norm(x + self._linear(torch.cat(parts, 1), f"{at}{output}"), f"{at}{norm}")
         inner = self._linear(x, f"{at}intermediate.dense")
         inner = inner * 0.5 * (1 + torch.erf(inner / math.sqrt(2)))
         return self._norm(x + self._linear(inner, f"{at}output.dense"), f"{at}output.LayerNorm")
+
+    def _position_bias(self, length: int) -> torch.Tensor:
+        """Biases [heads, queries, keys] by transformers' own buckets."""
+        places = torch.arange(length)
+        bucket = transformers.models.mpnet.modeling_mpnet.MPNetEncoder.relative_position_bucket
+        buckets = bucket(places[None, :] - places[:, None], num_buckets=self.config["relative_attention_num_buckets"])
+        return self.weights["mpnet.encoder.relative_attention_bias.weight"][buckets].permute(2, 0, 1)
 
     def _head(self, x: torch.Tensor) -> float:
         names = (
@@ -76,7 +96,8 @@ class ReferenceScorer:
             if self.family == "bert"
             else ("classifier.dense", "classifier.out_proj")
         )
-        return float(self._linear(torch.tanh(self._linear(x, names[0])), names[1]))
+        activation = torch.nn.functional.gelu if self.family == "electra" else torch.tanh
+        return float(self._linear(activation(self._linear(x, names[0])), names[1]))
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]

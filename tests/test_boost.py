@@ -43,7 +43,7 @@ class Script:
 
 @pytest.fixture(scope="module")
 def scorer() -> cappy.Scorer:
-    return cappy.load()
+    return cappy.load("mini")
 
 
 def test_the_scorer_chooses(scorer: cappy.Scorer) -> None:

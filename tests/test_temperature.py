@@ -71,7 +71,7 @@ GROUPS = [
 
 def test_calibration_mends_what_a_wrong_temperature_spoils(tmp_path: Path) -> None:
     folder = tmp_path / "scorer"
-    shutil.copytree(cappy.load().checkpoint.folder, folder)
+    shutil.copytree(cappy.load("mini").checkpoint.folder, folder)
     note_setting(folder, "temperature", 5.0)
     assert not damaged_files(folder)
     write_groups(tmp_path / "groups.jsonl", GROUPS, {})

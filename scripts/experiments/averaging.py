@@ -74,7 +74,7 @@ def main() -> None:
     chosen = parser.parse_args()
     folders = [find_checkpoint(name) for name in (chosen.first, chosen.second)]
     (_, _, first), (_, spec, second) = (starting_weights(folder, 0) for folder in folders)
-    tokenizer = load_tokenizer(folders[1], spec.family)
+    tokenizer = load_tokenizer(folders[1], spec)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     if chosen.keep:
         if len(chosen.shares) != 1:

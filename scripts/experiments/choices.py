@@ -160,7 +160,7 @@ class Bench:
         folder = find_encoder(chosen.start)
         self.start = sha256(folder / "model.safetensors")
         _, self.spec, self.weights = starting_weights(folder, chosen.seed)
-        self.tokenizer = load_tokenizer(folder, self.spec.family)
+        self.tokenizer = load_tokenizer(folder, self.spec)
         cls, sep = self.tokenizer.cls_id, self.tokenizer.sep_id
         self.conventions = Conventions.of(self.spec, "shared", cls, sep)
         self.base = self.read(BASE)

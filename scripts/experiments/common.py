@@ -44,7 +44,8 @@ def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: i
     run = TaskRun(chosen.source, output, profile(chosen), chosen.seed, shots=shots)
     kept = open_samples(llm, output)
     try:
-        result = run_task(chosen.task, kept, cappy.load(), run, lambda what: print(f"{title}: {what}", file=sys.stderr))
+        scorer = cappy.load("mini")
+        result = run_task(chosen.task, kept, scorer, run, lambda what: print(f"{title}: {what}", file=sys.stderr))
     finally:
         kept.close()
     found = summary([task_scores(result)], chosen.seed)

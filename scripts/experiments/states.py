@@ -42,7 +42,7 @@ def read_state(state: Path) -> Callable[[Sequence[Group]], list[NDArray[np.float
     tensors = load_file(state / "state.safetensors")
     weights = {name: tensors[f"weight:{name}"] for name in spec.shapes()}
     model = Encoder(spec, weights)
-    tokenizer = load_tokenizer(folder, spec.family)
+    tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     limits = pair_limits(MINI.instruction_tokens, MINI.response_tokens)
 

@@ -131,7 +131,7 @@ def check_target(folder: Path) -> None:
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
+    if not (folder / "config.json").is_file() or not any(folder.glob("model*.safetensors")):
         raise InputError(f"{folder} is there and is no checkpoint; name a new folder for the adapted scorer.")
 
 

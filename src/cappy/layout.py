@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.spec import LAYOUTS, TRUNCATION_SIDES, EncoderSpec
+from cappy.checkpoint.spec import LAYOUTS, TRUNCATION_SIDES
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.group import Cut
 
@@ -74,7 +75,9 @@ class Conventions:
         """Derive the conventions of an encoder."""
         if layout not in LAYOUTS:
             raise InputError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}.")
-        return cls(layout, cls_id, sep_id, spec.family == "roberta", spec.family == "bert", spec.position_offset)
+        # Families with two separators leave their token type, if they have one, at 0.
+        token_types = spec.token_types > 1 and not spec.double_separator
+        return cls(layout, cls_id, sep_id, spec.double_separator, token_types, spec.position_offset)
 
 
 @dataclass(frozen=True, slots=True)

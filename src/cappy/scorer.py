@@ -274,10 +274,11 @@ def load(
     device: str | None = None,
     revision: str | None = None,
 ) -> Scorer:
-    """Load a scorer: the bundled one, a folder, or a hub repository such as "btan2/cappy-large".
+    """Load a scorer: a bundled one, a folder, or a hub repository such as "btan2/cappy-large".
 
     Args:
-        name: None or "cappy-mini" for the bundled scorer, a folder, or "owner/name" on the Hugging Face hub.
+        name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
+            "owner/name" on the Hugging Face hub.
         runtime: "onnx", which needs no torch, or "torch".
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
         precision: "fp32" or "int8" (onnx); what the checkpoint names as its shipping precision unless given.

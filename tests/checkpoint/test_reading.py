@@ -191,4 +191,5 @@ def test_sentence_transformers_puts_no_sigmoid_on_a_saved_checkpoint(copy: Path,
 
 
 def test_the_bundled_scorer_is_found_by_name() -> None:
-    assert find_checkpoint() == find_checkpoint("cappy-mini") == bundled_folder()
+    assert find_checkpoint() == find_checkpoint("base") == find_checkpoint("cappy-base") == bundled_folder()
+    assert find_checkpoint("mini") == find_checkpoint("cappy-mini") == bundled_folder("cappy-mini")

@@ -34,7 +34,7 @@ def model(shared_bert: Path) -> str:
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout.decode()
-    for command in ("rank", "classify", "score", "serve", "train", "models", "data", "eval"):
+    for command in ("rank", "classify", "score", "serve", "train", "models", "export", "data", "eval"):
         assert command in text
     assert "cappy rank" in text
     assert run("--version").stdout.decode().strip() == f"cappy {cappy.__version__}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import cappy
 from tests.conftest import WORDS
-from tests.reference import ReferenceScorer
+from tests.reference import TWO_SEPARATORS, ReferenceScorer
 
 GROUPS = [
     ("what is the capital of france", ["paris", "london is a city", "rome", "the river and the wind", ""]),
@@ -20,8 +20,9 @@ GROUPS = [
     ("", ["yes"]),
     ("think : which animal is in the house and not in the water " * 3, ["cat", "dog dog dog", "a b c d e f g"] * 3),
 ]
-FP32 = [("onnx", layout, family) for layout in ("shared", "joint") for family in ("bert", "roberta")]
-FP32 += [("torch", layout, family) for layout in ("shared", "joint") for family in ("bert", "roberta")]
+FAMILIES = ("bert", "roberta", "mpnet", "electra")
+FP32 = [("onnx", layout, family) for layout in ("shared", "joint") for family in FAMILIES]
+FP32 += [("torch", layout, family) for layout in ("shared", "joint") for family in FAMILIES]
 TOLERANCE = {"torch": 1e-5, "onnx": 1e-4}
 
 texts = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
@@ -40,10 +41,10 @@ def test_scores_equal_the_reference(request: pytest.FixtureRequest, runtime: str
     for (instruction, responses), scored in zip(GROUPS, scorer.score_groups(GROUPS), strict=True):
         expected = [reference.score(instruction, response) for response in responses]
         assert scored.scores == pytest.approx(expected, abs=TOLERANCE[runtime])
-        assert len(responses) == 1 or np.std(expected) > 0.01  # a reference of equal scores would test nothing
+        assert len(responses) == 1 or np.std(expected) > 1e-3  # a reference of equal scores would test nothing
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, family: str) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -57,12 +58,14 @@ def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, 
         for instruction, responses in GROUPS:
             for response in responses:
                 first, second = reference.tokenizer.encode([instruction, response])
-                middle = [sep, sep] if family == "roberta" else [sep]
+                middle = [sep, sep] if family in TWO_SEPARATORS else [sep]
                 ids = [cls, *first, *middle, *second, sep]
-                types = [0] * len(ids) if family == "roberta" else [0] * (len(first) + 2) + [1] * (len(second) + 1)
+                types = [0] * (len(first) + 2) + [1] * (len(second) + 1)
                 with torch.no_grad():
-                    out = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types]))
-                assert scorer.score(instruction, response) == pytest.approx(float(out.logits[0, 0]), abs=1e-4)
+                    typed = {} if family in TWO_SEPARATORS else {"token_type_ids": torch.tensor([types])}
+                    out = model(input_ids=torch.tensor([ids]), **typed)
+                expected = pytest.approx(float(out.logits[0, 0]), abs=TOLERANCE[runtime])
+                assert scorer.score(instruction, response) == expected
 
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
@@ -72,9 +75,9 @@ def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, 
 @slow
 @given(data=st.data())
 def test_company_and_order_change_nothing(
-    bert: Path, layout: str, runtime: str, precision: str | None, tolerance: float, data: st.DataObject
+    bert: Path, mpnet: Path, layout: str, runtime: str, precision: str | None, tolerance: float, data: st.DataObject
 ) -> None:
-    scorer = _scorer(bert, runtime, layout, precision)
+    scorer = _scorer(data.draw(st.sampled_from([bert, mpnet])), runtime, layout, precision)
     instruction = data.draw(texts)
     responses = data.draw(st.lists(texts, min_size=1, max_size=6))
     company = data.draw(st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=4)), max_size=4))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.runtime.embedding import embed, load_embedder
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
@@ -25,7 +25,7 @@ def model(bert: Path) -> Encoder:
 def test_embeddings_equal_mean_pooling_of_transformers(bert: Path, model: Encoder) -> None:
     import transformers
 
-    tokenizer = load_tokenizer(bert, "bert")
+    tokenizer = read_checkpoint(bert).tokenizer
     plain = transformers.BertModel.from_pretrained(bert, add_pooling_layer=False).eval()
     vectors = embed(model, tokenizer, TEXTS, budget=20)  # several batches
     for text, vector in zip(TEXTS, vectors, strict=True):
@@ -38,6 +38,6 @@ def test_embeddings_equal_mean_pooling_of_transformers(bert: Path, model: Encode
 
 def test_an_embedder_gives_the_same_and_leaves_the_threads_alone(bert: Path, model: Encoder) -> None:
     threads = torch.get_num_threads()
-    expected = embed(model, load_tokenizer(bert, "bert"), TEXTS)
+    expected = embed(model, read_checkpoint(bert).tokenizer, TEXTS)
     np.testing.assert_allclose(load_embedder(bert)(TEXTS), expected, atol=1e-6)
     assert torch.get_num_threads() == threads

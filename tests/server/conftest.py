@@ -1,4 +1,4 @@
-"""A real server process on loopback with the bundled scorer."""
+"""A real server process on loopback with the smaller bundled scorer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Running:
     """A server process and its address."""
 
     def __init__(self, *options: str) -> None:
+        if "-m" not in options:
+            options = ("-m", "mini", *options)
         command = [sys.executable, "-m", "cappy.cli.app", "serve", "--port", "0", "--threads", "1", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
         self.log: list[str] = []

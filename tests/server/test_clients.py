@@ -13,7 +13,7 @@ TEXTS = ["the Baltic Sea", "the Black Sea", "a lake in Austria"]
 
 @pytest.fixture(scope="module")
 def ranking() -> cappy.Ranking:
-    return cappy.load().rank(ASKED, TEXTS)
+    return cappy.load("mini").rank(ASKED, TEXTS)
 
 
 def same(found: list[tuple[int, float]], ranking: cappy.Ranking) -> None:

@@ -16,7 +16,7 @@ TEXTS = ["the Baltic Sea", "the Black Sea", "a lake in Austria"]
 
 @pytest.fixture(scope="module")
 def scorer() -> cappy.Scorer:
-    return cappy.load()
+    return cappy.load("mini")
 
 
 def near(one: float) -> object:

@@ -15,7 +15,7 @@ ASKED, TEXTS = "Which sea does the Danube flow into?", ["the Baltic Sea", "the B
 
 @pytest.fixture(scope="module")
 def scorer() -> cappy.Scorer:
-    return cappy.load()
+    return cappy.load("mini")
 
 
 def test_rank_equals_the_library(server: str, scorer: cappy.Scorer) -> None:

@@ -72,6 +72,6 @@ def test_what_is_wrong_is_said_in_the_requests_own_words(
 
 
 def test_the_documented_example_is_ranked_as_it_suggests() -> None:
-    assert cappy.load().rank(ASKED, ["positive", "negative"]).best.text == "negative"
+    assert cappy.load("mini").rank(ASKED, ["positive", "negative"]).best.text == "negative"
     shown = "The soup was cold and nobody apologised. Is this review positive or negative?"
-    assert cappy.load().rank(shown, ["positive", "negative"]).best.text == "negative"
+    assert cappy.load("mini").rank(shown, ["positive", "negative"]).best.text == "negative"

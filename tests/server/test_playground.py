@@ -33,7 +33,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def scorer() -> cappy.Scorer:
-    return cappy.load()
+    return cappy.load("mini")
 
 
 @pytest.fixture

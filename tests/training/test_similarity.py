@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cappy.checkpoint.tokenizer import load_tokenizer
+from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.group import Candidate, Group
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
@@ -55,7 +55,7 @@ def test_labels_follow_the_cosine() -> None:
 
 
 def test_groups_come_from_training_texts(bert: Path, model: Encoder) -> None:
-    tokenizer = load_tokenizer(bert, "bert")
+    tokenizer = read_checkpoint(bert).tokenizer
     colours = ("crimson", "azure", "amber", "indigo", "violet", "olive", "scarlet", "ivory", "copper", "silver")
     things = ("umbrella", "lantern", "kettle", "saddle", "barrel", "pillow", "basket", "ladder", "mirror", "helmet")
     texts = [f"the {colour} {thing} and the {colour} {thing}" for colour in colours for thing in things]

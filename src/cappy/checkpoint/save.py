@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.checkpoint.groups import GROUPS_FILE, to_groups
+from cappy.encoders.registry import encoder_spec
 from cappy.files import atomic_file, atomic_folder, sha256
 
 MANIFEST = "manifest.json"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _VOCABULARY_FILES = ("vocab.txt", "vocab.json", "merges.txt")
 _DROPPED = ("_name_or_path", "architectures", "transformers_version", "gradient_checkpointing", "id2label", "label2id")
-_CLASSES = {"bert": "BertForSequenceClassification", "roberta": "RobertaForSequenceClassification"}
 
 
 def scorer_config(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def scorer_config(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     own entry say otherwise.
     """
     config = {key: value for key, value in base.items() if key not in _DROPPED}
-    config["architectures"] = [_CLASSES.get(str(base.get("model_type")), _CLASSES["roberta"])]
+    config["architectures"] = [encoder_spec(base, "the encoder").sequence_class]
     config["id2label"], config["label2id"] = {"0": "SCORE"}, {"SCORE": 0}
     config["problem_type"] = "regression"
     config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
@@ -43,13 +44,19 @@ def save_checkpoint(
     card: str,
     dtype: str = "float16",
 ) -> None:
-    """Write a checkpoint whole or not at all: config, weights, tokenizer, model card, and a manifest of hashes."""
+    """Write a checkpoint whole or not at all: config, weights, tokenizer, model card, and a manifest of hashes.
+
+    `dtype` is a numpy type, or "q8" for 8-bit groups, which only Cappy reads.
+    """
     from safetensors.numpy import save_file
 
     with atomic_folder(target) as folder:
-        stored = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in weights.items()}
-        save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
-        written = {**config, "dtype": dtype}
+        if dtype == "q8":
+            save_file(to_groups(weights), folder / GROUPS_FILE, metadata={"format": "cappy-q8"})
+        else:
+            stored = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in weights.items()}
+            save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
+        written = {**config, "dtype": "float16" if dtype == "q8" else dtype}
         (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
         for name in (*_TOKENIZER_FILES, *_VOCABULARY_FILES):
             if (tokenizer_from / name).exists():

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from cappy.data.text import repair
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
 
@@ -43,28 +44,27 @@ class TextTokenizer:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
 
 
-def load_tokenizer(folder: Path, family: str) -> TextTokenizer:
+def load_tokenizer(folder: Path, spec: EncoderSpec) -> TextTokenizer:
     """Load the tokenizer of a checkpoint folder: `tokenizer.json`, or the older vocabulary files.
 
     Raises:
         CheckpointError: there is none, or it cannot be read.
 
     """
-    cls_token, sep_token = ("<s>", "</s>") if family == "roberta" else ("[CLS]", "[SEP]")
     try:
-        tokenizer = _read(folder, family)
+        tokenizer = _read(folder)
     except Exception as error:  # tokenizers raises bare Exception for a broken file
         raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error}).") from error
-    return TextTokenizer(tokenizer, cls_token, sep_token, str(folder))
+    return TextTokenizer(tokenizer, spec.cls_token, spec.sep_token, str(folder))
 
 
-def _read(folder: Path, family: str) -> Tokenizer:
+def _read(folder: Path) -> Tokenizer:
     if (folder / "tokenizer.json").exists():
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     from tokenizers.implementations import bert_wordpiece, byte_level_bpe
 
     wrapped: Any
-    if family == "roberta":
+    if (folder / "merges.txt").exists():
         wrapped = byte_level_bpe.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
     else:
         wrapped = bert_wordpiece.BertWordPieceTokenizer(str(folder / "vocab.txt"))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import cappy
-from cappy.cli import adapt, boost, classify, data, evaluate, models, rank, score, serve, train
+from cappy.cli import adapt, boost, classify, data, evaluate, export, models, rank, score, serve, train
 from cappy.errors import CappyError, CheckpointError, LanguageModelError
 
 INTERRUPTED = 130
@@ -37,6 +37,7 @@ app.command("boost")(boost.boost)
 app.command("adapt")(adapt.adapt)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("export")(export.export)
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="eval")

@@ -12,7 +12,7 @@ from cappy.cli.output import print_json, print_table
 
 
 def models(
-    name: Annotated[Optional[str], typer.Argument(help="Show one: cappy-mini, a folder, or a hub name.")] = None,  # noqa: UP045
+    name: Annotated[Optional[str], typer.Argument(help="Show one: base, mini, a folder, or a hub name.")] = None,  # noqa: UP045
     fetch: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -56,12 +56,12 @@ def _fetch(name: str, index: str | None) -> None:
 
 
 def _at_hand() -> list[str]:
-    """Name the bundled scorer and those one-label encoders that the hub's cache already holds."""
+    """Name the bundled scorers and those one-label encoders that the hub's cache already holds."""
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.checkpoint.find import BUNDLED
     from cappy.errors import CappyError
 
-    found = [BUNDLED]
+    found = list(BUNDLED)
     for name, folder in _cached().items():
         try:
             read_checkpoint(folder)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Optional[...] and not "| None": typer evaluates these on Python 3.10 as well.
 Model = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--model", "-m", help="Checkpoint: a folder or a hub name; the bundled cappy-mini unless given."),
+    typer.Option("--model", "-m", help="Scorer: base (the default), mini (faster), a folder or a hub name."),
 ]
 Runtime = Annotated[str, typer.Option(help="What computes: onnx, or torch (needs the extra 'train').")]
 Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkpoint's own unless given.")]  # noqa: UP045

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from cappy.checkpoint.find import BUNDLED, bundled_name
 from cappy.cli.options import Layout, Precision, Runtime, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def serve(
     model: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--model", "-m", help="NAME=CHECKPOINT or CHECKPOINT; may be given again. cappy-mini if none."),
+        typer.Option("--model", "-m", help="NAME=CHECKPOINT or CHECKPOINT; may be given again. cappy-base if none."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8100,
@@ -84,9 +85,9 @@ def serve(
         # Until the server is up there is nothing to read again, and it must not end by being asked to.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     loaders = {}
-    for one in model or ["cappy-mini"]:
+    for one in model or [BUNDLED[0]]:
         name, _, checkpoint = one.rpartition("=")
-        name = name or Path(checkpoint).name
+        name = name or bundled_name(checkpoint) or Path(checkpoint).name
         if name in loaders:
             raise InputError(f"two scorers are named {name!r}; name them as NAME=CHECKPOINT.")
         loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads)

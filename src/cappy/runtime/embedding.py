@@ -45,7 +45,7 @@ def load_embedder(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]
 
     """
     _, spec, weights = starting_weights(folder, seed=0)
-    model, tokenizer = Encoder(spec, weights).eval(), load_tokenizer(folder, spec.family)
+    model, tokenizer = Encoder(spec, weights).eval(), load_tokenizer(folder, spec)
 
     def embedder(texts: Sequence[str]) -> NDArray[np.float32]:
         with _one_thread():

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from cappy.checkpoint.spec import EncoderSpec, encoder_spec
+from cappy.checkpoint.checkpoint import read_tensors
+from cappy.encoders.registry import encoder_spec
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
 
@@ -26,19 +27,17 @@ def starting_weights(folder: Path, seed: int) -> tuple[Mapping[str, Any], Encode
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        found = load_file(folder / "model.safetensors")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder}: the encoder cannot be read ({error}).") from error
-    except Exception as error:  # safetensors' own errors derive from nothing narrower
-        raise CheckpointError(f"{folder}: model.safetensors is damaged ({error}).") from error
     spec = encoder_spec(config, str(folder))
+    found = read_tensors(folder)
     generator = torch.Generator().manual_seed(seed)
     heads = [f"{name}." for name in spec.head]
     weights: dict[str, Tensor] = {}
     for name, shape in spec.shapes().items():
-        stored = found.get(name, found.get(name.removeprefix(f"{spec.family}.")))
+        stored = found.get(name, found.get(name.removeprefix(f"{spec.prefix}.")))
         if stored is not None and tuple(stored.shape) == shape:
-            weights[name] = stored.float()
+            weights[name] = torch.from_numpy(stored).float()
         elif any(name.startswith(head) for head in heads):
             weights[name] = _fresh(name, shape, generator)
         else:

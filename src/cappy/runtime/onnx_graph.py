@@ -6,12 +6,12 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.spec import EncoderSpec
 from cappy.runtime.onnx_builder import MICROSOFT, Graph
 
 
@@ -35,14 +35,17 @@ class _Queries:
     """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
 
     `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
-    [rows, longest] leads from a place behind the prefix to the place in the flattened segments.
+    [rows, longest] leads from a place behind the prefix to the place in the flattened segments. `own_bias` and
+    `row_bias` are added to the logits of either part, where the encoder has biases by relative position.
     """
 
     own: str
     own_inverse: str
+    own_bias: str = ""
     row: str = ""
     row_inverse: str = ""
     own_of_row: str = ""
+    row_bias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class EncoderGraph:
         """Return the whole graph: packed tokens and their indices in, one score a segment out."""
         x = self._joint() if self.layout == "joint" else self._shared()
         dense, out = self.spec.head
-        hidden = self.graph.add("Tanh", [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
+        activation = {"tanh": "Tanh", "gelu": "Gelu"}[self.spec.head_activation]
+        hidden = self.graph.add(activation, [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
         scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
         return self.graph.model(self.graph.reshape(scores, -1))
 
@@ -102,7 +106,8 @@ class EncoderGraph:
         x, prefix = self._embed("segment"), self._embed("prefix")
         own, tokens, firsts, starts = self._segments()
         context = self._prefix_context(_Rows.declare(self.graph, "prefix"))
-        whole = _Queries(context.rows.index, context.rows.inverse)
+        prefix_bias = self._bias("prefix_bucket") if self.spec.relative_buckets else ""
+        whole = _Queries(context.rows.index, context.rows.inverse, prefix_bias)
         for index in range(self.spec.layers):
             layer = self.spec.layer(index)
             # of the last layer only the scored tokens are read, and the instruction's keys and values
@@ -129,14 +134,26 @@ class EncoderGraph:
             graph.add("Concat", [once, once], axis=1),
             graph.add("Mul", [segments, graph.ints(2)]),
         )
-        if self.layout == "joint":
-            return own, _Queries(own.index, own.inverse), _Queries(first_own, places_of_first), starts
-        places = [
-            (graph.input(f"{name}_row", 2), graph.input(f"{name}_row_inverse", 1), graph.input(f"{name}_own_of_row", 2))
-            for name in ("token", "first")
-        ]
-        tokens, firsts = _Queries(own.index, own.inverse, *places[0]), _Queries(first_own, places_of_first, *places[1])
+        own_bias = first_bias = ""
+        if self.spec.relative_buckets:
+            own_bias = self._bias("own_bucket")
+            first_bias = graph.add("Gather", [own_bias, graph.ints(0, 0)], axis=2)  # both askings are of place 0
+        tokens = _Queries(own.index, own.inverse, own_bias)
+        firsts = _Queries(first_own, places_of_first, first_bias)
+        if self.layout == "shared":
+            tokens, firsts = self._behind(tokens, "token"), self._behind(firsts, "first")
         return own, tokens, firsts, starts
+
+    def _behind(self, places: _Queries, name: str) -> _Queries:
+        """Declare where queries stand behind their prefix."""
+        graph = self.graph
+        return replace(
+            places,
+            row=graph.input(f"{name}_row", 2),
+            row_inverse=graph.input(f"{name}_row_inverse", 1),
+            own_of_row=graph.input(f"{name}_own_of_row", 2),
+            row_bias=self._bias(f"{name}_bucket") if self.spec.relative_buckets else "",
+        )
 
     def _prefix_context(self, rows: _Rows) -> _Prefix:
         """Prepare the parts of the completed keys and values that are the same in every layer."""
@@ -154,32 +171,46 @@ class EncoderGraph:
     def _embed(self, name: str) -> str:
         """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
         graph, spec = self.graph, self.spec
-        rows = {"word": spec.vocabulary, "position": spec.max_tokens + spec.position_offset}
-        rows["token_type"] = spec.token_types
         parts = []
-        for part, count in rows.items():
-            shape = (count, spec.hidden)
+        for part, count in spec.embedding_tables.items():
+            shape = (count, spec.embedding_width)
             table = graph.weight(f"{spec.embeddings}{part}_embeddings.weight", shape, self.table_type)
             found = graph.take(table, graph.input(f"{name}_{part}", 1))
             parts.append(graph.add("Cast", [found], to=TensorProto.FLOAT))
-        total = graph.add("Add", [graph.add("Add", parts[:2]), parts[2]])
-        scale, bias = (
-            graph.weight(f"{spec.embeddings}LayerNorm.{leaf}", (spec.hidden,)) for leaf in ("weight", "bias")
-        )
-        return str(graph.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=spec.norm_eps))
+        total = parts[0]
+        for more in parts[1:]:
+            total = graph.add("Add", [total, more])
+        width = spec.embedding_width
+        scale, bias = (graph.weight(f"{spec.embeddings}LayerNorm.{leaf}", (width,)) for leaf in ("weight", "bias"))
+        normed = str(graph.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=spec.norm_eps))
+        return self._plain_dense(normed, spec.projection, width, spec.hidden) if spec.projection else normed
+
+    def _bias(self, buckets: str) -> str:
+        """Turn an input of buckets [rows, queries, keys] into biases of logits [rows, heads, queries, keys].
+
+        The bucket behind the last one has a bias of 0, for keys that stand for no position.
+        """
+        graph, spec = self.graph, self.spec
+        table = graph.weight(spec.relative_bias, (spec.relative_buckets, spec.heads))
+        nothing = graph.constant(np.zeros((1, spec.heads), dtype=np.float32))
+        biases = graph.take(graph.add("Concat", [table, nothing], axis=0), graph.input(buckets, 3))
+        return graph.transpose(biases, 0, 3, 1, 2)
+
+    def _biased(self, logits: str, bias: str) -> str:
+        return str(self.graph.add("Add", [logits, bias])) if bias else logits
 
     def _queries_keys_values(self, x: str, layer: str, only: str | None) -> tuple[str, str, str]:
         """Project packed tokens [tokens, hidden]; `only` names the tokens that ask ("none": nobody does).
 
         Queries come divided by the square root of the head size; their weights are.
         """
-        d, at = self.spec.hidden, f"{layer}attention.self."
+        d, names = self.spec.hidden, self.spec.names
         whole = self._operand(x)
-        key, value = (self._dense(whole, f"{at}{name}", d, d) for name in ("key", "value"))
+        key, value = (self._dense(whole, layer + name, d, d) for name in (names.key, names.value))
         if only == "none":
             return "", key, value
         asking = whole if only is None else self._operand(self.graph.take(x, only))
-        return self._dense(asking, f"{at}query", d, d), key, value
+        return self._dense(asking, layer + names.query, d, d), key, value
 
     def _operand(self, x: str) -> _Operand:
         """Prepare tokens [tokens, width] for products.
@@ -222,22 +253,23 @@ class EncoderGraph:
     def _finish_layer(self, x: str, attended: str, layer: str) -> str:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         d, inner = self.spec.hidden, self.spec.intermediate
-        x = self._residual(x, attended, f"{layer}attention.output", d)
-        product = self._product(self._operand(x), f"{layer}intermediate.dense", d, inner)
+        names = self.spec.names
+        x = self._residual(x, attended, layer + names.attention_output, layer + names.attention_norm, d)
+        product = self._product(self._operand(x), layer + names.intermediate, d, inner)
         if self.precision == "fp32":
             grown = self.graph.add("Gelu", [product])
         else:
-            bias = self.graph.weight(f"{layer}intermediate.dense.bias", (inner,))
+            bias = self.graph.weight(f"{layer}{names.intermediate}.bias", (inner,))
             grown = self.graph.add("BiasGelu", [product, bias], MICROSOFT)
-        return self._residual(x, grown, f"{layer}output", inner)
+        return self._residual(x, grown, layer + names.output, layer + names.output_norm, inner)
 
-    def _residual(self, x: str, inner: str, name: str, width: int) -> str:
-        """LayerNorm(x + dense(inner)), the bias of an int8 product added in the same step."""
+    def _residual(self, x: str, inner: str, dense: str, norm: str, width: int) -> str:
+        """norm(x + dense(inner)), the bias of an int8 product added in the same step."""
         graph, d = self.graph, self.spec.hidden
-        product = self._product(self._operand(inner), f"{name}.dense", width, d)
-        inputs = [product, x, *(graph.weight(f"{name}.LayerNorm.{leaf}", (d,)) for leaf in ("weight", "bias"))]
+        product = self._product(self._operand(inner), dense, width, d)
+        inputs = [product, x, *(graph.weight(f"{norm}.{leaf}", (d,)) for leaf in ("weight", "bias"))]
         if self.precision != "fp32":
-            inputs.append(graph.weight(f"{name}.dense.bias", (d,)))
+            inputs.append(graph.weight(f"{dense}.bias", (d,)))
         return str(graph.add("SkipLayerNormalization", inputs, MICROSOFT, epsilon=self.spec.norm_eps))
 
     def _heads(self, x: str, index: str) -> str:
@@ -255,7 +287,7 @@ class EncoderGraph:
         graph = self.graph
         keys, values = self._heads(key, rows.index), self._counted(value, rows)
         scores = graph.add("FusedMatMul", [self._heads(query, places.own), keys], MICROSOFT, transB=1)
-        mixed, *_ = self._weigh(graph.add("Add", [scores, rows.bias]), values)
+        mixed, *_ = self._weigh(graph.add("Add", [self._biased(scores, places.own_bias), rows.bias]), values)
         return self._unheads(mixed, places.own_inverse)
 
     def _counted(self, value: str, rows: _Rows) -> str:
@@ -310,7 +342,7 @@ class EncoderGraph:
         keys = graph.add("Concat", [keys, prefix.key], axis=2)
         values = graph.add("Concat", [self._counted(prefix_kv[1], prefix.rows), prefix.value], axis=2)
         scores = graph.add("FusedMatMul", [queries, keys], MICROSOFT, transB=1)
-        mixed, raised, total, _ = self._weigh(scores, values)
+        mixed, raised, total, _ = self._weigh(self._biased(scores, places.row_bias), values)
         last = [graph.ints(-1), graph.ints(np.iinfo(np.int64).max), graph.ints(3)]
         share = graph.transpose(graph.add("Div", [graph.add("Slice", [raised, *last]), total]), 0, 2, 1, 3)
         shares = graph.take(graph.reshape(share, -1, self.spec.heads, 1), places.row_inverse)
@@ -326,7 +358,8 @@ class EncoderGraph:
         graph = self.graph
         key, value = self._heads(own_kv[0], own.index), self._counted(own_kv[1], own)
         product = graph.add("FusedMatMul", [self._heads(query, places.own), key], MICROSOFT, transB=1)
-        mixed, _, total, highest = self._weigh(graph.add("Add", [product, own.bias]), value)
+        logits = self._biased(product, places.own_bias)
+        mixed, _, total, highest = self._weigh(graph.add("Add", [logits, own.bias]), value)
         log_sum = graph.add("Add", [highest, graph.add("Log", [total])])
         by_token = graph.reshape(graph.transpose(log_sum, 0, 2, 1, 3), -1, self.spec.heads)
         return self._unheads(mixed, places.own_inverse), by_token

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.relative import buckets_between
+from cappy.encoders.spec import EncoderSpec
 from cappy.layout import Batch, Packed, masked, spread
 from cappy.runtime.onnx_graph import build_graph, byte_product_graph
 
@@ -26,7 +28,9 @@ class OnnxRuntime:
         half = all(a.dtype == np.float16 for name, a in weights.items() if name.endswith(_EMBEDDING_TABLE))
         graph, shapes = build_graph(spec, layout, precision, half)
         levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
-        arrays = {name: graph_weight(name, weights, spec.head_size, levels) for name in shapes}
+        with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
+            made = pool.map(lambda name: graph_weight(name, weights, spec, levels), shapes)
+            arrays = dict(zip(shapes, made, strict=True))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -37,11 +41,12 @@ class OnnxRuntime:
         self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         options.add_external_initializers(list(self._values), list(self._values.values()))
         self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._buckets = spec.relative_buckets
         self._wanted = {node.name for node in self._session.get_inputs()}
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Score every segment of `batch`: [segments]."""
-        feed = batch_inputs(batch)
+        feed = batch_inputs(batch) | (bucket_inputs(batch, self._buckets) if self._buckets else {})
         (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
         return np.asarray(scores)
 
@@ -61,6 +66,27 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     feed |= _query_places("token", batch.row_lengths(), own_inverse)
     feed |= _query_places("first", batch.per_prefix, 2 * segments)  # every first token asks twice; see `onnx_graph`
     return feed
+
+
+def bucket_inputs(batch: Batch, buckets: int) -> dict[str, NDArray[Any]]:
+    """Return the buckets of relative positions [rows, queries, keys] that a graph with such biases is fed."""
+    feed = {"own_bucket": _within(int(batch.segments.lengths.max(initial=1)), buckets)}
+    if batch.prefixes is None:
+        return feed
+    feed["prefix_bucket"] = _within(int(batch.prefixes.lengths.max(initial=1)), buckets)
+    keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
+    tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
+    firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # a prefix's candidates all begin there
+    for name, queries in (("token", tokens), ("first", firsts)):
+        found = buckets_between(queries, keys, buckets)
+        # the key that stands for the candidate's own part has no position
+        feed[f"{name}_bucket"] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=buckets)
+    return feed
+
+
+def _within(longest: int, buckets: int) -> NDArray[Any]:
+    places = np.arange(longest, dtype=np.int64)[None]
+    return buckets_between(places, places, buckets)
 
 
 def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
@@ -96,7 +122,7 @@ def weight_levels(product: float) -> int:
     return 127 if product == 64 * 255 * 127 else 63
 
 
-def graph_weight(name: str, weights: Weights, head_size: int, levels: int) -> NDArray[Any]:
+def graph_weight(name: str, weights: Weights, spec: EncoderSpec, levels: int) -> NDArray[Any]:
     """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps."""
     stem, _, leaf = name.rpartition(".")
     if name.endswith(_EMBEDDING_TABLE):
@@ -104,8 +130,8 @@ def graph_weight(name: str, weights: Weights, head_size: int, levels: int) -> ND
             weights[name] if weights[name].dtype == np.float16 else weights[name].astype(np.float32)
         )
     exact = weights[f"{stem}.weight" if leaf in ("int8", "scale") else name].astype(np.float32)
-    if stem.endswith("attention.self.query"):
-        exact /= np.float32(np.sqrt(head_size))
+    if stem.endswith(spec.names.query):
+        exact /= np.float32(np.sqrt(spec.head_size))
     if leaf in ("int8", "scale"):
         quantised, scale = quantise(exact, levels)
         return quantised if leaf == "int8" else scale

@@ -1,4 +1,4 @@
-"""BERT and RoBERTa over packed tokens in torch, as a cascade: instructions first, candidates behind them.
+"""Every encoder family over packed tokens in torch, as a cascade: instructions first, candidates behind them.
 
 Dense layers run over packed tokens, so padding costs nothing there; attention alone works on padded
 rows. Weights keep their Hugging Face names, so a `state_dict` of this module is a checkpoint.
@@ -17,7 +17,8 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.relative import buckets_between
+from cappy.encoders.spec import EncoderSpec
 from cappy.layout import Batch, Packed, spread
 
 
@@ -63,6 +64,10 @@ class _TakeRows(torch.autograd.Function):
         return grad.new_zeros((ctx.rows, *grad.shape[1:])).index_copy(0, index, grad), None
 
 
+def _biased(logits: Tensor, bias: Tensor | None) -> Tensor:
+    return logits if bias is None else logits + bias
+
+
 class _Node(nn.Module):
     """A place in the tree of weight names; holds parameters and nothing else."""
 
@@ -95,44 +100,63 @@ class Encoder(nn.Module):
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"]
-        return F.layer_norm(x, (self.spec.hidden,), weight, bias, self.spec.norm_eps)
+        return F.layer_norm(x, (weight.shape[0],), weight, bias, self.spec.norm_eps)
 
     def _embed(self, tokens: Packed, device: torch.device) -> Tensor:
-        ids, positions, types = (torch.from_numpy(a).to(device) for a in (tokens.ids, tokens.positions, tokens.types))
-        table = self._by_name
+        indices = {"word": tokens.ids, "position": tokens.positions, "token_type": tokens.types}
         at = self.spec.embeddings
-        total = F.embedding(ids, table[f"{at}word_embeddings.weight"])
-        total = total + F.embedding(positions, table[f"{at}position_embeddings.weight"])
-        total = total + F.embedding(types, table[f"{at}token_type_embeddings.weight"])
-        return self._norm(total, f"{at}LayerNorm")
+        parts = [
+            F.embedding(torch.from_numpy(indices[kind]).to(device), self._by_name[f"{at}{kind}_embeddings.weight"])
+            for kind in self.spec.embedding_tables
+        ]
+        total = self._norm(sum(parts[1:], parts[0]), f"{at}LayerNorm")
+        return self._linear(total, self.spec.projection) if self.spec.projection else total
+
+    def _bias(self, queries: NDArray[np.int64], keys: NDArray[np.int64], device: torch.device) -> Tensor | None:
+        """Biases between positions, [rows, heads, queries, keys]; None in families that have no such biases."""
+        if not self.spec.relative_buckets:
+            return None
+        buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(device)
+        return F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
+
+    def _bias_within(self, longest: int, device: torch.device) -> Tensor | None:
+        """Biases within a sequence, the same for all: [1, heads, longest, longest]."""
+        places = np.arange(longest, dtype=np.int64)[None]
+        return self._bias(places, places, device)
 
     def _qkv(self, x: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, hidden] to queries, keys and values [tokens, heads, head size]."""
         shape = (-1, self.spec.heads, self.spec.head_size)
-        at = f"{layer}attention.self."
-        query, key, value = (self._linear(x, f"{at}{name}").view(shape) for name in ("query", "key", "value"))
+        names = self.spec.names
+        query, key, value = (
+            self._linear(x, layer + name).view(shape) for name in (names.query, names.key, names.value)
+        )
         return query, key, value
 
     def _finish_layer(self, x: Tensor, attended: Tensor, layer: str) -> Tensor:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
-        mixed = self._linear(attended.reshape(-1, self.spec.hidden), f"{layer}attention.output.dense")
-        x = self._norm(x + mixed, f"{layer}attention.output.LayerNorm")
-        inner = F.gelu(self._linear(x, f"{layer}intermediate.dense"))
-        return self._norm(x + self._linear(inner, f"{layer}output.dense"), f"{layer}output.LayerNorm")
+        names = self.spec.names
+        mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
+        x = self._norm(x + mixed, layer + names.attention_norm)
+        inner = F.gelu(self._linear(x, layer + names.intermediate))
+        return self._norm(x + self._linear(inner, layer + names.output), layer + names.output_norm)
 
     def _score(self, first: Tensor) -> Tensor:
         """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
-        return self._linear(torch.tanh(self._linear(first, dense)), out).squeeze(-1)
+        hidden = self._linear(first, dense)
+        hidden = F.gelu(hidden) if self.spec.head_activation == "gelu" else torch.tanh(hidden)
+        return self._linear(hidden, out).squeeze(-1)
 
     def encode(self, sequences: Packed) -> Tensor:
         """Last hidden states of sequences that stand alone: packed [tokens, hidden]."""
         device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
         rows = Rows.of(sequences.lengths, device)
+        bias = self._bias_within(rows.index.shape[1], device)
         x = self._embed(sequences, device)
         for index in range(self.spec.layers):
             layer = self.spec.layer(index)
-            x = self._finish_layer(x, self._attend(*self._qkv(x, layer), rows), layer)
+            x = self._finish_layer(x, self._attend(*self._qkv(x, layer), rows, bias), layer)
         return x
 
     def forward(self, batch: Batch) -> Tensor:
@@ -140,35 +164,42 @@ class Encoder(nn.Module):
         device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
         own = Rows.of(batch.segments.lengths, device)
         starts = own.index[:, 0]
+        own_bias = self._bias_within(own.index.shape[1], device)
         x = self._embed(batch.segments, device)
         if batch.prefixes is None:
             for index in range(self.spec.layers):
                 layer = self.spec.layer(index)
-                attended = self._attend(*self._qkv(x, layer), own)
+                attended = self._attend(*self._qkv(x, layer), own, own_bias)
                 if index == self.spec.layers - 1:
                     x, attended = x.index_select(0, starts), attended.index_select(0, starts)
                 x = self._finish_layer(x, attended, layer)
             return self._score(x)
         prefix_rows = Rows.of(batch.prefixes.lengths, device)
         candidate_rows = Rows.of(batch.row_lengths(), device)
+        prefix_bias = self._bias_within(prefix_rows.index.shape[1], device)
+        queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
+        behind_bias = self._bias(queries, keys[spread(batch.prefixes.lengths)[0]], device)
         prefix = self._embed(batch.prefixes, device)
         for index in range(self.spec.layers):
             layer = self.spec.layer(index)
             prefix_q, prefix_k, prefix_v = self._qkv(prefix, layer)
-            attended = self._attend_behind(self._qkv(x, layer), own, candidate_rows, (prefix_k, prefix_v), prefix_rows)
+            attended = self._attend_behind(
+                self._qkv(x, layer), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, (own_bias, behind_bias)
+            )
             if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
                 x, attended = x.index_select(0, starts), attended.index_select(0, starts)
             else:
-                prefix = self._finish_layer(prefix, self._attend(prefix_q, prefix_k, prefix_v, prefix_rows), layer)
+                mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_bias)
+                prefix = self._finish_layer(prefix, mixed, layer)
             x = self._finish_layer(x, attended, layer)
         return self._score(x)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows) -> Tensor:
-        """Full attention within each row: packed [tokens, heads, head size] in and out."""
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
+        """Full attention within each row: packed [tokens, heads, head size] in and out; `bias` is added to logits."""
         scale = 1 / math.sqrt(self.spec.head_size)
         q, k, v = (rows.pad(t).transpose(1, 2) for t in (query * scale, key, value))
         # On a CPU plain products are faster, backward above all, than torch's fused attention under a mask.
-        scores = (q @ k.transpose(-1, -2)).masked_fill(~rows.valid[:, None, None, :], -1e9)
+        scores = _biased(q @ k.transpose(-1, -2), bias).masked_fill(~rows.valid[:, None, None, :], -1e9)
         return rows.unpad((torch.softmax(scores, -1) @ v).transpose(1, 2))
 
     def _attend_behind(
@@ -178,20 +209,22 @@ class Encoder(nn.Module):
         rows: Rows,
         prefix_kv: tuple[Tensor, Tensor],
         prefix_rows: Rows,
+        biases: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
         """Attention of candidates' tokens over their instruction and themselves.
 
-        The two parts are scored apart and share one softmax, so nothing is computed between candidates.
+        The two parts are scored apart and share one softmax, so nothing is computed between candidates. `biases` are
+        added to the logits of the candidates' own keys and of the instruction's.
         Packed [tokens, heads, head size] in and out.
         """
         query, key, value = qkv
         scale = 1 / math.sqrt(self.spec.head_size)
         queries = rows.pad(query * scale).transpose(1, 2)
         keys, values = (prefix_rows.pad(t).transpose(1, 2) for t in prefix_kv)
-        to_prefix = queries @ keys.transpose(-1, -2)
+        to_prefix = _biased(queries @ keys.transpose(-1, -2), biases[1])
         to_prefix = to_prefix.masked_fill(~prefix_rows.valid[:, None, None, :], -1e9)
         own_q, own_k, own_v = (own.pad(t).transpose(1, 2) for t in (query * scale, key, value))
-        to_self = (own_q @ own_k.transpose(-1, -2)).masked_fill(~own.valid[:, None, None, :], -1e9)
+        to_self = _biased(own_q @ own_k.transpose(-1, -2), biases[0]).masked_fill(~own.valid[:, None, None, :], -1e9)
         to_self = rows.pad(own.unpad(to_self.transpose(1, 2))).transpose(1, 2)
         width = to_prefix.shape[-1]
         weights = torch.softmax(torch.cat([to_prefix, to_self], -1), -1)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.layout import Batch
 from cappy.runtime.torch_encoder import Encoder

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.spec import EncoderSpec
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training

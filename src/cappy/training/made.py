@@ -83,5 +83,5 @@ def _similarity(groups: Sequence[Group], plan: Similarity, encoder: str, seed: i
     """Label by the recipe's encoder, whatever weights training starts from."""
     folder = find_encoder(encoder)
     _, spec, weights = starting_weights(folder, seed)
-    tokenizer = load_tokenizer(folder, spec.family)
+    tokenizer = load_tokenizer(folder, spec)
     return similarity.similarity_groups(groups, plan, Encoder(spec, weights), tokenizer, seed)

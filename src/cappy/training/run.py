@@ -93,7 +93,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     recipe = options.within(recipe)
     folder = find_encoder(options.start or recipe.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
-    tokenizer = load_tokenizer(folder, spec.family)
+    tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     texts = read_texts(
         recipe, recipe.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
@@ -115,7 +115,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         ]
         return "; ".join([said, *parts])
 
-    origin = f"{sha256(folder / 'model.safetensors')} {len(encoded.training)} groups {tokens} tokens"
+    origin = f"{weights_hash(folder)} {len(encoded.training)} groups {tokens} tokens"
     trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
     scores = score_training_groups(trainer.model, encoded.development, conventions)
@@ -140,6 +140,11 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
     write_json(options.output / "run.json", facts)
     return target
+
+
+def weights_hash(folder: Path) -> str:
+    """Return the SHA-256 of an encoder's weights, whichever file holds them."""
+    return sha256(next(path for path in sorted(folder.glob("*.safetensors"))))
 
 
 def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict[str, float]:

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cappy.checkpoint.spec import EncoderSpec
+from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.files import atomic_folder
 from cappy.layout import Conventions

@@ -26,7 +26,7 @@ GROUPS = [
 
 
 def test_without_instructions_the_same_choices_get_the_same_answer() -> None:
-    scorer = cappy.load()
+    scorer = cappy.load("mini")
     assert group_hits(GROUPS, [one.scores for one in scorer.score_groups(GROUPS)]).tolist() == [1, 1, 1, 1]
     found = blindness(scorer, GROUPS * 5)
     assert (found.groups, found.accuracy, found.chance) == (20, 1.0, 0.5)

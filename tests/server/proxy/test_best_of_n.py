@@ -43,7 +43,7 @@ def test_the_best_come_first_with_the_scores_of_the_scorer(client: openai.OpenAI
     assert len(said) == 6 and said == sorted(said, key=lambda one: -one["score"])
     assert [choice.message.content.strip() for choice in answer.choices] == [one["text"] for one in said[:2]]
     assert [choice.index for choice in answer.choices] == [0, 1]
-    offline = cappy.load().score(ASK["messages"][0]["content"], [one["text"] for one in said])
+    offline = cappy.load("mini").score(ASK["messages"][0]["content"], [one["text"] for one in said])
     assert [one["score"] for one in said] == pytest.approx(list(offline), abs=1e-4)
     assert answer.usage.prompt_tokens > 0 and answer.usage.completion_tokens > 0
 

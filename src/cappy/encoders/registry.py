@@ -1,0 +1,37 @@
+"""From `config.json` to the spec of its family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cappy.encoders import bert, electra, mpnet, roberta
+from cappy.encoders.spec import EncoderSpec
+from cappy.errors import CheckpointError
+
+_READERS: dict[str, Callable[[Mapping[str, Any], str], EncoderSpec]] = {
+    kind: family.read for family in (bert, electra, mpnet, roberta) for kind in family.MODEL_TYPES
+}
+
+
+def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:
+    """Read an `EncoderSpec` from a `config.json`; `where` names the checkpoint in errors.
+
+    Raises:
+        CheckpointError: the architecture, activation or position scheme is one we cannot run.
+
+    """
+    kind = config.get("model_type")
+    read = _READERS.get(str(kind))
+    if read is None:
+        raise CheckpointError(
+            f"{where}: model_type {kind!r} is not supported; Cappy runs {', '.join(sorted(_READERS))} checkpoints."
+        )
+    try:
+        spec = read(config, where)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{where}: config.json lacks or garbles an encoder size ({error}).") from error
+    sizes = (spec.hidden, spec.layers, spec.heads, spec.intermediate, spec.vocabulary, spec.embedding_width)
+    if min(sizes) < 1 or spec.hidden % spec.heads:
+        raise CheckpointError(f"{where}: config.json gives sizes that no encoder can have.")
+    return spec

@@ -1,0 +1,36 @@
+"""Buckets of relative positions, as T5 and MPNet share biases among distances (Raffel et al., 2020, section 2.1)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+MAX_DISTANCE = 128
+"""Distance from which on all positions share a bucket; transformers writes it into no config."""
+
+
+def relative_buckets(relative: Ints, buckets: int) -> Ints:
+    """Return the bucket of each relative position (key's minus query's): same shape, in [0, buckets).
+
+    Half of the buckets are for keys behind the query; of each half, half hold one distance and the rest ranges that
+    grow logarithmically. Computed in float32, as transformers does, so that edges of ranges fall alike.
+    """
+    side = buckets // 2
+    exact = side // 2
+    distance = np.abs(relative)
+    ratio = np.maximum(distance, 1).astype(np.float32) / np.float32(exact)
+    steps = np.log(ratio) / np.float32(math.log(MAX_DISTANCE / exact)) * np.float32(side - exact)
+    far = np.minimum(exact + steps.astype(np.int64), side - 1)
+    chosen: Ints = np.where(distance < exact, distance, far) + side * (relative > 0)
+    return chosen
+
+
+def buckets_between(queries: Ints, keys: Ints, buckets: int) -> Ints:
+    """Return the buckets of all pairs of positions, [rows, queries] and [rows, keys]: [rows, queries, keys]."""
+    longest = int(max(queries.max(initial=0), keys.max(initial=0)))
+    table = relative_buckets(np.arange(-longest, longest + 1, dtype=np.int64), buckets)
+    found: Ints = table[keys[:, None, :] - queries[:, :, None] + longest]
+    return found
