@@ -144,7 +144,7 @@ def _loss(recipe: Mapping[str, Any]) -> str:
     names = {"listwise": "listwise cross-entropy", "pairwise": "pairwise logistic loss"}
     more = [f"{recipe[key]} × {name}" for key, name in names.items() if recipe.get(key)]
     if recipe.get("graded_listwise") is not None:
-        more.append(f"{recipe['graded_listwise']} × listwise cross-entropy to graded labels instead, where they are")
+        more.append(f"{recipe['graded_listwise']} × listwise cross-entropy to graded labels (such groups alone)")
     temperature = f", temperature {recipe['temperature']}" if more else ""
     return " + ".join(["squared error", *more]) + temperature
 
