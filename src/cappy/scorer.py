@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
-from cappy.checkpoint.spec import PRECISIONS
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
 from cappy.layout import (
@@ -30,7 +29,8 @@ from cappy.layout import (
     token_batches,
 )
 
-RUNTIMES = ("onnx", "torch")
+RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
+"""What computes, each with the precisions that it knows."""
 BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
 WINDOW_GROUPS = 2048
@@ -281,7 +281,8 @@ def load(
             "owner/name" on the Hugging Face hub.
         runtime: "onnx", which needs no torch, or "torch".
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
-        precision: "fp32" or "int8" (onnx); what the checkpoint names as its shipping precision unless given.
+        precision: "fp32", "int8" (onnx) or "bf16" (torch: matrix products in bfloat16, for processors that have it);
+            unless given, fp32 in torch, and in onnx what the checkpoint names as its shipping precision.
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
         response_tokens: how many of them a response may have.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
@@ -320,12 +321,11 @@ def _runtime_maker(
     """
     if runtime not in RUNTIMES:
         raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
-    if precision not in (None, *PRECISIONS):
-        raise InputError(f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+    known = RUNTIMES[runtime]
+    if precision not in (None, *known):
+        raise InputError(f"the {runtime} runtime has no precision {precision!r}; choose one of {', '.join(known)}.")
     if runtime == "torch":
-        if precision == "int8":
-            raise InputError("int8 runs in the onnx runtime only.")
-        return lambda checkpoint, _, threads: _torch_runtime(checkpoint, threads, device)
+        return lambda checkpoint, _, threads: _torch_runtime(checkpoint, precision or "fp32", threads, device)
     if device not in (None, "cpu"):
         raise InputError(f"the onnx runtime computes on the CPU; device {device!r} needs runtime='torch'.")
     return lambda checkpoint, layout, threads: _onnx_runtime(checkpoint, layout, precision, threads)
@@ -338,9 +338,9 @@ def _onnx_runtime(checkpoint: Checkpoint, layout: str, precision: str | None, th
     return OnnxRuntime(checkpoint.spec, checkpoint.read_weights(), layout, chosen, threads)
 
 
-def _torch_runtime(checkpoint: Checkpoint, threads: int, device: str | None) -> Runtime:
+def _torch_runtime(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Runtime:
     try:
         from cappy.runtime.torch_session import TorchRuntime
     except ImportError as error:
         raise MissingExtraError("the torch runtime", "train") from error
-    return TorchRuntime(checkpoint.spec, checkpoint.read_weights(), threads, device)
+    return TorchRuntime(checkpoint.spec, checkpoint.read_weights(), precision, threads, device)

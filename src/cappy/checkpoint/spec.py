@@ -9,6 +9,7 @@ from cappy.errors import CheckpointError
 
 LAYOUTS = ("shared", "joint")
 PRECISIONS = ("fp32", "int8")
+"""What a checkpoint may name as the precision that it ships with."""
 TRUNCATION_SIDES = ("left", "right", "middle")
 
 

@@ -1,4 +1,4 @@
-"""`cappy eval precision`: what int8 costs."""
+"""`cappy eval precision`: what rounding costs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figu
 from cappy.cli.options import Layout, Model, Threads, load_scorer
 
 
-def precision(
+def compare_precisions(
     groups: Labelled,
     rows: Rows = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn.")] = 0,
+    precision: Annotated[str, typer.Option(help="What is compared with fp32: int8, or bf16 (in torch).")] = "int8",
     output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     threads: Threads = 0,
 ) -> None:
-    """Compare int8 with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
+    """Compare a rounded scorer with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
     from dataclasses import asdict
 
     from cappy.evaluation.labelled.precision import compare
@@ -28,5 +29,6 @@ def precision(
     if output:
         check_output(output)
     labelled = read_labelled(groups, rows, seed)
-    exact, rounded = (load_scorer(model, "onnx", layout, name, threads) for name in ("fp32", "int8"))
+    exact = load_scorer(model, "onnx", layout, "fp32", threads)
+    rounded = load_scorer(model, "torch" if precision == "bf16" else "onnx", layout, precision, threads)
     show_figures(asdict(compare(exact, rounded, labelled)), output)

@@ -21,7 +21,7 @@ Model = Annotated[
 ]
 Runtime = Annotated[str, typer.Option(help="What computes: onnx, or torch (needs the extra 'train').")]
 Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkpoint's own unless given.")]  # noqa: UP045
-Precision = Annotated[Optional[str], typer.Option(help="fp32 or int8; the checkpoint's own unless given.")]  # noqa: UP045
+Precision = Annotated[Optional[str], typer.Option(help="fp32, int8 (onnx) or bf16 (torch).")]  # noqa: UP045
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")]
 Llm = Annotated[
     str, typer.Option(help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or one on --base-url.")

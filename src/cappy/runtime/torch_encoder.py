@@ -95,8 +95,19 @@ class Encoder(nn.Module):
         self._by_name = dict(self.named_parameters())
         return self
 
+    def halve_products(self) -> Encoder:
+        """Keep the layers' matrices in bfloat16, and all else (embeddings, normalisation, biases, head) as it is."""
+        names = self.spec.names
+        for index in range(self.spec.layers):
+            for part in (names.query, names.key, names.value, names.attention_output, names.intermediate, names.output):
+                for leaf in ("weight", "bias"):
+                    parameter = self._by_name[f"{self.spec.layer(index)}{part}.{leaf}"]
+                    parameter.data = parameter.data.to(torch.bfloat16)
+        return self
+
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"])
+        weight = self._by_name[f"{name}.weight"]
+        return F.linear(x.to(weight.dtype), weight, self._by_name[f"{name}.bias"])
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"]
@@ -200,7 +211,7 @@ class Encoder(nn.Module):
         q, k, v = (rows.pad(t).transpose(1, 2) for t in (query * scale, key, value))
         # On a CPU plain products are faster, backward above all, than torch's fused attention under a mask.
         scores = _biased(q @ k.transpose(-1, -2), bias).masked_fill(~rows.valid[:, None, None, :], -1e9)
-        return rows.unpad((torch.softmax(scores, -1) @ v).transpose(1, 2))
+        return rows.unpad((torch.softmax(scores, -1).to(v.dtype) @ v).transpose(1, 2))
 
     def _attend_behind(
         self,
@@ -227,7 +238,7 @@ class Encoder(nn.Module):
         to_self = _biased(own_q @ own_k.transpose(-1, -2), biases[0]).masked_fill(~own.valid[:, None, None, :], -1e9)
         to_self = rows.pad(own.unpad(to_self.transpose(1, 2))).transpose(1, 2)
         width = to_prefix.shape[-1]
-        weights = torch.softmax(torch.cat([to_prefix, to_self], -1), -1)
+        weights = torch.softmax(torch.cat([to_prefix, to_self], -1), -1).to(value.dtype)
         from_prefix = rows.unpad((weights[..., :width] @ values).transpose(1, 2))
         self_weights = own.pad(rows.unpad(weights[..., width:].transpose(1, 2))).transpose(1, 2)
         from_self = own.unpad((self_weights @ own_v).transpose(1, 2))

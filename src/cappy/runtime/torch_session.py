@@ -16,10 +16,15 @@ from cappy.runtime.torch_encoder import Encoder
 
 
 class TorchRuntime:
-    """Scores packed batches in float32. Threads may share one."""
+    """Scores packed batches in float32, or with matrix products in bfloat16. Threads may share one."""
 
     def __init__(
-        self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], threads: int = 0, device: str | None = None
+        self,
+        spec: EncoderSpec,
+        weights: Mapping[str, NDArray[Any]],
+        precision: str = "fp32",
+        threads: int = 0,
+        device: str | None = None,
     ) -> None:
         """Put the weights on `device`, the GPU if there is one unless told; `threads` 0 leaves torch's own number."""
         try:
@@ -30,6 +35,8 @@ class TorchRuntime:
         if threads:
             torch.set_num_threads(threads)
         self._model = Encoder(spec, tensors).eval()
+        if precision == "bf16":
+            self._model.halve_products()
 
     @torch.inference_mode()
     def score(self, batch: Batch) -> NDArray[np.float32]:

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from cappy.checkpoint.find import MINILM
 from cappy.cli.app import app
 from cappy.errors import InputError
+from cappy.evaluation.formats import span
 from cappy.evaluation.zeroshot import published
+from cappy.evaluation.zeroshot.kinds import kind_lines, tasks_by_kind
 from cappy.evaluation.zeroshot.page import html_report
 from cappy.evaluation.zeroshot.predictions import Prediction, TaskPredictions
 from cappy.evaluation.zeroshot.report import (
@@ -27,6 +29,7 @@ from cappy.evaluation.zeroshot.report import (
 )
 from cappy.evaluation.zeroshot.runfolder import Run
 from cappy.evaluation.zeroshot.summary import PAPER_TASKS, SystemFigures, summarise
+from cappy.evaluation.zeroshot.tasks import KINDS, OWN_KIND, TASKS
 
 
 def run(name: str, skill: float, rules: tuple[str, ...] = ("score",)) -> Run:
@@ -54,8 +57,9 @@ def systems() -> list[SystemFigures]:
 
 def test_the_table_of_a_system(systems: list[SystemFigures]) -> None:
     lines = system_table(systems[0]).splitlines()
-    width = lines[0].count("|")
-    assert all(line.count("|") == width for line in lines if line.startswith("|"))
+    first, second = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    for table in (first, second[: second.index("")]):
+        assert {line.count("|") for line in table} == {table[0].count("|")}
     assert lines[2].startswith("| RTE | 40 | 2 | 50.0 |")
     assert "| WiC | 0 | — |" in lines[4]
     assert lines[5].startswith("| **average of 2** |")
@@ -66,13 +70,32 @@ def test_systems_stand_side_by_side_with_published_figures(systems: list[SystemF
     lines = comparison_table(systems).splitlines()
     assert lines[0].startswith("| task | chance | majority | strong | a model, sum | a model, mean | OPT 30B |")
     assert lines[2].endswith("| 56.4 | 67.8 | 54.0 | 73.4 | 80.2 | 71.9 |")
-    assert all(line.count("|") == lines[0].count("|") for line in lines)
+    assert {line.count("|") for line in lines[: lines.index("")]} == {lines[0].count("|")}
     report = markdown_report(systems, "all rows")
     (gap,) = re.findall(r"strong against a model, sum: \+[\d.]+ points \(.*\) over 2 tasks, (.*)\.", report)
     (paper,) = re.findall(r"([+-][\d.]+) points \([+-][\d.]+ to [+-][\d.]+\) over 1 of the paper's", gap)
     both = [system.by_task["RTE"].mean for system in systems[:2]]
     assert float(paper) == pytest.approx(100 * (both[0] - both[1]), abs=0.06)
     assert "two/three" not in report  # templates are listed on the page and in JSON
+
+
+def test_tasks_are_averaged_by_kind_beside_their_baselines(systems: list[SystemFigures]) -> None:
+    heading, _, inference, own = comparison_table(systems).split("\n\n")[1].splitlines()
+    assert heading == "| kind | tasks | chance | majority | strong | a model, sum | a model, mean |"
+    rte = systems[0].by_task["RTE"]
+    shown = f"| inference | RTE | 50.0 | {100 * rte.majority:.1f} | {100 * rte.mean:.1f} ({span(rte.interval)}) |"
+    assert inference.startswith(shown)
+    assert own.startswith("| own | Toy <b> |")
+    assert json_report(systems)["systems"][0]["kinds"]["inference"]["mean"] == rte.mean
+    assert "Accuracy by kind of task" in html_report(systems)
+
+
+def test_kinds_average_only_what_every_system_was_asked(systems: list[SystemFigures]) -> None:
+    tasks = tuple(replace(task, key="other") if task.task == "RTE" else task for task in systems[1].tasks)
+    assert kind_lines([systems[0], replace(systems[1], tasks=tasks)], ["Toy <b>"]) == []  # one kind is left
+    assert [line[0] for line in kind_lines(systems, ["RTE", "Toy <b>"])] == ["kind", "inference", "own"]
+    assert {task.kind for task in TASKS} == set(KINDS) - {OWN_KIND}
+    assert tasks_by_kind(["HellaSwag", "RTE", "COPA"]) == {"inference": ["RTE"], "endings": ["HellaSwag", "COPA"]}
 
 
 def test_figures_of_other_rows_are_in_no_average(systems: list[SystemFigures]) -> None:

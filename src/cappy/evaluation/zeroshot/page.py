@@ -9,6 +9,7 @@ from typing import Any
 from cappy.errors import MissingExtraError
 from cappy.evaluation.formats import percent, span
 from cappy.evaluation.zeroshot import published
+from cappy.evaluation.zeroshot.kinds import kind_lines
 from cappy.evaluation.zeroshot.report import (
     any_figures,
     common_tasks,
@@ -36,6 +37,7 @@ def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
         systems=systems,
         settings=settings,
         averages=_averages(systems, names),
+        kinds=kind_lines(systems, common_tasks(systems, names)),
         tasks=[_task(systems, name) for name in names],
         reliability=[_reliability(place, system) for place, system in enumerate(systems)],
         gaps=[*(line.removeprefix("- ") for line in difference_lines(systems)), *unlike_note(systems)],

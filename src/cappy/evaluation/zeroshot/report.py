@@ -10,6 +10,7 @@ from cappy.evaluation.bootstrap import LEVEL, SAMPLES
 from cappy.evaluation.formats import percent, span
 from cappy.evaluation.metrics import CALIBRATION_BINS
 from cappy.evaluation.zeroshot import published
+from cappy.evaluation.zeroshot.kinds import kind_averages, kind_lines
 from cappy.evaluation.zeroshot.summary import PAPER_TASKS, Average, Difference, SystemFigures, TaskFigures, difference
 
 NONE = "—"
@@ -42,7 +43,7 @@ def system_table(system: SystemFigures) -> str:
     for label, average in averages(system):
         shown = [percent(average.chance), percent(average.majority), percent(average.mean), span(average.interval)]
         lines.append([f"**{label}**", "", "", *shown, *[""] * (len(heading) - 7)])
-    return "\n".join([*_table(lines), *notes(system)])
+    return "\n".join([*_table(lines), *kinds_table([system]), *notes(system)])
 
 
 def averages(system: SystemFigures) -> list[tuple[str, Average]]:
@@ -54,6 +55,12 @@ def averages(system: SystemFigures) -> list[tuple[str, Average]]:
     if every and paper and 1 < len(paper.tasks) < len(every.tasks):
         found.append((f"average of the paper's, {len(paper.tasks)} of {len(PAPER_TASKS)}", paper))
     return found
+
+
+def kinds_table(systems: Sequence[SystemFigures]) -> list[str]:
+    """Return a Markdown table by kind of task, set off by a blank line; none where there is but one kind."""
+    lines = kind_lines(systems, common_tasks(systems, task_names(systems)))
+    return ["", *_table([lines[0], ["---"] * len(lines[0]), *lines[1:]])] if lines else []
 
 
 def notes(system: SystemFigures) -> list[str]:
@@ -74,7 +81,7 @@ def comparison_table(systems: Sequence[SystemFigures]) -> str:
         theirs = [f"{value:.1f}" for value in published.ACCURACY.get(name, ())] or [""] * len(published.SYSTEMS)
         lines.append([name, *baselines, *own, *theirs])
     lines += _average_lines(systems, names)
-    return "\n".join(_table(lines))
+    return "\n".join([*_table(lines), *kinds_table(systems)])
 
 
 def common_tasks(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[str]:
@@ -221,7 +228,8 @@ def _system_json(system: SystemFigures) -> dict[str, Any]:
     own["batch_calibration"] = system.batch_calibration
     found = {"all": system.average(), "paper": system.average(PAPER_TASKS)}
     shown = {key: asdict(average) if average else None for key, average in found.items()}
-    return {**own, "average": shown, "results": [_task_json(task) for task in system.tasks]}
+    kinds = {kind: asdict(average) for kind, average in kind_averages(system).items()}
+    return {**own, "average": shown, "kinds": kinds, "results": [_task_json(task) for task in system.tasks]}
 
 
 def _task_json(task: TaskFigures) -> dict[str, Any]:

@@ -61,8 +61,8 @@ class ScorerSystem:
         checkpoint = scorer.checkpoint
         hashes = hashes_of(checkpoint.folder)
         settings = {key: value for key, value in scorer.settings().items() if key != "threads"}
-        if settings.get("runtime") != "torch":  # which computes in fp32 alone
-            settings["precision"] = settings.get("precision") or checkpoint.settings.get("precision", "fp32")
+        shipped = "fp32" if settings.get("runtime") == "torch" else checkpoint.settings.get("precision", "fp32")
+        settings["precision"] = settings.get("precision") or shipped
         self.identity = {"kind": "scorer", "files": hashes, "settings": settings}
         ways = [scorer.layout, *filter(None, [settings.get("precision")])]
         self.name = f"{shown_name(checkpoint.folder)} ({', '.join(ways)})"

@@ -34,6 +34,7 @@ class Task:
         template_names: the templates that ask the task's own question, where the collection marks none as original.
         file: a rows file of one's own, taken whatever folder is named.
         paper: one of the paper's eleven.
+        kind: what it asks for, by which reports group tasks.
 
     """
 
@@ -52,6 +53,7 @@ class Task:
     template_names: tuple[str, ...] = ()
     file: Path | None = None
     paper: bool = False
+    kind: str = "own"
 
     def file_stems(self) -> list[str]:
         """Return the names that the task's file may have in a folder, without the ending, in order of preference.
@@ -95,12 +97,14 @@ def _anli(part: int) -> Task:
         # The authors' own files have the letters.
         labels={"entailment": 0, "neutral": 1, "contradiction": 2, "e": 0, "n": 1, "c": 2},
         paper=True,
+        kind="inference",
     )
 
 
 def _super_glue(
     name: str,
     config: str,
+    kind: str,
     columns: tuple[str, ...],
     labels: Mapping[str, int],
     split: str = "validation",
@@ -116,6 +120,7 @@ def _super_glue(
         labels=labels,
         numbers=("span1_index", "span2_index") if config == "wsc.fixed" else (),
         paper=paper,
+        kind=kind,
     )
 
 
@@ -123,8 +128,8 @@ TASKS = (
     _anli(1),
     _anli(2),
     _anli(3),
-    _super_glue("CB", "cb", _NLI, {"entailment": 0, "contradiction": 1, "neutral": 2}),
-    _super_glue("RTE", "rte", _NLI, _ENTAILED),
+    _super_glue("CB", "cb", "inference", _NLI, {"entailment": 0, "contradiction": 1, "neutral": 2}),
+    _super_glue("RTE", "rte", "inference", _NLI, _ENTAILED),
     Task(
         "StoryCloze",
         "story_cloze/2016",
@@ -135,9 +140,10 @@ TASKS = (
         label_values=(1, 2),
         renamed=_STORY_CSV,
         paper=True,
+        kind="endings",
     ),
-    _super_glue("WSC", "wsc.fixed", ("text", "span1_text", "span2_text", "span2_index", "label"), _TRUE),
-    _super_glue("WiC", "wic", ("word", "sentence1", "sentence2", "label"), _TRUE),
+    _super_glue("WSC", "wsc.fixed", "coreference", ("text", "span1_text", "span2_text", "span2_index", "label"), _TRUE),
+    _super_glue("WiC", "wic", "word sense", ("word", "sentence1", "sentence2", "label"), _TRUE),
     Task(
         "WinoGrande",
         "winogrande/winogrande_xl",
@@ -146,9 +152,10 @@ TASKS = (
         answer="answer",
         label_values=("1", "2"),  # the templates compare texts
         paper=True,
+        kind="coreference",
     ),
     # The paper's WinoGender is AX-g, SuperGLUE's diagnostics made of the Winogender schemas, which are all test split.
-    _super_glue("WinoGender", "axg", _NLI, _ENTAILED, "test"),
+    _super_glue("WinoGender", "axg", "coreference", _NLI, _ENTAILED, "test"),
     Task(
         "CrowS-Pairs",
         "crows_pairs",
@@ -168,14 +175,16 @@ TASKS = (
             "stereotype_confirm",
         ),
         paper=True,
+        kind="stereotypes",
     ),
-    _super_glue("COPA", "copa", ("premise", "choice1", "choice2", "question", "label"), _FIRST, paper=False),
+    _super_glue("COPA", "copa", "endings", ("premise", "choice1", "choice2", "question", "label"), _FIRST, paper=False),
     Task(
         "HellaSwag",
         "hellaswag",
         ("Rowan/hellaswag",),
         columns=("activity_label", "ctx", "endings", "label"),
         label_values=(0, 1, 2, 3),
+        kind="endings",
     ),
     # The hub's test split of SST-2 has no labels; a file `sst2_test` is taken for the labelled one.
     Task(
@@ -186,6 +195,7 @@ TASKS = (
         columns=("sentence", "label"),
         label_values=(0, 1),
         labels={"negative": 0, "positive": 1},
+        kind="sentiment",
     ),
     Task(
         "banking77",
@@ -195,8 +205,19 @@ TASKS = (
         columns=("text", "label"),
         label_values=tuple(range(len(BANKING77))),
         labels={name.casefold(): number for number, name in enumerate(BANKING77)},
+        kind="topics",
     ),
 )
+
+
+OWN_KIND = Task.kind
+"""The kind of tasks that are not among `TASKS`."""
+
+KIND_OF = {task.name: task.kind for task in TASKS}
+"""The kind of every known task."""
+
+KINDS = (*dict.fromkeys(KIND_OF.values()), OWN_KIND)
+"""All kinds, in the order of their first task."""
 
 
 def find_tasks(names: Sequence[str]) -> list[Task]:
