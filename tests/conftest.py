@@ -36,7 +36,7 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
     import transformers
 
     specials = (
-        ["[PAD]", "[CLS]", "[SEP]", "[UNK]"] if family in ("bert", "electra") else ["<s>", "<pad>", "</s>", "<unk>"]
+        ["<s>", "<pad>", "</s>", "<unk>"] if family in ("mpnet", "roberta") else ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
     )
     tokenizer = word_tokenizer(specials)
     sizes = {
@@ -55,6 +55,10 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
     elif family == "electra":
         config = transformers.ElectraConfig(**sizes, embedding_size=16, max_position_embeddings=96, pad_token_id=0)
         model = transformers.ElectraForSequenceClassification(config)
+    elif family == "modernbert":
+        sizes |= {"num_hidden_layers": 4, "local_attention": 12}  # layers 0 and 3 see everything
+        config = transformers.ModernBertConfig(**sizes, max_position_embeddings=96, pad_token_id=0)
+        model = transformers.ModernBertForSequenceClassification(config)
     elif family == "mpnet":
         config = transformers.MPNetConfig(**sizes, max_position_embeddings=98, pad_token_id=1)
         model = transformers.MPNetForSequenceClassification(config)
@@ -87,6 +91,11 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_checkpoint(tmp_path_factory.mktemp("models") / "tiny-roberta", "roberta")
+
+
+@pytest.fixture(scope="session")
+def modernbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_checkpoint(tmp_path_factory.mktemp("models") / "tiny-modernbert", "modernbert")
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,43 @@ class ReferenceScorer:
             scored = 0
         if self.family in TWO_SEPARATORS:
             types = [0] * len(ids)
-        return self._head(self._encode(ids, types, visible)[scored])
+        encode = self._encode_modern if self.family == "modernbert" else self._encode
+        return self._head(encode(ids, types, visible)[scored])
+
+    def _encode_modern(self, ids: list[int], types: list[int], visible: torch.Tensor) -> torch.Tensor:
+        x = self._norm(self.weights["model.embeddings.tok_embeddings.weight"][ids], "model.embeddings.norm")
+        places = torch.arange(len(ids))
+        near = (places[None, :] - places[:, None]).abs() <= self.config["local_attention"] // 2
+        for layer, kind in enumerate(self.config["layer_types"]):
+            at = f"model.layers.{layer}."
+            h = self._norm(x, f"{at}attn_norm") if layer else x
+            theta = self.config["rope_parameters"][kind]["rope_theta"]
+            seen = visible & near if kind == "sliding_attention" else visible
+            x = x + self._linear(self._attend_turned(self._linear(h, f"{at}attn.Wqkv"), theta, seen), f"{at}attn.Wo")
+            inner, gate = self._linear(self._norm(x, f"{at}mlp_norm"), f"{at}mlp.Wi").chunk(2, dim=1)
+            x = x + self._linear(torch.nn.functional.gelu(inner) * gate, f"{at}mlp.Wo")
+        return self._norm(x, "model.final_norm")
+
+    def _attend_turned(self, qkv: torch.Tensor, theta: float, visible: torch.Tensor) -> torch.Tensor:
+        """Attention whose queries and keys are turned, pair by pair, by angles that grow with the place."""
+        queries, keys, values = qkv.chunk(3, dim=1)
+        size = values.shape[1] // self.config["num_attention_heads"]
+        parts = []
+        for q, k, v in zip(queries.split(size, 1), keys.split(size, 1), values.split(size, 1), strict=True):
+            logits = self._turned(q, theta) @ self._turned(k, theta).T / math.sqrt(size)
+            parts.append(torch.softmax(logits.masked_fill(~visible, -math.inf), dim=-1) @ v)
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def _turned(x: torch.Tensor, theta: float) -> torch.Tensor:
+        turned, half = x.clone(), x.shape[1] // 2
+        for place in range(len(x)):
+            for pair in range(half):
+                angle = torch.tensor(place * theta ** (-pair / half))
+                one, two = x[place, pair], x[place, pair + half]
+                turned[place, pair] = one * torch.cos(angle) - two * torch.sin(angle)
+                turned[place, pair + half] = two * torch.cos(angle) + one * torch.sin(angle)
+        return turned
 
     def _encode(self, ids: list[int], types: list[int], visible: torch.Tensor) -> torch.Tensor:
         at = f"{self.family}.embeddings."
@@ -91,6 +127,9 @@ class ReferenceScorer:
         return self.weights["mpnet.encoder.relative_attention_bias.weight"][buckets].permute(2, 0, 1)
 
     def _head(self, x: torch.Tensor) -> float:
+        if self.family == "modernbert":
+            hidden = self._norm(torch.nn.functional.gelu(self._linear(x, "head.dense")), "head.norm")
+            return float(self._linear(hidden, "classifier"))
         names = (
             ("bert.pooler.dense", "classifier")
             if self.family == "bert"
@@ -100,9 +139,11 @@ class ReferenceScorer:
         return float(self._linear(activation(self._linear(x, names[0])), names[1]))
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        return x @ self.weights[f"{name}.weight"].T + self.weights.get(f"{name}.bias", 0)
 
     def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         centred = x - x.mean(-1, keepdim=True)
-        spread = torch.sqrt((centred**2).mean(-1, keepdim=True) + self.config["layer_norm_eps"])
-        return centred / spread * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+        spread = torch.sqrt(
+            (centred**2).mean(-1, keepdim=True) + self.config.get("layer_norm_eps", self.config.get("norm_eps"))
+        )
+        return centred / spread * self.weights[f"{name}.weight"] + self.weights.get(f"{name}.bias", 0)

@@ -20,7 +20,7 @@ GROUPS = [
     ("", ["yes"]),
     ("think : which animal is in the house and not in the water " * 3, ["cat", "dog dog dog", "a b c d e f g"] * 3),
 ]
-FAMILIES = ("bert", "roberta", "mpnet", "electra")
+FAMILIES = ("bert", "roberta", "mpnet", "electra", "modernbert")
 FP32 = [("onnx", layout, family) for layout in ("shared", "joint") for family in FAMILIES]
 FP32 += [("torch", layout, family) for layout in ("shared", "joint") for family in FAMILIES]
 TOLERANCE = {"torch": 1e-5, "onnx": 1e-4}
@@ -44,6 +44,16 @@ def test_scores_equal_the_reference(request: pytest.FixtureRequest, runtime: str
         assert len(responses) == 1 or np.std(expected) > 1e-3  # a reference of equal scores would test nothing
 
 
+@pytest.mark.parametrize("family", ["mpnet", "modernbert"])
+@pytest.mark.parametrize("layout", ["shared", "joint"])
+def test_bfloat16_is_near_fp32(request: pytest.FixtureRequest, layout: str, family: str) -> None:
+    path = folder(request, family)
+    exact, rounded = (cappy.load(path, runtime="torch", layout=layout, precision=p) for p in ("fp32", "bf16"))
+    for one, other in zip(exact.score_groups(GROUPS), rounded.score_groups(GROUPS), strict=True):
+        assert one.scores != other.scores
+        assert other.scores == pytest.approx(one.scores, abs=0.1)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, family: str) -> None:
     import torch
@@ -62,7 +72,7 @@ def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, 
                 ids = [cls, *first, *middle, *second, sep]
                 types = [0] * (len(first) + 2) + [1] * (len(second) + 1)
                 with torch.no_grad():
-                    typed = {} if family in TWO_SEPARATORS else {"token_type_ids": torch.tensor([types])}
+                    typed = {"token_type_ids": torch.tensor([types])} if family in ("bert", "electra") else {}
                     out = model(input_ids=torch.tensor([ids]), **typed)
                 expected = pytest.approx(float(out.logits[0, 0]), abs=TOLERANCE[runtime])
                 assert scorer.score(instruction, response) == expected
@@ -70,14 +80,22 @@ def test_joint_scores_equal_transformers_logits(request: pytest.FixtureRequest, 
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
 @pytest.mark.parametrize(
-    ("runtime", "precision", "tolerance"), [("onnx", "fp32", 1e-5), ("onnx", "int8", 1e-4), ("torch", None, 1e-5)]
+    ("runtime", "precision", "tolerance"),
+    [("onnx", "fp32", 1e-5), ("onnx", "int8", 1e-4), ("torch", None, 1e-5), ("torch", "bf16", 2e-2)],
 )
 @slow
 @given(data=st.data())
 def test_company_and_order_change_nothing(
-    bert: Path, mpnet: Path, layout: str, runtime: str, precision: str | None, tolerance: float, data: st.DataObject
+    bert: Path,
+    mpnet: Path,
+    modernbert: Path,
+    layout: str,
+    runtime: str,
+    precision: str | None,
+    tolerance: float,
+    data: st.DataObject,
 ) -> None:
-    scorer = _scorer(data.draw(st.sampled_from([bert, mpnet])), runtime, layout, precision)
+    scorer = _scorer(data.draw(st.sampled_from([bert, mpnet, modernbert])), runtime, layout, precision)
     instruction = data.draw(texts)
     responses = data.draw(st.lists(texts, min_size=1, max_size=6))
     company = data.draw(st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=4)), max_size=4))

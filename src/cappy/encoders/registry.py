@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cappy.encoders import bert, electra, mpnet, roberta
+from cappy.encoders import bert, electra, modernbert, mpnet, roberta
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
 _READERS: dict[str, Callable[[Mapping[str, Any], str], EncoderSpec]] = {
-    kind: family.read for family in (bert, electra, mpnet, roberta) for kind in family.MODEL_TYPES
+    kind: family.read for family in (bert, electra, modernbert, mpnet, roberta) for kind in family.MODEL_TYPES
 }
+_SCORING: dict[str, Mapping[str, Any]] = dict.fromkeys(modernbert.MODEL_TYPES, modernbert.SCORING)
+
+
+def scoring_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an encoder's config as that of a scorer which starts from it."""
+    return {**config, **_SCORING.get(str(config.get("model_type")), {})}
 
 
 def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:

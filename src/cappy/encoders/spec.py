@@ -11,7 +11,11 @@ from cappy.errors import CheckpointError
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """Names of one layer's weights, without the layer's prefix and without `.weight` or `.bias`."""
+    """Names of one layer's weights, without the layer's prefix and without `.weight` or `.bias`.
+
+    Where one weight holds several maps, "NAME#0" is the first part of its rows, "NAME#1" the next. `gate` is empty
+    where the feed-forward part has none.
+    """
 
     query: str = "attention.self.query"
     key: str = "attention.self.key"
@@ -21,6 +25,20 @@ class LayerNames:
     intermediate: str = "intermediate.dense"
     output: str = "output.dense"
     output_norm: str = "output.LayerNorm"
+    gate: str = ""
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The maps to the inside of the feed-forward part."""
+        return (self.intermediate, self.gate) if self.gate else (self.intermediate,)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotary:
+    """Bases of rotary position embeddings (Su et al., 2021) in layers of global and of local attention."""
+
+    everywhere: float
+    local: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +48,12 @@ class EncoderSpec:
     `prefix` stands before the encoder's weights, `position_offset` is the position id of the first token, `max_tokens`
     is how many tokens a pair may have (special tokens included), `token_types` and `relative_buckets` are 0 where a
     family has none, `embedding_width` differs from `hidden` where embeddings are projected. `head` names the dense
-    layer and the output that turn a hidden state into the score, with `head_activation` between them.
+    layer and the output that turn a hidden state into the score, `head_activation` and `head_norm` stand between them.
+
+    `positions` is how many rows a table of positions has, 0 where positions are rotations (`rotary`). With `norm_first`
+    a layer normalises what it reads, not what it adds to, the first layer nothing, and `final_norm` what the last one
+    gives. Tokens of `local_layers` see those at most `local_reach` positions away. Without `biases` no dense layer and
+    no normalisation has any, but for the output.
     """
 
     family: str
@@ -43,6 +66,7 @@ class EncoderSpec:
     vocabulary: int
     token_types: int
     max_tokens: int
+    positions: int
     position_offset: int
     norm_eps: float
     embedding_width: int
@@ -51,7 +75,17 @@ class EncoderSpec:
     sep_token: str = "[SEP]"
     double_separator: bool = False
     head_activation: str = "tanh"
+    head_norm: str = ""
     relative_buckets: int = 0
+    layer_path: str = "encoder.layer"
+    word_embeddings: str = "word_embeddings"
+    embedding_norm: str = "LayerNorm"
+    final_norm: str = ""
+    biases: bool = True
+    norm_first: bool = False
+    rotary: Rotary | None = None
+    local_layers: tuple[int, ...] = ()
+    local_reach: int = 0
     names: LayerNames = LayerNames()
 
     @property
@@ -61,18 +95,42 @@ class EncoderSpec:
 
     def layer(self, index: int) -> str:
         """Return the prefix of the weights of layer `index`."""
-        return f"{self.prefix}.encoder.layer.{index}."
+        return f"{self.prefix}.{self.layer_path}.{index}."
 
     @property
-    def embeddings(self) -> str:
-        """Prefix of the embedding weights."""
-        return f"{self.prefix}.embeddings."
+    def embedding_tables(self) -> dict[str, tuple[str, int]]:
+        """Kinds of embeddings that are added up, with the name of each table and its rows."""
+        at = f"{self.prefix}.embeddings."
+        tables = {
+            "word": (f"{at}{self.word_embeddings}.weight", self.vocabulary),
+            "position": (f"{at}position_embeddings.weight", self.positions),
+            "token_type": (f"{at}token_type_embeddings.weight", self.token_types),
+        }
+        return {kind: table for kind, table in tables.items() if table[1]}
 
     @property
-    def embedding_tables(self) -> dict[str, int]:
-        """Kinds of embeddings that are added up, with the rows of each table."""
-        tables = {"word": self.vocabulary, "position": self.max_tokens + self.position_offset}
-        return tables | ({"token_type": self.token_types} if self.token_types else {})
+    def embeddings_norm(self) -> str:
+        """Name of the normalisation of embeddings."""
+        return f"{self.prefix}.embeddings.{self.embedding_norm}"
+
+    @property
+    def last_norm(self) -> str:
+        """Name of the normalisation behind the last layer; empty where there is none."""
+        return f"{self.prefix}.{self.final_norm}" if self.final_norm else ""
+
+    def attention_norm(self, index: int) -> str:
+        """Return the name of a layer's normalisation beside attention; empty for the first of those that begin so."""
+        return "" if self.norm_first and index == 0 else f"{self.layer(index)}{self.names.attention_norm}"
+
+    def is_local(self, index: int) -> bool:
+        """Tell whether tokens of a layer see only their neighbours."""
+        return index in self.local_layers
+
+    def theta(self, index: int) -> float:
+        """Return the base of a layer's rotations; 0 where positions are no rotations."""
+        if not self.rotary:
+            return 0
+        return self.rotary.local if self.is_local(index) else self.rotary.everywhere
 
     @property
     def projection(self) -> str | None:
@@ -87,25 +145,30 @@ class EncoderSpec:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of every weight a checkpoint of this kind must hold."""
         d, inner, width = self.hidden, self.intermediate, self.embedding_width
-        names: dict[str, tuple[int, ...]] = {
-            f"{self.embeddings}{kind}_embeddings.weight": (rows, width) for kind, rows in self.embedding_tables.items()
-        }
-        norms = {f"{self.embeddings}LayerNorm": width}
-        dense = {self.projection: (d, width)} if self.projection else {}
+        shapes: dict[str, tuple[int, ...]] = {name: (rows, width) for name, rows in self.embedding_tables.values()}
+        norms = {self.embeddings_norm: width}
+        dense = [(self.projection, (d, width))] if self.projection else []
         for index in range(self.layers):
             at, name = self.layer(index), self.names
-            square = (name.query, name.key, name.value, name.attention_output)
-            dense |= {f"{at}{one}": (d, d) for one in square}
-            dense |= {f"{at}{name.intermediate}": (inner, d), f"{at}{name.output}": (d, inner)}
-            norms |= {f"{at}{name.attention_norm}": d, f"{at}{name.output_norm}": d}
-        dense |= {self.head[0]: (d, d), self.head[1]: (1, d)}
-        for one, shape in dense.items():
-            names |= {f"{one}.weight": shape, f"{one}.bias": shape[:1]}
+            dense += [(f"{at}{one}", (d, d)) for one in (name.query, name.key, name.value, name.attention_output)]
+            dense += [(f"{at}{one}", (inner, d)) for one in name.inner]
+            dense.append((f"{at}{name.output}", (d, inner)))
+            norms |= {one: d for one in (self.attention_norm(index), f"{at}{name.output_norm}") if one}
+        norms |= {one: d for one in (self.last_norm, self.head_norm) if one}
+        dense += [(self.head[0], (d, d)), (self.head[1], (1, d))]
+        for one, (rows, columns) in dense:
+            stem, _, part = one.partition("#")
+            whole = rows * (1 + int(part or 0))  # the last part of a weight tells how many rows it has in all
+            shapes[f"{stem}.weight"] = (whole, columns)
+            if self.biases or one == self.head[1]:
+                shapes[f"{stem}.bias"] = (whole,)
         for one, size in norms.items():
-            names |= {f"{one}.weight": (size,), f"{one}.bias": (size,)}
+            shapes[f"{one}.weight"] = (size,)
+            if self.biases:
+                shapes[f"{one}.bias"] = (size,)
         if self.relative_buckets:
-            names[self.relative_bias] = (self.relative_buckets, self.heads)
-        return names
+            shapes[self.relative_bias] = (self.relative_buckets, self.heads)
+        return shapes
 
 
 def common_sizes(config: Mapping[str, Any], where: str, position_offset: int) -> dict[str, Any]:
@@ -122,7 +185,7 @@ def common_sizes(config: Mapping[str, Any], where: str, position_offset: int) ->
     scheme = config.get("position_embedding_type", "absolute")
     if scheme not in ("absolute", None):
         raise CheckpointError(f"{where}: position_embedding_type {scheme!r} is not supported, only 'absolute'.")
-    hidden = int(config["hidden_size"])
+    hidden, positions = int(config["hidden_size"]), int(config["max_position_embeddings"])
     return {
         "hidden": hidden,
         "layers": int(config["num_hidden_layers"]),
@@ -130,7 +193,8 @@ def common_sizes(config: Mapping[str, Any], where: str, position_offset: int) ->
         "intermediate": int(config["intermediate_size"]),
         "vocabulary": int(config["vocab_size"]),
         "token_types": int(config.get("type_vocab_size", 2)),
-        "max_tokens": int(config["max_position_embeddings"]) - position_offset,
+        "max_tokens": positions - position_offset,
+        "positions": positions,
         "position_offset": position_offset,
         "norm_eps": float(config.get("layer_norm_eps", 1e-12)),
         "embedding_width": hidden,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cappy.checkpoint.checkpoint import read_tensors
-from cappy.encoders.registry import encoder_spec
+from cappy.encoders.registry import encoder_spec, scoring_config
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
@@ -26,20 +26,20 @@ def starting_weights(folder: Path, seed: int) -> tuple[Mapping[str, Any], Encode
 
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = scoring_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder}: the encoder cannot be read ({error}).") from error
     spec = encoder_spec(config, str(folder))
     found = read_tensors(folder)
     generator = torch.Generator().manual_seed(seed)
-    heads = [f"{name}." for name in spec.head]
+    heads = [f"{name}." for name in (*spec.head, spec.head_norm) if name]
     weights: dict[str, Tensor] = {}
     for name, shape in spec.shapes().items():
         stored = found.get(name, found.get(name.removeprefix(f"{spec.prefix}.")))
         if stored is not None and tuple(stored.shape) == shape:
             weights[name] = torch.from_numpy(stored).float()
         elif any(name.startswith(head) for head in heads):
-            weights[name] = _fresh(name, shape, generator)
+            weights[name] = torch.ones(shape) if name == f"{spec.head_norm}.weight" else _fresh(name, shape, generator)
         else:
             raise CheckpointError(f"{folder}: the encoder's weights lack {name!r} of shape {shape}.")
     return config, spec, weights

@@ -6,7 +6,7 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from onnx import ModelProto, TensorProto
@@ -31,21 +31,32 @@ class _Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class _Biases:
+    """Names of what positions add to logits in layers of global and of local attention; empty where nothing."""
+
+    everywhere: str
+    local: str
+
+    def of(self, local: bool) -> str:
+        return self.local if local else self.everywhere
+
+
+@dataclass(frozen=True, slots=True)
 class _Queries:
     """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
 
     `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
     [rows, longest] leads from a place behind the prefix to the place in the flattened segments. `own_bias` and
-    `row_bias` are added to the logits of either part, where the encoder has biases by relative position.
+    `row_bias` are added to the logits of either part.
     """
 
     own: str
     own_inverse: str
-    own_bias: str = ""
+    own_bias: _Biases
     row: str = ""
     row_inverse: str = ""
     own_of_row: str = ""
-    row_bias: str = ""
+    row_bias: _Biases = field(default_factory=lambda: _Biases("", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +94,13 @@ class EncoderGraph:
     def build(self) -> ModelProto:
         """Return the whole graph: packed tokens and their indices in, one score a segment out."""
         x = self._joint() if self.layout == "joint" else self._shared()
+        if self.spec.last_norm:
+            x = self._norm(x, self.spec.last_norm, self.spec.hidden)
         dense, out = self.spec.head
         activation = {"tanh": "Tanh", "gelu": "Gelu"}[self.spec.head_activation]
         hidden = self.graph.add(activation, [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
+        if self.spec.head_norm:
+            hidden = self._norm(hidden, self.spec.head_norm, self.spec.hidden)
         scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
         return self.graph.model(self.graph.reshape(scores, -1))
 
@@ -93,33 +108,33 @@ class EncoderGraph:
         """Hidden states of the scored tokens [segments, hidden], every segment by itself."""
         x = self._embed("segment")
         own, tokens, firsts, starts = self._segments()
+        turns = self._rotations("segment")
         for index in range(self.spec.layers):
-            layer = self.spec.layer(index)
             last = index == self.spec.layers - 1
-            query, key, value = self._queries_keys_values(x, layer, starts if last else None)
-            attended = self._attend_own(query, key, value, firsts if last else tokens, own)
-            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, layer)
+            query, key, value = self._queries_keys_values(x, index, turns, starts if last else None)
+            attended = self._attend_own(query, key, value, firsts if last else tokens, own, index)
+            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, index)
         return x
 
     def _shared(self) -> str:
         """Hidden states of the scored tokens [segments, hidden], every segment behind its instruction."""
         x, prefix = self._embed("segment"), self._embed("prefix")
         own, tokens, firsts, starts = self._segments()
+        turns, prefix_turns = self._rotations("segment"), self._rotations("prefix")
         context = self._prefix_context(_Rows.declare(self.graph, "prefix"))
-        prefix_bias = self._bias("prefix_bucket") if self.spec.relative_buckets else ""
-        whole = _Queries(context.rows.index, context.rows.inverse, prefix_bias)
+        whole = _Queries(context.rows.index, context.rows.inverse, self._biases("prefix"))
         for index in range(self.spec.layers):
-            layer = self.spec.layer(index)
             # of the last layer only the scored tokens are read, and the instruction's keys and values
             last = index == self.spec.layers - 1
-            query, key, value = self._queries_keys_values(x, layer, starts if last else None)
-            prefix_q, prefix_k, prefix_v = self._queries_keys_values(prefix, layer, "none" if last else None)
+            query, key, value = self._queries_keys_values(x, index, turns, starts if last else None)
+            asks = "none" if last else None
+            prefix_q, prefix_k, prefix_v = self._queries_keys_values(prefix, index, prefix_turns, asks)
             own_kv, prefix_kv = (key, value), (prefix_k, prefix_v)
-            attended = self._attend_behind(query, own_kv, firsts if last else tokens, own, prefix_kv, context)
+            attended = self._attend_behind(query, own_kv, firsts if last else tokens, own, prefix_kv, context, index)
             if not last:
-                mixed = self._attend_own(prefix_q, prefix_k, prefix_v, whole, context.rows)
-                prefix = self._finish_layer(prefix, mixed, layer)
-            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, layer)
+                mixed = self._attend_own(prefix_q, prefix_k, prefix_v, whole, context.rows, index)
+                prefix = self._finish_layer(prefix, mixed, index)
+            x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, index)
         return x
 
     def _segments(self) -> tuple[_Rows, _Queries, _Queries, str]:
@@ -134,10 +149,12 @@ class EncoderGraph:
             graph.add("Concat", [once, once], axis=1),
             graph.add("Mul", [segments, graph.ints(2)]),
         )
-        own_bias = first_bias = ""
-        if self.spec.relative_buckets:
-            own_bias = self._bias("own_bucket")
-            first_bias = graph.add("Gather", [own_bias, graph.ints(0, 0)], axis=2)  # both askings are of place 0
+        own_bias = self._biases("own")
+        both = [  # both askings are of place 0
+            graph.add("Gather", [bias, graph.ints(0, 0)], axis=2) if bias else ""
+            for bias in dict.fromkeys((own_bias.everywhere, own_bias.local))
+        ]
+        first_bias = _Biases(both[0], both[-1])
         tokens = _Queries(own.index, own.inverse, own_bias)
         firsts = _Queries(first_own, places_of_first, first_bias)
         if self.layout == "shared":
@@ -152,7 +169,7 @@ class EncoderGraph:
             row=graph.input(f"{name}_row", 2),
             row_inverse=graph.input(f"{name}_row_inverse", 1),
             own_of_row=graph.input(f"{name}_own_of_row", 2),
-            row_bias=self._bias(f"{name}_bucket") if self.spec.relative_buckets else "",
+            row_bias=self._biases(name),
         )
 
     def _prefix_context(self, rows: _Rows) -> _Prefix:
@@ -171,19 +188,30 @@ class EncoderGraph:
     def _embed(self, name: str) -> str:
         """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
         graph, spec = self.graph, self.spec
-        parts = []
-        for part, count in spec.embedding_tables.items():
-            shape = (count, spec.embedding_width)
-            table = graph.weight(f"{spec.embeddings}{part}_embeddings.weight", shape, self.table_type)
+        parts, width = [], spec.embedding_width
+        for part, (table_name, rows) in spec.embedding_tables.items():
+            table = graph.weight(table_name, (rows, width), self.table_type)
             found = graph.take(table, graph.input(f"{name}_{part}", 1))
             parts.append(graph.add("Cast", [found], to=TensorProto.FLOAT))
         total = parts[0]
         for more in parts[1:]:
             total = graph.add("Add", [total, more])
-        width = spec.embedding_width
-        scale, bias = (graph.weight(f"{spec.embeddings}LayerNorm.{leaf}", (width,)) for leaf in ("weight", "bias"))
-        normed = str(graph.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=spec.norm_eps))
+        normed = self._norm(total, spec.embeddings_norm, width)
         return self._plain_dense(normed, spec.projection, width, spec.hidden) if spec.projection else normed
+
+    def _norm(self, x: str, name: str, width: int) -> str:
+        inputs = [x, self.graph.weight(f"{name}.weight", (width,))]
+        if self.spec.biases:
+            inputs.append(self.graph.weight(f"{name}.bias", (width,)))
+        return str(self.graph.add("LayerNormalization", inputs, axis=-1, epsilon=self.spec.norm_eps))
+
+    def _biases(self, name: str) -> _Biases:
+        """Declare what positions add to logits [rows, heads or 1, queries, keys] in either kind of layer."""
+        everywhere = self._bias(f"{name}_bucket") if self.spec.relative_buckets else ""
+        if not self.spec.local_layers:
+            return _Biases(everywhere, everywhere)
+        reach = self.graph.input(f"{name}_reach", 3, TensorProto.FLOAT)
+        return _Biases(everywhere, self.graph.add("Unsqueeze", [reach, self.graph.ints(1)]))
 
     def _bias(self, buckets: str) -> str:
         """Turn an input of buckets [rows, queries, keys] into biases of logits [rows, heads, queries, keys].
@@ -199,18 +227,48 @@ class EncoderGraph:
     def _biased(self, logits: str, bias: str) -> str:
         return str(self.graph.add("Add", [logits, bias])) if bias else logits
 
-    def _queries_keys_values(self, x: str, layer: str, only: str | None) -> tuple[str, str, str]:
+    def _rotations(self, name: str) -> dict[float, tuple[str, str]]:
+        """Declare cosines and sines of packed tokens' rotations [tokens, head size], by base."""
+        bases = {self.spec.theta(index) for index in range(self.spec.layers)} - {0}
+        return {
+            base: (
+                self.graph.input(f"{name}_cos_{base:g}", 2, TensorProto.FLOAT),
+                self.graph.input(f"{name}_sin_{base:g}", 2, TensorProto.FLOAT),
+            )
+            for base in sorted(bases)
+        }
+
+    def _turned(self, x: str, turn: tuple[str, str] | None, only: str | None = None) -> str:
+        """Rotate packed heads [tokens, hidden] by their tokens' positions; `only` names the tokens that they are of."""
+        if turn is None:
+            return x
+        graph, half = self.graph, self.spec.head_size // 2
+        found = [graph.take(part, only) if only else part for part in turn]
+        cos, sin = (graph.add("Unsqueeze", [part, graph.ints(1)]) for part in found)
+        split = graph.reshape(x, -1, self.spec.heads, self.spec.head_size)
+        first, second = graph.add("Split", [split, graph.ints(half, half)], outputs=2, axis=-1)
+        crossed = graph.add("Concat", [graph.add("Neg", [second]), first], axis=-1)
+        turned = graph.add("Add", [graph.add("Mul", [split, cos]), graph.add("Mul", [crossed, sin])])
+        return graph.reshape(turned, -1, self.spec.hidden)
+
+    def _queries_keys_values(
+        self, x: str, index: int, turns: dict[float, tuple[str, str]], only: str | None
+    ) -> tuple[str, str, str]:
         """Project packed tokens [tokens, hidden]; `only` names the tokens that ask ("none": nobody does).
 
         Queries come divided by the square root of the head size; their weights are.
         """
-        d, names = self.spec.hidden, self.spec.names
+        d, names, layer = self.spec.hidden, self.spec.names, self.spec.layer(index)
+        turn = turns.get(self.spec.theta(index))
+        if self.spec.norm_first and self.spec.attention_norm(index):
+            x = self._norm(x, self.spec.attention_norm(index), d)
         whole = self._operand(x)
         key, value = (self._dense(whole, layer + name, d, d) for name in (names.key, names.value))
+        key = self._turned(key, turn)
         if only == "none":
             return "", key, value
         asking = whole if only is None else self._operand(self.graph.take(x, only))
-        return self._dense(asking, layer + names.query, d, d), key, value
+        return self._turned(self._dense(asking, layer + names.query, d, d), turn, only), key, value
 
     def _operand(self, x: str) -> _Operand:
         """Prepare tokens [tokens, width] for products.
@@ -229,14 +287,16 @@ class EncoderGraph:
     def _dense(self, x: _Operand, name: str, width: int, out: int) -> str:
         """Affine map of [tokens, width] to [tokens, out], bias included."""
         product = self._product(x, name, width, out)
-        if self.precision == "fp32":
+        if self.precision == "fp32" or not self.spec.biases:
             return product
         return str(self.graph.add("Add", [product, self.graph.weight(f"{name}.bias", (out,))]))
 
     def _plain_dense(self, x: str, name: str, width: int, out: int) -> str:
         """Affine map in float32 whatever the precision; the head is small and decides the score."""
-        weight, bias = self.graph.weight(f"{name}.weight", (out, width)), self.graph.weight(f"{name}.bias", (out,))
-        return str(self.graph.add("Gemm", [x, weight, bias], transB=1))
+        inputs = [x, self.graph.weight(f"{name}.weight", (out, width))]
+        if self.spec.biases or name == self.spec.head[1]:
+            inputs.append(self.graph.weight(f"{name}.bias", (out,)))
+        return str(self.graph.add("Gemm", inputs, transB=1))
 
     def _product(self, x: _Operand, name: str, width: int, out: int) -> str:
         """Multiply by a weight: with its bias in fp32, without it in int8. Weights are scaled by output channel."""
@@ -250,18 +310,30 @@ class EncoderGraph:
         product = graph.add("MatMulIntegerToFloat", [x.rounded, weight, step, channel, middle], MICROSOFT)
         return str(graph.add("Mul", [product, x.scale]))
 
-    def _finish_layer(self, x: str, attended: str, layer: str) -> str:
+    def _finish_layer(self, x: str, attended: str, index: int) -> str:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         d, inner = self.spec.hidden, self.spec.intermediate
-        names = self.spec.names
-        x = self._residual(x, attended, layer + names.attention_output, layer + names.attention_norm, d)
-        product = self._product(self._operand(x), layer + names.intermediate, d, inner)
-        if self.precision == "fp32":
+        layer, names = self.spec.layer(index), self.spec.names
+        if self.spec.norm_first:
+            x = self.graph.add("Add", [x, self._dense(self._operand(attended), layer + names.attention_output, d, d)])
+            grown = self._grown(self._operand(self._norm(x, layer + names.output_norm, d)), layer)
+            return str(self.graph.add("Add", [x, self._dense(self._operand(grown), layer + names.output, inner, d)]))
+        x = self._residual(x, attended, layer + names.attention_output, self.spec.attention_norm(index), d)
+        grown = self._grown(self._operand(x), layer)
+        return self._residual(x, grown, layer + names.output, layer + names.output_norm, inner)
+
+    def _grown(self, x: _Operand, layer: str) -> str:
+        """Return the inside of the feed-forward part [tokens, intermediate], activated and gated."""
+        d, inner, names = self.spec.hidden, self.spec.intermediate, self.spec.names
+        product = self._product(x, layer + names.intermediate, d, inner)
+        if self.precision == "fp32" or not self.spec.biases:
             grown = self.graph.add("Gelu", [product])
         else:
             bias = self.graph.weight(f"{layer}{names.intermediate}.bias", (inner,))
             grown = self.graph.add("BiasGelu", [product, bias], MICROSOFT)
-        return self._residual(x, grown, layer + names.output, layer + names.output_norm, inner)
+        if not names.gate:
+            return str(grown)
+        return str(self.graph.add("Mul", [grown, self._dense(x, layer + names.gate, d, inner)]))
 
     def _residual(self, x: str, inner: str, dense: str, norm: str, width: int) -> str:
         """norm(x + dense(inner)), the bias of an int8 product added in the same step."""
@@ -282,12 +354,13 @@ class EncoderGraph:
         flat = self.graph.reshape(self.graph.transpose(x, 0, 2, 1, 3), -1, self.spec.hidden)
         return self.graph.take(flat, inverse)
 
-    def _attend_own(self, query: str, key: str, value: str, places: _Queries, rows: _Rows) -> str:
+    def _attend_own(self, query: str, key: str, value: str, places: _Queries, rows: _Rows, index: int) -> str:
         """Full attention within each row: packed in and out."""
         graph = self.graph
         keys, values = self._heads(key, rows.index), self._counted(value, rows)
         scores = graph.add("FusedMatMul", [self._heads(query, places.own), keys], MICROSOFT, transB=1)
-        mixed, *_ = self._weigh(graph.add("Add", [self._biased(scores, places.own_bias), rows.bias]), values)
+        biased = self._biased(scores, places.own_bias.of(self.spec.is_local(index)))
+        mixed, *_ = self._weigh(graph.add("Add", [biased, rows.bias]), values)
         return self._unheads(mixed, places.own_inverse)
 
     def _counted(self, value: str, rows: _Rows) -> str:
@@ -324,6 +397,7 @@ class EncoderGraph:
         own: _Rows,
         prefix_kv: tuple[str, str],
         prefix: _Prefix,
+        index: int,
     ) -> str:
         """Attention of candidates' tokens over their instruction and themselves: packed in and out.
 
@@ -333,7 +407,8 @@ class EncoderGraph:
         keys with (0, mask), the extra key being (0, …, 1, 0), so that one product gives all logits, masked.
         """
         graph = self.graph
-        from_self, log_sum = self._attend_self(query, own_kv, places, own)
+        local = self.spec.is_local(index)
+        from_self, log_sum = self._attend_self(query, own_kv, places, own, places.own_bias.of(local))
         behind = graph.transpose(graph.take(log_sum, places.own_of_row), 0, 2, 1)
         level = graph.add("Unsqueeze", [behind, graph.ints(3)])
         ones = graph.add("Add", [graph.add("Sub", [level, level]), self._one()])
@@ -342,7 +417,7 @@ class EncoderGraph:
         keys = graph.add("Concat", [keys, prefix.key], axis=2)
         values = graph.add("Concat", [self._counted(prefix_kv[1], prefix.rows), prefix.value], axis=2)
         scores = graph.add("FusedMatMul", [queries, keys], MICROSOFT, transB=1)
-        mixed, raised, total, _ = self._weigh(self._biased(scores, places.row_bias), values)
+        mixed, raised, total, _ = self._weigh(self._biased(scores, places.row_bias.of(local)), values)
         last = [graph.ints(-1), graph.ints(np.iinfo(np.int64).max), graph.ints(3)]
         share = graph.transpose(graph.add("Div", [graph.add("Slice", [raised, *last]), total]), 0, 2, 1, 3)
         shares = graph.take(graph.reshape(share, -1, self.spec.heads, 1), places.row_inverse)
@@ -350,7 +425,9 @@ class EncoderGraph:
         weighted = graph.reshape(graph.add("Mul", [split, shares]), -1, self.spec.hidden)
         return str(graph.add("Add", [self._unheads(mixed, places.row_inverse), weighted]))
 
-    def _attend_self(self, query: str, own_kv: tuple[str, str], places: _Queries, own: _Rows) -> tuple[str, str]:
+    def _attend_self(
+        self, query: str, own_kv: tuple[str, str], places: _Queries, own: _Rows, bias: str
+    ) -> tuple[str, str]:
         """Attention of candidates' tokens within their candidate.
 
         Returns the packed result [tokens, hidden] and the log-sum-exp of the logits [padded tokens, heads].
@@ -358,7 +435,7 @@ class EncoderGraph:
         graph = self.graph
         key, value = self._heads(own_kv[0], own.index), self._counted(own_kv[1], own)
         product = graph.add("FusedMatMul", [self._heads(query, places.own), key], MICROSOFT, transB=1)
-        logits = self._biased(product, places.own_bias)
+        logits = self._biased(product, bias)
         mixed, _, total, highest = self._weigh(graph.add("Add", [logits, own.bias]), value)
         log_sum = graph.add("Add", [highest, graph.add("Log", [total])])
         by_token = graph.reshape(graph.transpose(log_sum, 0, 2, 1, 3), -1, self.spec.heads)

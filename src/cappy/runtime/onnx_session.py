@@ -10,11 +10,12 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from cappy.encoders.relative import buckets_between
+from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout import Batch, Packed, masked, spread
 from cappy.runtime.onnx_graph import build_graph, byte_product_graph
 
+Ints = NDArray[np.int64]
 Weights = Mapping[str, NDArray[Any]]
 _EMBEDDING_TABLE = "_embeddings.weight"
 
@@ -29,7 +30,7 @@ class OnnxRuntime:
         graph, shapes = build_graph(spec, layout, precision, half)
         levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
         with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
-            made = pool.map(lambda name: graph_weight(name, weights, spec, levels), shapes)
+            made = pool.map(lambda name: graph_weight(name, outputs(name, shapes[name]), weights, spec, levels), shapes)
             arrays = dict(zip(shapes, made, strict=True))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -41,12 +42,12 @@ class OnnxRuntime:
         self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         options.add_external_initializers(list(self._values), list(self._values.values()))
         self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._buckets = spec.relative_buckets
+        self._spec = spec
         self._wanted = {node.name for node in self._session.get_inputs()}
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Score every segment of `batch`: [segments]."""
-        feed = batch_inputs(batch) | (bucket_inputs(batch, self._buckets) if self._buckets else {})
+        feed = batch_inputs(batch) | place_inputs(batch, self._spec)
         (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
         return np.asarray(scores)
 
@@ -68,25 +69,50 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     return feed
 
 
-def bucket_inputs(batch: Batch, buckets: int) -> dict[str, NDArray[Any]]:
-    """Return the buckets of relative positions [rows, queries, keys] that a graph with such biases is fed."""
-    feed = {"own_bucket": _within(int(batch.segments.lengths.max(initial=1)), buckets)}
+def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    """Return what a graph is fed of positions: buckets, who is within reach, rotations; nothing that it does not want.
+
+    Buckets and reach are [rows, queries, keys], rotations [tokens, head size].
+    """
+    feed = _between("own", *_within(batch.segments), spec)
+    feed |= _rotation_inputs("segment", batch.segments, spec)
     if batch.prefixes is None:
         return feed
-    feed["prefix_bucket"] = _within(int(batch.prefixes.lengths.max(initial=1)), buckets)
+    feed |= _between("prefix", *_within(batch.prefixes), spec)
+    feed |= _rotation_inputs("prefix", batch.prefixes, spec)
     keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
     tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
     firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # a prefix's candidates all begin there
     for name, queries in (("token", tokens), ("first", firsts)):
-        found = buckets_between(queries, keys, buckets)
-        # the key that stands for the candidate's own part has no position
-        feed[f"{name}_bucket"] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=buckets)
+        for kind, found in _between(name, queries, keys, spec).items():
+            # The key that stands for the candidate's own part has no position: its bias is 0, and it is always near.
+            free = spec.relative_buckets if kind.endswith("_bucket") else 0
+            feed[kind] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=free)
     return feed
 
 
-def _within(longest: int, buckets: int) -> NDArray[Any]:
-    places = np.arange(longest, dtype=np.int64)[None]
-    return buckets_between(places, places, buckets)
+def _between(name: str, queries: Ints, keys: Ints, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    feed: dict[str, NDArray[Any]] = {}
+    if spec.relative_buckets:
+        feed[f"{name}_bucket"] = buckets_between(queries, keys, spec.relative_buckets)
+    if spec.local_layers:
+        feed[f"{name}_reach"] = masked(within_reach(queries, keys, spec.local_reach))
+    return feed
+
+
+def _within(tokens: Packed) -> tuple[Ints, Ints]:
+    places = np.arange(int(tokens.lengths.max(initial=1)), dtype=np.int64)[None]
+    return places, places
+
+
+def _rotation_inputs(name: str, tokens: Packed, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    if not spec.rotary:
+        return {}
+    feed: dict[str, NDArray[Any]] = {}
+    for base in {spec.theta(index) for index in range(spec.layers)}:
+        cos, sin = rotations(tokens.positions, spec.head_size, base)
+        feed |= {f"{name}_cos_{base:g}": cos, f"{name}_sin_{base:g}": sin}
+    return feed
 
 
 def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
@@ -122,20 +148,31 @@ def weight_levels(product: float) -> int:
     return 127 if product == 64 * 255 * 127 else 63
 
 
-def graph_weight(name: str, weights: Weights, spec: EncoderSpec, levels: int) -> NDArray[Any]:
-    """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps."""
+def graph_weight(name: str, rows: int, weights: Weights, spec: EncoderSpec, levels: int) -> NDArray[Any]:
+    """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps.
+
+    `rows` is how many outputs it has, of one that the checkpoint holds in several parts.
+    """
     stem, _, leaf = name.rpartition(".")
     if name.endswith(_EMBEDDING_TABLE):
         return np.ascontiguousarray(
             weights[name] if weights[name].dtype == np.float16 else weights[name].astype(np.float32)
         )
-    exact = weights[f"{stem}.weight" if leaf in ("int8", "scale") else name].astype(np.float32)
+    whole, _, part = stem.partition("#")
+    exact = weights[f"{whole}.{'weight' if leaf in ('int8', 'scale') else leaf}"].astype(np.float32)
+    if part:
+        exact = exact[int(part) * rows : (int(part) + 1) * rows]
     if stem.endswith(spec.names.query):
         exact /= np.float32(np.sqrt(spec.head_size))
     if leaf in ("int8", "scale"):
         quantised, scale = quantise(exact, levels)
         return quantised if leaf == "int8" else scale
     return np.ascontiguousarray(exact)
+
+
+def outputs(name: str, shape: tuple[int, ...]) -> int:
+    """Return how many outputs the map has that a graph's weight belongs to; rounded weights are transposed."""
+    return shape[-1] if name.endswith(".int8") else shape[0]
 
 
 def quantise(weight: NDArray[Any], levels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

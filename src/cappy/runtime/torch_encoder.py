@@ -7,7 +7,7 @@ rows. Weights keep their Hugging Face names, so a `state_dict` of this module is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,12 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cappy.encoders.relative import buckets_between
+from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout import Batch, Packed, spread
+from cappy.layout import Batch, Packed, masked, spread
+
+_Attending = tuple[Tensor, Tensor, Tensor]
+"""Queries, keys and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,23 @@ def _biased(logits: Tensor, bias: Tensor | None) -> Tensor:
     return logits if bias is None else logits + bias
 
 
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate heads [tokens, heads, head size] by their tokens' positions."""
+    first, second = x.chunk(2, dim=-1)
+    return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What positions add to logits in layers of global and of local attention: [rows, heads or 1, queries, keys]."""
+
+    everywhere: Tensor | None
+    local: Tensor | None
+
+    def of(self, local: bool) -> Tensor | None:
+        return self.local if local else self.everywhere
+
+
 class _Node(nn.Module):
     """A place in the tree of weight names; holds parameters and nothing else."""
 
@@ -99,110 +119,148 @@ class Encoder(nn.Module):
         """Keep the layers' matrices in bfloat16, and all else (embeddings, normalisation, biases, head) as it is."""
         names = self.spec.names
         for index in range(self.spec.layers):
-            for part in (names.query, names.key, names.value, names.attention_output, names.intermediate, names.output):
+            for part in (names.query, names.key, names.value, names.attention_output, *names.inner, names.output):
                 for leaf in ("weight", "bias"):
-                    parameter = self._by_name[f"{self.spec.layer(index)}{part}.{leaf}"]
-                    parameter.data = parameter.data.to(torch.bfloat16)
+                    parameter = self._by_name.get(f"{self.spec.layer(index)}{part.partition('#')[0]}.{leaf}")
+                    if parameter is not None:
+                        parameter.data = parameter.data.to(torch.bfloat16)
         return self
+
+    @property
+    def _device(self) -> torch.device:
+        return self._by_name[f"{self.spec.embeddings_norm}.weight"].device
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
         weight = self._by_name[f"{name}.weight"]
-        return F.linear(x.to(weight.dtype), weight, self._by_name[f"{name}.bias"])
+        return F.linear(x.to(weight.dtype), weight, self._by_name.get(f"{name}.bias"))
+
+    def _linears(self, x: Tensor, layer: str, names: Sequence[str]) -> Sequence[Tensor]:
+        """Apply several maps of one width; those that one weight holds are one product."""
+        stems = {name.partition("#")[0] for name in names}
+        if len(stems) == len(names):
+            return [self._linear(x, layer + name) for name in names]
+        return self._linear(x, layer + stems.pop()).chunk(len(names), dim=-1)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._by_name[f"{name}.weight"], self._by_name[f"{name}.bias"]
+        weight, bias = self._by_name[f"{name}.weight"], self._by_name.get(f"{name}.bias")
         return F.layer_norm(x, (weight.shape[0],), weight, bias, self.spec.norm_eps)
 
-    def _embed(self, tokens: Packed, device: torch.device) -> Tensor:
+    def _embed(self, tokens: Packed) -> Tensor:
         indices = {"word": tokens.ids, "position": tokens.positions, "token_type": tokens.types}
-        at = self.spec.embeddings
         parts = [
-            F.embedding(torch.from_numpy(indices[kind]).to(device), self._by_name[f"{at}{kind}_embeddings.weight"])
-            for kind in self.spec.embedding_tables
+            F.embedding(torch.from_numpy(indices[kind]).to(self._device), self._by_name[name])
+            for kind, (name, _) in self.spec.embedding_tables.items()
         ]
-        total = self._norm(sum(parts[1:], parts[0]), f"{at}LayerNorm")
+        total = self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm)
         return self._linear(total, self.spec.projection) if self.spec.projection else total
 
-    def _bias(self, queries: NDArray[np.int64], keys: NDArray[np.int64], device: torch.device) -> Tensor | None:
-        """Biases between positions, [rows, heads, queries, keys]; None in families that have no such biases."""
-        if not self.spec.relative_buckets:
-            return None
-        buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(device)
-        return F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
+    def _places(self, queries: NDArray[np.int64], keys: NDArray[np.int64]) -> _Places:
+        """Return what is added to logits between positions [rows, queries] and [rows, keys]."""
+        bias = None
+        if self.spec.relative_buckets:
+            buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self._device)
+            bias = F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
+        if not self.spec.local_layers:
+            return _Places(bias, bias)
+        near = masked(within_reach(queries, keys, self.spec.local_reach))
+        return _Places(bias, torch.from_numpy(near)[:, None].to(self._device))
 
-    def _bias_within(self, longest: int, device: torch.device) -> Tensor | None:
-        """Biases within a sequence, the same for all: [1, heads, longest, longest]."""
+    def _places_within(self, longest: int) -> _Places:
+        """Return the same within a sequence, alike for all: [1, heads or 1, longest, longest]."""
         places = np.arange(longest, dtype=np.int64)[None]
-        return self._bias(places, places, device)
+        return self._places(places, places)
 
-    def _qkv(self, x: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor]:
-        """[tokens, hidden] to queries, keys and values [tokens, heads, head size]."""
+    def _rotations(self, tokens: Packed) -> dict[float, tuple[Tensor, Tensor]]:
+        """Cosines and sines of packed tokens' rotations, [tokens, 1, head size] each, by base."""
+        bases = {self.spec.theta(index) for index in range(self.spec.layers)} - {0}
+        pairs = ((base, rotations(tokens.positions, self.spec.head_size, base)) for base in bases)
+        return {
+            base: (torch.from_numpy(cos)[:, None].to(self._device), torch.from_numpy(sin)[:, None].to(self._device))
+            for base, (cos, sin) in pairs
+        }
+
+    def _qkv(self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]) -> _Attending:
+        """[tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
         shape = (-1, self.spec.heads, self.spec.head_size)
         names = self.spec.names
-        query, key, value = (
-            self._linear(x, layer + name).view(shape) for name in (names.query, names.key, names.value)
-        )
+        if self.spec.norm_first and self.spec.attention_norm(index):
+            x = self._norm(x, self.spec.attention_norm(index))
+        maps = self._linears(x, self.spec.layer(index), (names.query, names.key, names.value))
+        query, key, value = (part.view(shape) for part in maps)
+        if turns:
+            turn = turns[self.spec.theta(index)]
+            query, key = _turned(query, *turn), _turned(key, *turn)
         return query, key, value
 
-    def _finish_layer(self, x: Tensor, attended: Tensor, layer: str) -> Tensor:
+    def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
-        names = self.spec.names
-        mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
-        x = self._norm(x + mixed, layer + names.attention_norm)
-        inner = F.gelu(self._linear(x, layer + names.intermediate))
-        return self._norm(x + self._linear(inner, layer + names.output), layer + names.output_norm)
+        layer, names = self.spec.layer(index), self.spec.names
+        x = x + self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
+        if self.spec.norm_first:
+            return x + self._feed_forward(self._norm(x, layer + names.output_norm), layer)
+        x = self._norm(x, self.spec.attention_norm(index))
+        return self._norm(x + self._feed_forward(x, layer), layer + names.output_norm)
+
+    def _feed_forward(self, x: Tensor, layer: str) -> Tensor:
+        grown, *gate = self._linears(x, layer, self.spec.names.inner)
+        inner = F.gelu(grown)
+        return self._linear(inner * gate[0] if gate else inner, layer + self.spec.names.output)
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """Normalise what the last layer gives, where a family does."""
+        return self._norm(x, self.spec.last_norm) if self.spec.last_norm else x
 
     def _score(self, first: Tensor) -> Tensor:
         """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
-        hidden = self._linear(first, dense)
+        hidden = self._linear(self._finish(first), dense)
         hidden = F.gelu(hidden) if self.spec.head_activation == "gelu" else torch.tanh(hidden)
+        hidden = self._norm(hidden, self.spec.head_norm) if self.spec.head_norm else hidden
         return self._linear(hidden, out).squeeze(-1)
 
     def encode(self, sequences: Packed) -> Tensor:
         """Last hidden states of sequences that stand alone: packed [tokens, hidden]."""
-        device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
-        rows = Rows.of(sequences.lengths, device)
-        bias = self._bias_within(rows.index.shape[1], device)
-        x = self._embed(sequences, device)
+        rows = Rows.of(sequences.lengths, self._device)
+        places, turns = self._places_within(rows.index.shape[1]), self._rotations(sequences)
+        x = self._embed(sequences)
         for index in range(self.spec.layers):
-            layer = self.spec.layer(index)
-            x = self._finish_layer(x, self._attend(*self._qkv(x, layer), rows, bias), layer)
-        return x
+            bias = places.of(self.spec.is_local(index))
+            x = self._finish_layer(x, self._attend(*self._qkv(x, index, turns), rows, bias), index)
+        return self._finish(x)
 
     def forward(self, batch: Batch) -> Tensor:
         """Score every segment of `batch`: [segments], the raw regression output."""
-        device = self._by_name[f"{self.spec.embeddings}LayerNorm.weight"].device
-        own = Rows.of(batch.segments.lengths, device)
+        own = Rows.of(batch.segments.lengths, self._device)
         starts = own.index[:, 0]
-        own_bias = self._bias_within(own.index.shape[1], device)
-        x = self._embed(batch.segments, device)
+        own_places, turns = self._places_within(own.index.shape[1]), self._rotations(batch.segments)
+        x = self._embed(batch.segments)
         if batch.prefixes is None:
             for index in range(self.spec.layers):
-                layer = self.spec.layer(index)
-                attended = self._attend(*self._qkv(x, layer), own, own_bias)
+                bias = own_places.of(self.spec.is_local(index))
+                attended = self._attend(*self._qkv(x, index, turns), own, bias)
                 if index == self.spec.layers - 1:
                     x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-                x = self._finish_layer(x, attended, layer)
+                x = self._finish_layer(x, attended, index)
             return self._score(x)
-        prefix_rows = Rows.of(batch.prefixes.lengths, device)
-        candidate_rows = Rows.of(batch.row_lengths(), device)
-        prefix_bias = self._bias_within(prefix_rows.index.shape[1], device)
+        prefix_rows = Rows.of(batch.prefixes.lengths, self._device)
+        candidate_rows = Rows.of(batch.row_lengths(), self._device)
+        prefix_places, prefix_turns = self._places_within(prefix_rows.index.shape[1]), self._rotations(batch.prefixes)
         queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
-        behind_bias = self._bias(queries, keys[spread(batch.prefixes.lengths)[0]], device)
-        prefix = self._embed(batch.prefixes, device)
+        behind_places = self._places(queries, keys[spread(batch.prefixes.lengths)[0]])
+        prefix = self._embed(batch.prefixes)
         for index in range(self.spec.layers):
-            layer = self.spec.layer(index)
-            prefix_q, prefix_k, prefix_v = self._qkv(prefix, layer)
+            local = self.spec.is_local(index)
+            prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, prefix_turns)
+            biases = own_places.of(local), behind_places.of(local)
             attended = self._attend_behind(
-                self._qkv(x, layer), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, (own_bias, behind_bias)
+                self._qkv(x, index, turns), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, biases
             )
             if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
                 x, attended = x.index_select(0, starts), attended.index_select(0, starts)
             else:
-                mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_bias)
-                prefix = self._finish_layer(prefix, mixed, layer)
-            x = self._finish_layer(x, attended, layer)
+                mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_places.of(local))
+                prefix = self._finish_layer(prefix, mixed, index)
+            x = self._finish_layer(x, attended, index)
         return self._score(x)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:

@@ -1,4 +1,7 @@
-"""Buckets of relative positions, as T5 and MPNet share biases among distances (Raffel et al., 2020, section 2.1)."""
+"""What attention is told of positions: buckets of distances, rotations, and who is within reach.
+
+Buckets are those of T5 and MPNet (Raffel et al., 2020, section 2.1).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 MAX_DISTANCE = 128
 """Distance from which on all positions share a bucket; transformers writes it into no config."""
 
@@ -34,3 +38,19 @@ def buckets_between(queries: Ints, keys: Ints, buckets: int) -> Ints:
     table = relative_buckets(np.arange(-longest, longest + 1, dtype=np.int64), buckets)
     found: Ints = table[keys[:, None, :] - queries[:, :, None] + longest]
     return found
+
+
+def within_reach(queries: Ints, keys: Ints, reach: int) -> NDArray[np.bool_]:
+    """Tell which positions are at most `reach` apart, [rows, queries] and [rows, keys]: [rows, queries, keys]."""
+    near: NDArray[np.bool_] = np.abs(keys[:, None, :] - queries[:, :, None]) <= reach
+    return near
+
+
+def rotations(positions: Ints, size: int, base: float) -> tuple[Floats, Floats]:
+    """Return the cosines and sines of rotary position embeddings (Su et al., 2021): [tokens, size] each.
+
+    The second half of a head turns with the first: its angles are the same.
+    """
+    frequencies = 1 / base ** (np.arange(0, size, 2, dtype=np.float32) / np.float32(size))
+    angles = positions[:, None].astype(np.float32) * np.tile(frequencies, 2).astype(np.float32)
+    return np.cos(angles), np.sin(angles)
