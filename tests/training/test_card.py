@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from cappy.training.card import model_card
 from cappy.training.recipes import MINI
@@ -10,6 +10,7 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
     facts = {
         "recipe": asdict(MINI),
         "encoder": "someone/encoder",
+        "parameters": 109_486_849,
         "seed": 7,
         "training_groups": 123,
         "groups_by_task": {"a": 100, "b": 23},
@@ -36,7 +37,10 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
     ):
         assert text in card
     assert "cappy.load('my-scorer')" in card
+    assert "dropout" not in card
+    assert "dropout 0.1" in model_card("base", {**facts, "recipe": asdict(replace(MINI, dropout=0.1))})
     limits = card[card.index("## Limits") :]
+    assert "An encoder of 109M parameters knows few facts" in limits
     longer = "(440 in similarity groups, 256 in statements groups)"
     assert f"at most 192 tokens {longer} and responses of at most 48" in limits
     assert "for which it was not trained" in card

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import cappy
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Conventions
@@ -19,8 +20,12 @@ from cappy.training.trainer import Budget, Trainer, learning_rate
 from tests.training.toy import RECIPE, run
 
 
-def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run(data, tmp_path / "whole", bert, 30)
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_stopped_run_resumes_exactly(
+    data: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dropout: float
+) -> None:
+    recipe = dataclasses.replace(RECIPE, dropout=dropout)
+    whole = run(data, tmp_path / "whole", bert, 30, recipe)
     original, calls = Trainer._step, 0
 
     def dying(self: Trainer, *arguments: object) -> tuple[float, int]:
@@ -33,8 +38,8 @@ def test_a_stopped_run_resumes_exactly(data: Path, bert: Path, tmp_path: Path, m
     monkeypatch.setattr(trainer_module.Trainer, "_step", dying)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            run(data, tmp_path / "stopped", bert, 30)
-    stopped = run(data, tmp_path / "stopped", bert, 30)
+            run(data, tmp_path / "stopped", bert, 30, recipe)
+    stopped = run(data, tmp_path / "stopped", bert, 30, recipe)
     one, other = ((folder / "model.safetensors").read_bytes() for folder in (whole, stopped))
     assert one == other
 
@@ -54,6 +59,18 @@ def test_learning_rate_warms_up_and_comes_down() -> None:
     assert [learning_rate(progress, held) for progress in (0.04, 0.1, 1.0)] == pytest.approx([RECIPE.learning_rate] * 3)
     with pytest.raises(InputError, match=r"not 1\.5"):
         dataclasses.replace(RECIPE, final_lr_ratio=1.5)
+
+
+def test_dropout_acts_in_steps_alone(data: Path, bert: Path, tmp_path: Path) -> None:
+    plain, dropped = (
+        run(data, tmp_path / str(rate), bert, 3, dataclasses.replace(RECIPE, dropout=rate)) for rate in (0.0, 0.5)
+    )
+    assert (plain / "model.safetensors").read_bytes() != (dropped / "model.safetensors").read_bytes()
+    scorers = [cappy.load(dropped, runtime=runtime, precision="fp32") for runtime in ("torch", "onnx")]
+    torch_score, onnx_score = (scorer.score("cat in the house", "dog") for scorer in scorers)
+    assert torch_score == pytest.approx(onnx_score, abs=1e-4)
+    with pytest.raises(InputError, match="dropout"):
+        dataclasses.replace(RECIPE, dropout=1.0)
 
 
 def test_a_run_without_an_end_is_refused() -> None:

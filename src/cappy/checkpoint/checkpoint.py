@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cappy.checkpoint.groups import GROUPS_FILE, read_groups, read_safetensors
+from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
 from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
 from cappy.encoders.registry import encoder_spec
@@ -63,24 +63,21 @@ class Checkpoint:
         """What scores are divided by to make probabilities of choices: noted in the checkpoint, else the default."""
         return float(self.settings.get("temperature", TEMPERATURE))
 
-    def read_weights(self) -> dict[str, Array]:
-        """Read every weight the encoder needs, in the type it is stored in.
+    def read_weights(self) -> Mapping[str, Array]:
+        """Read every weight the encoder needs, in the type it is stored in; 8-bit groups are computed when asked for.
 
         Raises:
             CheckpointError: a file is missing or damaged, or a weight is missing or of another shape.
 
         """
-        found = read_tensors(self.folder)
-        weights: dict[str, Array] = {}
-        for name, shape in self.spec.shapes().items():
+        found, wanted = read_tensors(self.folder), self.spec.shapes()
+        for name, shape in wanted.items():
             if name not in found:
                 raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
-            if found[name].shape != shape:
-                raise CheckpointError(
-                    f"{self.folder}: {name!r} has shape {found[name].shape}, config.json wants {shape}."
-                )
-            weights[name] = found[name]
-        return weights
+            there = found.shape(name) if isinstance(found, GroupedWeights) else found[name].shape
+            if there != shape:
+                raise CheckpointError(f"{self.folder}: {name!r} has shape {there}, config.json wants {shape}.")
+        return found if isinstance(found, GroupedWeights) else {name: found[name] for name in wanted}
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -118,7 +115,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def read_tensors(folder: Path) -> dict[str, Array]:
+def read_tensors(folder: Path) -> Mapping[str, Array]:
     """Read all tensors of a folder: safetensors whole, sharded or in 8-bit groups, or a torch file without code in it.
 
     Raises:

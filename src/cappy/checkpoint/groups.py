@@ -6,8 +6,7 @@ weight = q · s, one scale for every 64 columns of a row. What does not fit that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,15 @@ def dequantise_groups(steps: NDArray[np.int8], scales: NDArray[np.float16]) -> N
         ValueError: their shapes do not go together.
 
     """
-    if scales.shape != (len(steps), steps.shape[1] // GROUP):
-        raise ValueError(f"integers of shape {steps.shape} have scales of shape {scales.shape}")
+    _check_scales(steps, scales)
     parts = steps.reshape(len(steps), -1, GROUP).astype(np.float32)
     parts *= scales.astype(np.float32)[..., None]
     return parts.reshape(steps.shape)
+
+
+def _check_scales(steps: Array, scales: Array) -> None:
+    if scales.shape != (len(steps), steps.shape[1] // GROUP):
+        raise ValueError(f"integers of shape {steps.shape} have scales of shape {scales.shape}")
 
 
 def to_groups(weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -55,28 +58,49 @@ def to_groups(weights: Mapping[str, Array]) -> dict[str, Array]:
     return stored
 
 
-def from_groups(stored: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the weights by name: float32, embedding tables float16, in which they are looked up.
+class GroupedWeights(Mapping[str, Array]):
+    """Weights by name, each computed when it is asked for: float32, embedding tables float16.
 
-    Raises:
-        KeyError, ValueError: the parts of a weight do not fit together.
-
+    So a runtime that rounds them anew holds one at a time in float32, and never all.
     """
-    if strange := [key for key in stored if key[:2] not in ("q:", "s:", "r:")]:
-        raise ValueError(f"{strange[0]!r} is no part of a weight")
-    names = [key[2:] for key in stored if not key.startswith("s:")]
 
-    def weight(name: str) -> Array:
-        if f"q:{name}" not in stored:
-            return stored[f"r:{name}"]
-        exact = dequantise_groups(stored[f"q:{name}"], stored[f"s:{name}"])
+    def __init__(self, stored: Mapping[str, Array]) -> None:
+        """Take the stored parts.
+
+        Raises:
+            KeyError, ValueError: the parts of a weight do not fit together.
+
+        """
+        if strange := [key for key in stored if key[:2] not in ("q:", "s:", "r:")]:
+            raise ValueError(f"{strange[0]!r} is no part of a weight")
+        self._stored = stored
+        self._names = {key[2:]: key for key in stored if not key.startswith("s:")}
+        for name, key in self._names.items():
+            if key.startswith("q:"):
+                _check_scales(stored[key], stored[f"s:{name}"])
+
+    def __getitem__(self, name: str) -> Array:
+        """Compute a weight."""
+        key = self._names[name]
+        if key.startswith("r:"):
+            return self._stored[key]
+        exact = dequantise_groups(self._stored[key], self._stored[f"s:{name}"])
         return exact.astype(np.float16) if name.endswith("_embeddings.weight") else exact
 
-    with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
-        return dict(zip(names, pool.map(weight, names), strict=True))
+    def __iter__(self) -> Iterator[str]:
+        """Go over the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Count the weights."""
+        return len(self._names)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a weight's shape without computing it."""
+        return self._stored[self._names[name]].shape
 
 
-def read_groups(path: Path) -> dict[str, Array]:
+def read_groups(path: Path) -> GroupedWeights:
     """Read a file of 8-bit groups.
 
     Raises:
@@ -84,7 +108,7 @@ def read_groups(path: Path) -> dict[str, Array]:
 
     """
     try:
-        return from_groups(read_safetensors(path))
+        return GroupedWeights(read_safetensors(path))
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: the 8-bit groups do not fit together ({error}).") from error
 

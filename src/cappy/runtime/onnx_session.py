@@ -26,12 +26,11 @@ class OnnxRuntime:
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
         """Make a session; `threads` 0 takes one a core."""
         self.layout = layout
-        half = all(a.dtype == np.float16 for name, a in weights.items() if name.endswith(_EMBEDDING_TABLE))
+        tables = {name: weights[name] for name, _ in spec.embedding_tables.values()}
+        half = all(table.dtype == np.float16 for table in tables.values())
         graph, shapes = build_graph(spec, layout, precision, half)
-        levels = weight_levels(byte_product(threads=1)) if precision == "int8" else 0
-        with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
-            made = pool.map(lambda name: graph_weight(name, outputs(name, shapes[name]), weights, spec, levels), shapes)
-            arrays = dict(zip(shapes, made, strict=True))
+        arrays = _graph_arrays(shapes, weights, spec, weight_levels(byte_product(1)) if precision == "int8" else 0)
+        arrays |= tables if half else {name: table.astype(np.float32) for name, table in tables.items()}
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -50,6 +49,19 @@ class OnnxRuntime:
         feed = batch_inputs(batch) | place_inputs(batch, self._spec)
         (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
         return np.asarray(scores)
+
+
+def _graph_arrays(
+    shapes: Mapping[str, tuple[int, ...]], weights: Weights, spec: EncoderSpec, levels: int
+) -> dict[str, NDArray[Any]]:
+    """Derive all of the graph's weights but the embedding tables, by name."""
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        if not name.endswith(_EMBEDDING_TABLE):
+            layers.setdefault(name.rpartition(".")[0], {})[name] = shape
+    with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
+        found = pool.map(lambda stem: graph_weights(stem, layers[stem], weights, spec, levels), layers)
+        return {name: array for part in found for name, array in part.items()}
 
 
 def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
@@ -148,31 +160,31 @@ def weight_levels(product: float) -> int:
     return 127 if product == 64 * 255 * 127 else 63
 
 
-def graph_weight(name: str, rows: int, weights: Weights, spec: EncoderSpec, levels: int) -> NDArray[Any]:
-    """Derive one of the graph's weights from the checkpoint's: cast, queries scaled, rounded to `levels` steps.
+def graph_weights(
+    stem: str, shapes: Mapping[str, tuple[int, ...]], weights: Weights, spec: EncoderSpec, levels: int
+) -> dict[str, NDArray[Any]]:
+    """Derive what the graph wants of one layer, `shapes` by full name: cast, queries scaled, rounded to `levels` steps.
 
-    `rows` is how many outputs it has, of one that the checkpoint holds in several parts.
+    A matrix that is rounded is read once for its integers and its scales.
     """
-    stem, _, leaf = name.rpartition(".")
-    if name.endswith(_EMBEDDING_TABLE):
-        return np.ascontiguousarray(
-            weights[name] if weights[name].dtype == np.float16 else weights[name].astype(np.float32)
-        )
+    derived: dict[str, NDArray[Any]] = {}
+    if f"{stem}.int8" in shapes:
+        rows = shapes[f"{stem}.scale"][0]
+        integers, scale = quantise(_scaled(stem, "weight", rows, weights, spec), levels)
+        derived = {f"{stem}.int8": integers, f"{stem}.scale": scale}
+    for name in shapes.keys() - derived.keys():
+        leaf = name.rpartition(".")[2]
+        derived[name] = np.ascontiguousarray(_scaled(stem, leaf, shapes[name][0], weights, spec))
+    return derived
+
+
+def _scaled(stem: str, leaf: str, rows: int, weights: Weights, spec: EncoderSpec) -> NDArray[np.float32]:
+    """Return a weight in float32, that of queries scaled; of one that holds several maps, its part of `rows` rows."""
     whole, _, part = stem.partition("#")
-    exact = weights[f"{whole}.{'weight' if leaf in ('int8', 'scale') else leaf}"].astype(np.float32)
+    exact = weights[f"{whole}.{leaf}"].astype(np.float32)
     if part:
         exact = exact[int(part) * rows : (int(part) + 1) * rows]
-    if stem.endswith(spec.names.query):
-        exact /= np.float32(np.sqrt(spec.head_size))
-    if leaf in ("int8", "scale"):
-        quantised, scale = quantise(exact, levels)
-        return quantised if leaf == "int8" else scale
-    return np.ascontiguousarray(exact)
-
-
-def outputs(name: str, shape: tuple[int, ...]) -> int:
-    """Return how many outputs the map has that a graph's weight belongs to; rounded weights are transposed."""
-    return shape[-1] if name.endswith(".int8") else shape[0]
+    return exact / np.float32(np.sqrt(spec.head_size)) if stem.endswith(spec.names.query) else exact
 
 
 def quantise(weight: NDArray[Any], levels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -180,6 +192,6 @@ def quantise(weight: NDArray[Any], levels: int) -> tuple[NDArray[np.int8], NDArr
 
     Returns the transposed integers [in, out] and the scales [out].
     """
-    exact = weight.astype(np.float32)
-    scale = np.maximum(np.abs(exact).max(axis=1), 1e-12) / levels
-    return np.ascontiguousarray(np.rint(exact / scale[:, None]).astype(np.int8).T), scale.astype(np.float32)
+    scale = np.maximum(np.maximum(weight.max(axis=1), -weight.min(axis=1)), 1e-12) / levels
+    steps = weight / scale[:, None]
+    return np.ascontiguousarray(np.rint(steps, out=steps).astype(np.int8).T), scale.astype(np.float32)

@@ -93,12 +93,17 @@ class _Node(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A scorer's weights under their Hugging Face names, and the computation over packed batches."""
+    """A scorer's weights under their Hugging Face names, and the computation over packed batches.
+
+    `dropout` is the share of hidden values dropped behind the embeddings, attention and feed-forward parts; training
+    sets it for its steps, and it is 0 otherwise.
+    """
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Tensor]) -> None:
         """Register every weight that `spec` names; `weights` may be of any float type."""
         super().__init__()
         self.spec = spec
+        self.dropout = 0.0
         for name in spec.shapes():
             *path, leaf = name.split(".")
             node: nn.Module = self
@@ -151,7 +156,7 @@ class Encoder(nn.Module):
             F.embedding(torch.from_numpy(indices[kind]).to(self._device), self._by_name[name])
             for kind, (name, _) in self.spec.embedding_tables.items()
         ]
-        total = self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm)
+        total = self._drop(self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm))
         return self._linear(total, self.spec.projection) if self.spec.projection else total
 
     def _places(self, queries: NDArray[np.int64], keys: NDArray[np.int64]) -> _Places:
@@ -195,7 +200,8 @@ class Encoder(nn.Module):
     def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         layer, names = self.spec.layer(index), self.spec.names
-        x = x + self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
+        mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
+        x = x + self._drop(mixed)
         if self.spec.norm_first:
             return x + self._feed_forward(self._norm(x, layer + names.output_norm), layer)
         x = self._norm(x, self.spec.attention_norm(index))
@@ -204,7 +210,10 @@ class Encoder(nn.Module):
     def _feed_forward(self, x: Tensor, layer: str) -> Tensor:
         grown, *gate = self._linears(x, layer, self.spec.names.inner)
         inner = F.gelu(grown)
-        return self._linear(inner * gate[0] if gate else inner, layer + self.spec.names.output)
+        return self._drop(self._linear(inner * gate[0] if gate else inner, layer + self.spec.names.output))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout) if self.dropout else x
 
     def _finish(self, x: Tensor) -> Tensor:
         """Normalise what the last layer gives, where a family does."""

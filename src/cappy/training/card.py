@@ -32,7 +32,7 @@ LIMITS = """## Limits
 
 - English only. Scores are raw regression outputs: about 0 is wrong, about 1 is right, and they may leave that
   range. They compare responses to one instruction; they are no probabilities.
-- A 22.7M-parameter encoder knows few facts. It judges fit to the instruction and its text better than
+- {size} knows few facts. It judges fit to the instruction and its text better than
   truth about the world; arithmetic, code and long reasoning are beyond it.
 - Trained on instructions of at most {instruction_tokens} tokens{longer} and responses of at most {response_tokens}.
   Longer ones are read (up to the limits in config.json) but were not seen in training.
@@ -60,15 +60,16 @@ def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
         _training(facts),
         _development(facts["development"]) if facts.get("development") else "",
         measured,
-        _limits(facts["recipe"]),
+        _limits(facts["recipe"], facts.get("parameters")),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _limits(recipe: Mapping[str, Any]) -> str:
+def _limits(recipe: Mapping[str, Any], parameters: int | None) -> str:
     plans = {name: recipe.get(name) or {} for name in ("similarity", "statements")}
     longer = [f"{plan['instruction_tokens']} in {name} groups" for name, plan in plans.items() if plan]
-    return LIMITS.format_map({**recipe, "longer": f" ({', '.join(longer)})" if longer else ""})
+    size = f"An encoder of {parameters / 1e6:.3g}M parameters" if parameters else "An encoder of this size"
+    return LIMITS.format_map({**recipe, "size": size, "longer": f" ({', '.join(longer)})" if longer else ""})
 
 
 def _training(facts: Mapping[str, Any]) -> str:
@@ -95,7 +96,8 @@ def _training(facts: Mapping[str, Any]) -> str:
         "time": f"{progress['seconds'] / 60:.0f} minutes on {_device(facts)} in {facts['computed_in']}",
         **_negatives(recipe, bool(facts.get("groups_from"))),
         "loss": _loss(recipe),
-        "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}",
+        "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}"
+        + (f", dropout {recipe['dropout']}" if recipe["dropout"] else ""),
         "batch": f"{recipe['batch_tokens']} tokens",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())

@@ -135,6 +135,7 @@ class Recipe:
     learning_rate: float = 1.5e-4
     further_learning_rate: float | None = None  # where training goes on from a scorer (--from); None: the same
     weight_decay: float = 0.01
+    dropout: float = 0.0
     warmup: float = 0.04  # share of the run
     final_lr_ratio: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
     batch_tokens: int = 6000
@@ -154,9 +155,11 @@ class Recipe:
         """Refuse what cannot be.
 
         Raises:
-            InputError: `hard` is above `wrong`, or `final_lr_ratio` not within [0, 1].
+            InputError: `hard` is above `wrong`, or `final_lr_ratio` or `dropout` not within its range.
 
         """
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout {self.dropout} is not within 0 and 1.")
         if not 0 <= self.final_lr_ratio <= 1:
             raise InputError(
                 f"the learning rate ends at a share within 0 and 1 of its peak, not {self.final_lr_ratio}."
@@ -242,6 +245,7 @@ BASE = replace(
     learning_rate=6e-5,  # five times the parameters of mini want a smaller one
     further_learning_rate=2e-5,  # what has converged is soon harmed; a long run of new data bears 5e-5
     final_lr_ratio=0.02,
+    dropout=0.1,
     batch_tokens=32_768,  # for a GPU; on a CPU take --batch-tokens 6000
     graded_listwise=0.9,
 )

@@ -163,6 +163,7 @@ def run_facts(
         "recipe": asdict(recipe),
         "groups_from": str(options.groups) if options.groups else None,
         "encoder": recipe.encoder,
+        "parameters": sum(tensor.numel() for tensor in trainer.masters.values()),
         "start": options.start,
         "seed": options.seed,
         "minutes": options.budget.minutes,

@@ -161,7 +161,11 @@ class Trainer:
         """Make one optimisation step; return its loss and number of tokens."""
         batch, label_array, number_array = pack_training(groups, self.conventions)
         labels, numbers = torch.from_numpy(label_array), torch.from_numpy(number_array)
+        self.model.dropout = self.recipe.dropout
+        if self.recipe.dropout:  # what is dropped follows from the seed and the step: a resumed run goes on alike
+            torch.manual_seed((self.seed << 32) + self.progress.step)
         scores = self.model(batch).float().cpu()
+        self.model.dropout = 0.0
         recipe = self.recipe
         loss = training_loss(
             scores,
