@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("src/cappy/models/*/README.md"))]
 BLOCK = re.compile(r"(?:^<!-- not run: (?P<why>.+?) -->\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
+SAID = re.compile(r"^print\(.*\)  # (.+)$", re.MULTILINE)
+"""What a block says that a line prints."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -38,7 +41,9 @@ def test_every_python_block_is_found() -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(not block.why for block in blocks(page))], ids=str)
-def test_blocks_run_as_pasted(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_run_as_pasted(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     run = [block for block in blocks(page) if not block.why]
     if any("smollm2" in block.code for block in run):
@@ -47,4 +52,8 @@ def test_blocks_run_as_pasted(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
     for block in run:
         # Blank lines before the code: a failure names the line of the page.
         exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), names)
+        printed = capsys.readouterr().out
+        # What a language model samples differs between processors; what the page says a scorer prints must hold.
+        for said in [] if "find_llm" in block.code else SAID.findall(block.code):
+            assert said in printed, f"{page}: the block at line {block.line} does not print {said!r}"
     assert names.keys() - {"__name__", "__builtins__"}
