@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("src/cappy/models/*/README.md"))]
 BLOCK = re.compile(r"(?:^<!-- not run: (?P<why>.+?) -->\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
-SAID = re.compile(r"^print\(.*\)  # (.+)$", re.MULTILINE)
+SAID = re.compile(r"  # prints: (.+)$", re.MULTILINE)
 """What a block says that a line prints."""
 
 
