@@ -18,6 +18,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -55,6 +56,14 @@ def vocabulary(folder: Path) -> list[str]:
     return sorted(token for token in tokens if token.isascii() and token.isalpha() and len(token) > 2)
 
 
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """Return the seconds that `work` takes, and the peak memory of this process in MiB."""
+    begun = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - begun
+    return {"seconds": seconds, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
 def run_one(system: str, name: str, share: float, seed: int, folder: Path) -> dict[str, float]:
     """Time one system on one workload in this process."""
     workload = make_workload(name, share, seed, vocabulary(folder))
@@ -65,19 +74,15 @@ def run_one(system: str, name: str, share: float, seed: int, folder: Path) -> di
         encoder = CrossEncoder(str(folder), device="cpu", max_length=512, model_kwargs={"dtype": "float32"})
         pairs = [(instruction, response) for instruction, responses in workload for response in responses]
         encoder.predict(pairs[:64], show_progress_bar=False)
-        begun = time.perf_counter()
-        encoder.predict(pairs, show_progress_bar=False)
+        found = timed(lambda: encoder.predict(pairs, show_progress_bar=False))
     else:
         import cappy
 
         layout, precision = system.split()
         scorer = cappy.load(folder, layout=layout, precision=precision)
         list(scorer.score_groups(workload[:8]))
-        begun = time.perf_counter()
-        list(scorer.score_groups(workload))
-    seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"candidates": candidates, "seconds": seconds, "per_second": candidates / seconds, "peak_mib": peak}
+        found = timed(lambda: list(scorer.score_groups(workload)))
+    return {"candidates": candidates, "per_second": candidates / found["seconds"], **found}
 
 
 def main() -> None:

@@ -11,13 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
-import time
 from statistics import median
 
-from against_cross_encoder import make_workload, vocabulary
+from against_cross_encoder import make_workload, timed, vocabulary
 
 SYSTEMS = tuple(
     (name, runtime, precision)
@@ -34,11 +32,8 @@ def run_one(name: str, runtime: str, precision: str, groups: int, seed: int) -> 
     workload = make_workload("b", groups / 500, seed, vocabulary(bundled_folder("cappy-mini")))
     scorer = cappy.load(name, runtime=runtime, precision=precision)
     list(scorer.score_groups(workload[:2]))
-    begun = time.perf_counter()
-    list(scorer.score_groups(workload))
-    seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"groups_per_second": len(workload) / seconds, "peak_mib": peak}
+    found = timed(lambda: list(scorer.score_groups(workload)))
+    return {"groups_per_second": len(workload) / found["seconds"], **found}
 
 
 def main() -> None:

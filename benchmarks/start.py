@@ -13,30 +13,11 @@ import sys
 import time
 from statistics import median
 
+RANK = [sys.executable, "-m", "cappy.cli.app", "rank", "What is the capital of France?", "Paris", "Rome", "Oslo"]
 COMMANDS = {
     "import cappy": [sys.executable, "-c", "import cappy, sys; assert 'torch' not in sys.modules"],
-    "cappy rank": [
-        sys.executable,
-        "-m",
-        "cappy.cli.app",
-        "rank",
-        "What is the capital of France?",
-        "Paris",
-        "Rome",
-        "Oslo",
-    ],
-    "cappy rank -m mini": [
-        sys.executable,
-        "-m",
-        "cappy.cli.app",
-        "rank",
-        "What is the capital of France?",
-        "Paris",
-        "Rome",
-        "Oslo",
-        "-m",
-        "mini",
-    ],
+    "cappy rank": RANK,
+    "cappy rank -m mini": [*RANK, "-m", "mini"],
     "python alone": [sys.executable, "-c", "pass"],
 }
 

@@ -61,3 +61,11 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_an_export_never_overwrites(mpnet: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(mpnet), "-o", str(tmp_path)])
     assert result.exit_code != 0 and "exists" in str(result.exception)
+
+
+def test_weights_that_no_encoder_wants_are_left_out(bert: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(bert)
+    stored = to_groups({**checkpoint.read_weights(), "position_ids": np.zeros((1, 4), dtype=np.float32)})
+    save_file(stored, tmp_path / GROUPS_FILE)
+    (tmp_path / "config.json").write_text((bert / "config.json").read_text())
+    assert set(read_checkpoint(tmp_path).read_weights()) == set(checkpoint.spec.shapes())

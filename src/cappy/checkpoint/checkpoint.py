@@ -71,13 +71,18 @@ class Checkpoint:
 
         """
         found, wanted = read_tensors(self.folder), self.spec.shapes()
+        weights: Mapping[str, Array]
+        if isinstance(found, GroupedWeights):
+            shapes, weights = found.shapes(), found.only(wanted)
+        else:
+            shapes = {name: array.shape for name, array in found.items()}
+            weights = {name: array for name, array in found.items() if name in wanted}
         for name, shape in wanted.items():
-            if name not in found:
+            if name not in shapes:
                 raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
-            there = found.shape(name) if isinstance(found, GroupedWeights) else found[name].shape
-            if there != shape:
-                raise CheckpointError(f"{self.folder}: {name!r} has shape {there}, config.json wants {shape}.")
-        return found if isinstance(found, GroupedWeights) else {name: found[name] for name in wanted}
+            if shapes[name] != shape:
+                raise CheckpointError(f"{self.folder}: {name!r} has shape {shapes[name]}, config.json wants {shape}.")
+        return weights
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -6,7 +6,7 @@ weight = q · s, one scale for every 64 columns of a row. What does not fit that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,13 @@ class GroupedWeights(Mapping[str, Array]):
         """Count the weights."""
         return len(self._names)
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return a weight's shape without computing it."""
-        return self._stored[self._names[name]].shape
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes by name, without computing a weight."""
+        return {name: self._stored[key].shape for name, key in self._names.items()}
+
+    def only(self, names: Collection[str]) -> GroupedWeights:
+        """Return those of these names."""
+        return GroupedWeights({key: array for key, array in self._stored.items() if key[2:] in names})
 
 
 def read_groups(path: Path) -> GroupedWeights:

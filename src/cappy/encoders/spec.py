@@ -142,6 +142,11 @@ class EncoderSpec:
         """Name of the table of relative-position biases [buckets, heads]."""
         return f"{self.prefix}.encoder.relative_attention_bias.weight"
 
+    @property
+    def rotation_bases(self) -> list[float]:
+        """The different bases of its layers' rotations; none where positions are no rotations."""
+        return sorted({self.theta(index) for index in range(self.layers)} - {0})
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of every weight a checkpoint of this kind must hold."""
         d, inner, width = self.hidden, self.intermediate, self.embedding_width

@@ -6,80 +6,14 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from onnx import ModelProto, TensorProto
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.runtime.onnx_builder import MICROSOFT, Graph
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Names of the inputs that spread packed tokens over padded rows."""
-
-    index: str
-    bias: str
-    inverse: str
-
-    @classmethod
-    def declare(cls, graph: Graph, name: str) -> _Rows:
-        index = graph.input(f"{name}_index", 2)
-        bias = graph.input(f"{name}_bias", 2, TensorProto.FLOAT)
-        return cls(index, graph.add("Unsqueeze", [bias, graph.ints(1, 2)]), graph.input(f"{name}_inverse", 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _Biases:
-    """Names of what positions add to logits in layers of global and of local attention; empty where nothing."""
-
-    everywhere: str
-    local: str
-
-    def of(self, local: bool) -> str:
-        return self.local if local else self.everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class _Queries:
-    """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
-
-    `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
-    [rows, longest] leads from a place behind the prefix to the place in the flattened segments. `own_bias` and
-    `row_bias` are added to the logits of either part.
-    """
-
-    own: str
-    own_inverse: str
-    own_bias: _Biases
-    row: str = ""
-    row_inverse: str = ""
-    own_of_row: str = ""
-    row_bias: _Biases = field(default_factory=lambda: _Biases("", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class _Operand:
-    """Tokens about to be multiplied by weights: as they are, or rounded with the scale of each token."""
-
-    tokens: str
-    rounded: str = ""
-    scale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """What candidates need of their instructions besides keys and values; the same in every layer.
-
-    `columns` [prefixes, heads, longest, 2] completes the keys, `key` [prefixes, heads, 1, head size + 2] and
-    `value` [prefixes, heads, 1, head size + 1] stand for the candidate's own part; see `_attend_behind`.
-    """
-
-    rows: _Rows
-    columns: str
-    key: str
-    value: str
+from cappy.runtime.onnx_names import Biases, Operand, Prefix, Queries, Rows
 
 
 class EncoderGraph:
@@ -121,8 +55,8 @@ class EncoderGraph:
         x, prefix = self._embed("segment"), self._embed("prefix")
         own, tokens, firsts, starts = self._segments()
         turns, prefix_turns = self._rotations("segment"), self._rotations("prefix")
-        context = self._prefix_context(_Rows.declare(self.graph, "prefix"))
-        whole = _Queries(context.rows.index, context.rows.inverse, self._biases("prefix"))
+        context = self._prefix_context(Rows.declare(self.graph, "prefix"))
+        whole = Queries(context.rows.index, context.rows.inverse, self._biases("prefix"))
         for index in range(self.spec.layers):
             # of the last layer only the scored tokens are read, and the instruction's keys and values
             last = index == self.spec.layers - 1
@@ -137,10 +71,10 @@ class EncoderGraph:
             x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, index)
         return x
 
-    def _segments(self) -> tuple[_Rows, _Queries, _Queries, str]:
+    def _segments(self) -> tuple[Rows, Queries, Queries, str]:
         """Declare the places of all tokens, and of the scored first tokens that alone ask in the last layer."""
         graph = self.graph
-        own = _Rows.declare(graph, "own")
+        own = Rows.declare(graph, "own")
         starts, segments = graph.input("starts", 1), graph.input("segments", 1)
         # Asked twice: a single row of queries would take another multiplication routine, which sums keys in groups, so
         # that a candidate's rounding would depend on how far its company has it padded.
@@ -154,14 +88,14 @@ class EncoderGraph:
             graph.add("Gather", [bias, graph.ints(0, 0)], axis=2) if bias else ""
             for bias in dict.fromkeys((own_bias.everywhere, own_bias.local))
         ]
-        first_bias = _Biases(both[0], both[-1])
-        tokens = _Queries(own.index, own.inverse, own_bias)
-        firsts = _Queries(first_own, places_of_first, first_bias)
+        first_bias = Biases(both[0], both[-1])
+        tokens = Queries(own.index, own.inverse, own_bias)
+        firsts = Queries(first_own, places_of_first, first_bias)
         if self.layout == "shared":
             tokens, firsts = self._behind(tokens, "token"), self._behind(firsts, "first")
         return own, tokens, firsts, starts
 
-    def _behind(self, places: _Queries, name: str) -> _Queries:
+    def _behind(self, places: Queries, name: str) -> Queries:
         """Declare where queries stand behind their prefix."""
         graph = self.graph
         return replace(
@@ -172,7 +106,7 @@ class EncoderGraph:
             row_bias=self._biases(name),
         )
 
-    def _prefix_context(self, rows: _Rows) -> _Prefix:
+    def _prefix_context(self, rows: Rows) -> Prefix:
         """Prepare the parts of the completed keys and values that are the same in every layer."""
         graph, heads, size = self.graph, self.spec.heads, self.spec.head_size
         bias = graph.transpose(rows.bias, 0, 1, 3, 2)  # [prefixes, 1, longest, 1]
@@ -183,7 +117,7 @@ class EncoderGraph:
         count = graph.add("Shape", [rows.index], start=0, end=1)
         repeat = graph.add("Concat", [count, graph.ints(1, 1, 1)], axis=0)
         extra = (graph.add("Tile", [graph.constant(row), repeat]) for row in (key, value))
-        return _Prefix(rows, tiled, *extra)
+        return Prefix(rows, tiled, *extra)
 
     def _embed(self, name: str) -> str:
         """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
@@ -205,13 +139,13 @@ class EncoderGraph:
             inputs.append(self.graph.weight(f"{name}.bias", (width,)))
         return str(self.graph.add("LayerNormalization", inputs, axis=-1, epsilon=self.spec.norm_eps))
 
-    def _biases(self, name: str) -> _Biases:
+    def _biases(self, name: str) -> Biases:
         """Declare what positions add to logits [rows, heads or 1, queries, keys] in either kind of layer."""
         everywhere = self._bias(f"{name}_bucket") if self.spec.relative_buckets else ""
         if not self.spec.local_layers:
-            return _Biases(everywhere, everywhere)
+            return Biases(everywhere, everywhere)
         reach = self.graph.input(f"{name}_reach", 3, TensorProto.FLOAT)
-        return _Biases(everywhere, self.graph.add("Unsqueeze", [reach, self.graph.ints(1)]))
+        return Biases(everywhere, self.graph.add("Unsqueeze", [reach, self.graph.ints(1)]))
 
     def _bias(self, buckets: str) -> str:
         """Turn an input of buckets [rows, queries, keys] into biases of logits [rows, heads, queries, keys].
@@ -229,13 +163,12 @@ class EncoderGraph:
 
     def _rotations(self, name: str) -> dict[float, tuple[str, str]]:
         """Declare cosines and sines of packed tokens' rotations [tokens, head size], by base."""
-        bases = {self.spec.theta(index) for index in range(self.spec.layers)} - {0}
         return {
             base: (
                 self.graph.input(f"{name}_cos_{base:g}", 2, TensorProto.FLOAT),
                 self.graph.input(f"{name}_sin_{base:g}", 2, TensorProto.FLOAT),
             )
-            for base in sorted(bases)
+            for base in self.spec.rotation_bases
         }
 
     def _turned(self, x: str, turn: tuple[str, str] | None, only: str | None = None) -> str:
@@ -270,21 +203,21 @@ class EncoderGraph:
         asking = whole if only is None else self._operand(self.graph.take(x, only))
         return self._turned(self._dense(asking, layer + names.query, d, d), turn, only), key, value
 
-    def _operand(self, x: str) -> _Operand:
+    def _operand(self, x: str) -> Operand:
         """Prepare tokens [tokens, width] for products.
 
         In int8 every token is scaled by its own largest value, so that no token's rounding depends on its company.
         """
         graph = self.graph
         if self.precision == "fp32":
-            return _Operand(x)
+            return Operand(x)
         largest = graph.add("ReduceMax", [graph.add("Abs", [x]), graph.ints(-1)], keepdims=1)
         scale = graph.add("Max", [largest, graph.constant(np.array(1e-12, dtype=np.float32))])
         step = graph.constant(np.array(1 / 127, dtype=np.float32))
         middle = graph.constant(np.array(128, dtype=np.uint8))
-        return _Operand(x, graph.add("QuantizeLinear", [graph.add("Div", [x, scale]), step, middle]), scale)
+        return Operand(x, graph.add("QuantizeLinear", [graph.add("Div", [x, scale]), step, middle]), scale)
 
-    def _dense(self, x: _Operand, name: str, width: int, out: int) -> str:
+    def _dense(self, x: Operand, name: str, width: int, out: int) -> str:
         """Affine map of [tokens, width] to [tokens, out], bias included."""
         product = self._product(x, name, width, out)
         if self.precision == "fp32" or not self.spec.biases:
@@ -298,7 +231,7 @@ class EncoderGraph:
             inputs.append(self.graph.weight(f"{name}.bias", (out,)))
         return str(self.graph.add("Gemm", inputs, transB=1))
 
-    def _product(self, x: _Operand, name: str, width: int, out: int) -> str:
+    def _product(self, x: Operand, name: str, width: int, out: int) -> str:
         """Multiply by a weight: with its bias in fp32, without it in int8. Weights are scaled by output channel."""
         graph = self.graph
         if self.precision == "fp32":
@@ -322,7 +255,7 @@ class EncoderGraph:
         grown = self._grown(self._operand(x), layer)
         return self._residual(x, grown, layer + names.output, layer + names.output_norm, inner)
 
-    def _grown(self, x: _Operand, layer: str) -> str:
+    def _grown(self, x: Operand, layer: str) -> str:
         """Return the inside of the feed-forward part [tokens, intermediate], activated and gated."""
         d, inner, names = self.spec.hidden, self.spec.intermediate, self.spec.names
         product = self._product(x, layer + names.intermediate, d, inner)
@@ -354,7 +287,7 @@ class EncoderGraph:
         flat = self.graph.reshape(self.graph.transpose(x, 0, 2, 1, 3), -1, self.spec.hidden)
         return self.graph.take(flat, inverse)
 
-    def _attend_own(self, query: str, key: str, value: str, places: _Queries, rows: _Rows, index: int) -> str:
+    def _attend_own(self, query: str, key: str, value: str, places: Queries, rows: Rows, index: int) -> str:
         """Full attention within each row: packed in and out."""
         graph = self.graph
         keys, values = self._heads(key, rows.index), self._counted(value, rows)
@@ -363,7 +296,7 @@ class EncoderGraph:
         mixed, *_ = self._weigh(graph.add("Add", [biased, rows.bias]), values)
         return self._unheads(mixed, places.own_inverse)
 
-    def _counted(self, value: str, rows: _Rows) -> str:
+    def _counted(self, value: str, rows: Rows) -> str:
         """Pad values and add a column of ones: [rows, heads, longest, head size + 1]."""
         graph = self.graph
         padded = self._heads(value, rows.index)
@@ -393,10 +326,10 @@ class EncoderGraph:
         self,
         query: str,
         own_kv: tuple[str, str],
-        places: _Queries,
-        own: _Rows,
+        places: Queries,
+        own: Rows,
         prefix_kv: tuple[str, str],
-        prefix: _Prefix,
+        prefix: Prefix,
         index: int,
     ) -> str:
         """Attention of candidates' tokens over their instruction and themselves: packed in and out.
@@ -426,7 +359,7 @@ class EncoderGraph:
         return str(graph.add("Add", [self._unheads(mixed, places.row_inverse), weighted]))
 
     def _attend_self(
-        self, query: str, own_kv: tuple[str, str], places: _Queries, own: _Rows, bias: str
+        self, query: str, own_kv: tuple[str, str], places: Queries, own: Rows, bias: str
     ) -> tuple[str, str]:
         """Attention of candidates' tokens within their candidate.
 

@@ -17,7 +17,6 @@ from cappy.runtime.onnx_graph import build_graph, byte_product_graph
 
 Ints = NDArray[np.int64]
 Weights = Mapping[str, NDArray[Any]]
-_EMBEDDING_TABLE = "_embeddings.weight"
 
 
 class OnnxRuntime:
@@ -29,7 +28,8 @@ class OnnxRuntime:
         tables = {name: weights[name] for name, _ in spec.embedding_tables.values()}
         half = all(table.dtype == np.float16 for table in tables.values())
         graph, shapes = build_graph(spec, layout, precision, half)
-        arrays = _graph_arrays(shapes, weights, spec, weight_levels(byte_product(1)) if precision == "int8" else 0)
+        others = {name: shape for name, shape in shapes.items() if name not in tables}
+        arrays = _graph_arrays(others, weights, spec, weight_levels(byte_product(1)) if precision == "int8" else 0)
         arrays |= tables if half else {name: table.astype(np.float32) for name, table in tables.items()}
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -54,11 +54,10 @@ class OnnxRuntime:
 def _graph_arrays(
     shapes: Mapping[str, tuple[int, ...]], weights: Weights, spec: EncoderSpec, levels: int
 ) -> dict[str, NDArray[Any]]:
-    """Derive all of the graph's weights but the embedding tables, by name."""
+    """Derive the graph's weights of these names and shapes, layer by layer."""
     layers: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
-        if not name.endswith(_EMBEDDING_TABLE):
-            layers.setdefault(name.rpartition(".")[0], {})[name] = shape
+        layers.setdefault(name.rpartition(".")[0], {})[name] = shape
     with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
         found = pool.map(lambda stem: graph_weights(stem, layers[stem], weights, spec, levels), layers)
         return {name: array for part in found for name, array in part.items()}
@@ -86,12 +85,12 @@ def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
 
     Buckets and reach are [rows, queries, keys], rotations [tokens, head size].
     """
-    feed = _between("own", *_within(batch.segments), spec)
-    feed |= _rotation_inputs("segment", batch.segments, spec)
+    feed = _between("own", *_within(batch.segments), spec) | _rotation_inputs("segment", batch.segments, spec)
     if batch.prefixes is None:
         return feed
-    feed |= _between("prefix", *_within(batch.prefixes), spec)
-    feed |= _rotation_inputs("prefix", batch.prefixes, spec)
+    feed |= _between("prefix", *_within(batch.prefixes), spec) | _rotation_inputs("prefix", batch.prefixes, spec)
+    if not (spec.relative_buckets or spec.local_layers):
+        return feed
     keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
     tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
     firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # a prefix's candidates all begin there
@@ -118,10 +117,8 @@ def _within(tokens: Packed) -> tuple[Ints, Ints]:
 
 
 def _rotation_inputs(name: str, tokens: Packed, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
-    if not spec.rotary:
-        return {}
     feed: dict[str, NDArray[Any]] = {}
-    for base in {spec.theta(index) for index in range(spec.layers)}:
+    for base in spec.rotation_bases:
         cos, sin = rotations(tokens.positions, spec.head_size, base)
         feed |= {f"{name}_cos_{base:g}": cos, f"{name}_sin_{base:g}": sin}
     return feed

@@ -21,9 +21,6 @@ from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout import Batch, Packed, masked, spread
 
-_Attending = tuple[Tensor, Tensor, Tensor]
-"""Queries, keys and values."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -177,14 +174,16 @@ class Encoder(nn.Module):
 
     def _rotations(self, tokens: Packed) -> dict[float, tuple[Tensor, Tensor]]:
         """Cosines and sines of packed tokens' rotations, [tokens, 1, head size] each, by base."""
-        bases = {self.spec.theta(index) for index in range(self.spec.layers)} - {0}
+        bases = self.spec.rotation_bases
         pairs = ((base, rotations(tokens.positions, self.spec.head_size, base)) for base in bases)
         return {
             base: (torch.from_numpy(cos)[:, None].to(self._device), torch.from_numpy(sin)[:, None].to(self._device))
             for base, (cos, sin) in pairs
         }
 
-    def _qkv(self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]) -> _Attending:
+    def _qkv(
+        self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
         shape = (-1, self.spec.heads, self.spec.head_size)
         names = self.spec.names

@@ -1,0 +1,78 @@
+"""Names of a graph's values that belong together: what `onnx_graph` passes between its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from onnx import TensorProto
+
+from cappy.runtime.onnx_builder import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Names of the inputs that spread packed tokens over padded rows."""
+
+    index: str
+    bias: str
+    inverse: str
+
+    @classmethod
+    def declare(cls, graph: Graph, name: str) -> Rows:
+        """Declare the inputs."""
+        index = graph.input(f"{name}_index", 2)
+        bias = graph.input(f"{name}_bias", 2, TensorProto.FLOAT)
+        return cls(index, graph.add("Unsqueeze", [bias, graph.ints(1, 2)]), graph.input(f"{name}_inverse", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """Names of what positions add to logits in layers of global and of local attention; empty where nothing."""
+
+    everywhere: str
+    local: str
+
+    def of(self, local: bool) -> str:
+        """Return the name for a layer of either kind."""
+        return self.local if local else self.everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
+
+    `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
+    [rows, longest] leads from a place behind the prefix to the place in the flattened segments. `own_bias` and
+    `row_bias` are added to the logits of either part.
+    """
+
+    own: str
+    own_inverse: str
+    own_bias: Biases
+    row: str = ""
+    row_inverse: str = ""
+    own_of_row: str = ""
+    row_bias: Biases = field(default_factory=lambda: Biases("", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Tokens about to be multiplied by weights: as they are, or rounded with the scale of each token."""
+
+    tokens: str
+    rounded: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What candidates need of their instructions besides keys and values; the same in every layer.
+
+    `columns` [prefixes, heads, longest, 2] completes the keys, `key` [prefixes, heads, 1, head size + 2] and
+    `value` [prefixes, heads, 1, head size + 1] stand for the candidate's own part; see `_attend_behind`.
+    """
+
+    rows: Rows
+    columns: str
+    key: str
+    value: str
