@@ -58,7 +58,8 @@ def test_every_pair_obeys_the_limit_and_cuts_are_reported(
     for length, segment, cut in zip(responses, group.segments, group.cuts, strict=True):
         assert len(group.prefix) + len(segment) <= 48
         kept = sum(token == 6 for token in segment)
-        assert kept == min(length, 20)
+        specials = 3 + (conventions.layout == "shared" or conventions.double_separator)
+        assert kept == min(length, max(20, 48 - specials - instruction))
         assert cut.response == length - kept
         assert cut.instruction == instruction - sum(token == 5 for token in (*group.prefix, *segment))
 
@@ -68,6 +69,19 @@ def test_what_a_candidate_keeps_of_the_instruction_ignores_its_company() -> None
     alone = encode_group([5] * 50, [[6]], SHARED, limits)
     beside = encode_group([5] * 50, [[6], [7] * 10], SHARED, limits)
     assert alone.prefix == beside.prefix
+
+
+@pytest.mark.parametrize("conventions", [SHARED, JOINT, ROBERTA])
+def test_a_long_response_has_what_its_instruction_leaves_and_keeps_its_start_and_its_end(
+    conventions: Conventions,
+) -> None:
+    response = list(range(100, 200))
+    segment = encode_group([5] * 4, [response], conventions, Limits(max_tokens=40, response_tokens=10)).segments[0]
+    kept = [token for token in segment if token >= 100]
+    assert len(kept) > 30
+    assert kept[0] == 100 and kept[-1] == 199
+    capped = Limits(max_tokens=40, response_tokens=10, response_limit=10)
+    assert sum(token >= 100 for token in encode_group([5] * 4, [response], conventions, capped).segments[0]) == 10
 
 
 @pytest.mark.parametrize("bad", [{"max_tokens": 10, "response_tokens": 5}, {"response_tokens": 0}, {"side": "top"}])

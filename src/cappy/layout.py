@@ -32,13 +32,16 @@ Bools = NDArray[np.bool_]
 class Limits:
     """How long a pair may be, in tokens with special tokens counted, and where an instruction is cut.
 
-    `response_tokens` is the response's own budget. In the shared layout what is left of
-    `max_tokens` is the instruction's; in the joint layout the instruction has all that this one response leaves.
+    `response_tokens` is what is kept free for a response. A response has besides what its instruction leaves, but
+    never more than `response_limit` where that is set; a longer one keeps its start and its end. In the shared layout
+    the instruction has the rest of `max_tokens`, whatever its candidates are; in the joint layout all that this one
+    response leaves.
     """
 
     max_tokens: int = 512
     response_tokens: int = 192
     side: str = "middle"
+    response_limit: int | None = None
 
     def __post_init__(self) -> None:
         """Check that some room is left for both parts."""
@@ -51,6 +54,11 @@ class Limits:
                 f"a limit of {self.max_tokens} tokens leaves no room for an instruction beside "
                 f"a response of {self.response_tokens} tokens."
             )
+
+    def response_room(self, instruction_tokens: int, specials: int) -> int:
+        """Return how many tokens a response may have behind an instruction of so many, not yet cut."""
+        left = max(self.response_tokens, self.max_tokens - specials - instruction_tokens)
+        return left if self.response_limit is None else min(left, self.response_limit)
 
     @classmethod
     def within(cls, longest: int) -> Limits:
@@ -127,16 +135,17 @@ def encode_group(
     if conventions.layout == "shared":
         specials = 4
         kept, lost = truncate(instruction, limits.max_tokens - limits.response_tokens - specials, limits.side)
-        bodies = [truncate(ids, limits.response_tokens, "right") for ids in responses]
+        room = limits.response_room(len(instruction), specials)
+        bodies = [truncate(ids, room, "middle") for ids in responses]
         segments = tuple((cls, *body, sep) for body, _ in bodies)
         cuts = tuple(Cut(lost, cut) for _, cut in bodies)
         return EncodedGroup((cls, *kept, sep), segments, (0,) * len(segments), cuts)
     middle = (sep, sep) if conventions.double_separator else (sep,)
+    specials = 2 + len(middle)
     pairs, boundaries, joint_cuts = [], [], []
     for ids in responses:
-        body, cut = truncate(ids, limits.response_tokens, "right")
-        room = limits.max_tokens - len(body) - 2 - len(middle)
-        kept, lost = truncate(instruction, room, limits.side)
+        body, cut = truncate(ids, limits.response_room(len(instruction), specials), "middle")
+        kept, lost = truncate(instruction, limits.max_tokens - len(body) - specials, limits.side)
         pairs.append((cls, *kept, *middle, *body, sep))
         boundaries.append(1 + len(kept) + len(middle))
         joint_cuts.append(Cut(lost, cut))

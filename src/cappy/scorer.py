@@ -284,7 +284,7 @@ def load(
         precision: "fp32", "int8" (onnx) or "bf16" (torch: matrix products in bfloat16, for processors that have it);
             unless given, fp32 in torch, and in onnx what the checkpoint names as its shipping precision.
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
-        response_tokens: how many of them a response may have.
+        response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
         threads: processor threads; 0 takes all cores.
         device: a torch device such as "cuda" (torch runtime only).

@@ -77,6 +77,16 @@ def majority(pool: Pool) -> Values:
     return np.array([float(counts[text]) if text else 0.0 for text in said])
 
 
+def longest(pool: Pool) -> Values:
+    """Prefer what has the most characters: what people and judges often like, right or wrong."""
+    return np.array([float(len(sample.text)) for sample in pool.samples])
+
+
+def shortest(pool: Pool) -> Values:
+    """Prefer what has the fewest characters."""
+    return -longest(pool)
+
+
 def minimum_bayes_risk(pool: Pool) -> Values:
     """Mean Rouge-L against the other samples (Bickel and Doksum, 1977; for text, Kumar and Byrne, 2004)."""
     return agreement([sample.text for sample in pool.samples])
@@ -98,6 +108,8 @@ SELECTORS: dict[str, Selector] = {
     "beam": beam,
     "self-sum": self_sum,
     "self-mean": self_mean,
+    "longest": longest,
+    "shortest": shortest,
     "majority": majority,
     "mbr": minimum_bayes_risk,
     "cappy": cappy,

@@ -53,6 +53,7 @@ def test_help_names_every_command() -> None:
         "data mixture",
         "data contamination",
         "eval zero-shot",
+        "eval answers",
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:
@@ -246,3 +247,35 @@ def test_a_reader_that_leaves_ends_it_without_a_word(model: str, tmp_path: Path)
     result = subprocess.run(["sh", "-c", command], check=False, capture_output=True, timeout=120)
     assert result.stderr == b""
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_eval_answers_sets_cappy_beside_the_plain_choices(tmp_path: Path, model: str) -> None:
+    pairs, lists = tmp_path / "pairs.jsonl", tmp_path / "lists.jsonl"
+    row = {"prompt": "who is in the house?", "chosen": "the cat and the dog", "rejected": "a cat"}
+    pairs.write_text(f"{json.dumps(row)}\n{json.dumps({**row, 'rejected': None})}\n")
+    lists.write_text(json.dumps({"prompt": "what is blue?", "response_a1": "the sky", "response_b1": "a dog"}))
+    strengths = tmp_path / "strengths.json"
+    strengths.write_text('{"a1": 0.9, "b1": 0.2}')
+    result = run(
+        "eval",
+        "answers",
+        str(pairs),
+        str(lists),
+        "--strengths",
+        str(strengths),
+        "-m",
+        model,
+        "-o",
+        str(tmp_path / "found.json"),
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    assert "longest" in result.stdout.decode()
+    assert "pairs.jsonl:2 is left out" in result.stderr.decode()
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [table["source"] for table in found["tables"]] == ["lists", "pairs", "all"]
+    assert found["tables"][0]["systems"]["longest"]["worth"] == 0.9
+    result = run("eval", "answers", str(pairs), "-m", model, "-o", str(tmp_path / "found.md"))
+    assert "## pairs: 1 instructions" in (tmp_path / "found.md").read_text()
+    assert run("eval", "answers", str(lists), "-m", model).returncode == 2
+    strengths.write_text("[]")
+    assert b"JSON object" in run("eval", "answers", str(lists), "--strengths", str(strengths), "-m", model).stderr

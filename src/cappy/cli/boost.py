@@ -28,7 +28,10 @@ def boost(
         typer.Option(help='How to sample: "paper" (17 samples), or decodings: "greedy,temp0.7*8". Plain unless given.'),
     ] = None,
     selector: Annotated[
-        str, typer.Option(help="cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, greedy or beam.")
+        str,
+        typer.Option(
+            help="cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, longest, shortest, greedy or beam."
+        ),
     ] = "cappy",
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 128,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cappy.cli import (
+    eval_answers,
     eval_bigbench,
     eval_blind,
     eval_calibration,
@@ -23,6 +24,7 @@ def group() -> None:
 
 
 app.command("bigbench")(eval_bigbench.bigbench)
+app.command("answers")(eval_answers.answers)
 app.command("zero-shot")(eval_zero_shot.zero_shot)
 app.command("report")(eval_report.report)
 app.command("layouts")(eval_layouts.layouts)

@@ -71,7 +71,7 @@ def _scaled(recipe: Recipe, share: float) -> Recipe:
 
 def pair_limits(instruction_tokens: int, response_tokens: int) -> Limits:
     """Return token limits for training; four tokens of a pair are special."""
-    return Limits(instruction_tokens + response_tokens + 4, response_tokens)
+    return Limits(instruction_tokens + response_tokens + 4, response_tokens, response_limit=response_tokens)
 
 
 def _made(task: str, groups: list[Group], recipe: Recipe, instruction_tokens: int) -> Made:

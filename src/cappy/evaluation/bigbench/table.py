@@ -27,7 +27,7 @@ from cappy.stopping import StoppingRule, fit_stopping_rule
 
 Array = NDArray[np.float64]
 
-UNSCORED = ("self-sum", "self-mean", "majority", "mbr")
+UNSCORED = ("longest", "shortest", "self-sum", "self-mean", "majority", "mbr")
 SCORED = ("cappy", "cappy+agreement")
 COLUMNS = (*SINGLE, *UNSCORED, *SCORED, "cappy-adapted", "cappy-adapted+agreement", "oracle")
 NAMES = {
@@ -36,6 +36,8 @@ NAMES = {
     "temp": "temperature 0.9",
     "topk": "top-k 40",
     "topp": "nucleus 0.95",
+    "longest": "the longest sample",
+    "shortest": "the shortest sample",
     "self-sum": "self-score, sum",
     "self-mean": "self-score, mean",
     "majority": "majority vote",

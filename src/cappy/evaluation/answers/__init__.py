@@ -1,0 +1,1 @@
+"""Choosing among judged answers, beside what a user has without a scorer."""
