@@ -41,6 +41,12 @@ def last_message(messages: Sequence[Mapping[str, Any]]) -> str:
     return _message(messages[-1])[1]
 
 
+def earlier_answers(asked: str) -> list[str]:
+    """Return what was answered to earlier turns of a written-out conversation; none where there is one turn."""
+    turns = _turns(asked) or []
+    return [text for who, text in turns if who == "Assistant" and text]
+
+
 def _message(message: Any) -> tuple[str, str]:
     """Return a message's speaker and text; both usual forms (role and content, from and value) are read."""
     if not isinstance(message, Mapping):
