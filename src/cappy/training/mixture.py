@@ -17,7 +17,7 @@ from cappy.data.suggested import with_suggested
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Group
-from cappy.training import natural_instructions, samples
+from cappy.training import natural_instructions, open_answers, samples
 from cappy.training.further import FURTHER
 from cappy.training.recipes import Further, Recipe, Source
 from cappy.training.samples import Sampled, read_samples, sampled_group
@@ -35,8 +35,9 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
     The split is by row, not by rendering: all renderings of a held-out row are held out. Of the recipe's sources what a
     row says decides, so that it is on the same side however many rows are taken, together with all that share its
     passage or question. Of the rendered rows tens of neighbours are held out, one ten or more of every task. Of
-    super_natural_instructions whole tasks are held out. Held-out groups that ask word for word what a training group
-    asks are dropped. Training groups get suggested wrong answers as the recipe says; development groups stay plain.
+    super_natural_instructions whole tasks are held out, of open answers all that answer an instruction. Held-out groups
+    that ask word for word what a training group asks are dropped. Training groups get suggested wrong answers as the
+    recipe says; development groups stay plain.
 
     Raises:
         InputError: a file the recipe names is missing, unreadable or empty.
@@ -50,6 +51,7 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
         *(_source_groups(one, recipe, folder, seed) for one in recipe.sources),
         *(_further_groups(one, recipe, folder, seed) for one in recipe.further),
         _instruction_groups(recipe, folder, seed, sampled),
+        open_answers.answer_groups(folder / "train", recipe.open_answers, seed) if recipe.open_answers else (),
     ]
     for part in parts:
         for held, group in part:
@@ -61,12 +63,12 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
 
 def has_own_texts(group: Group) -> bool:
     """Tell whether a group is of the rendered rows or a source with templates, whose texts others are made from."""
-    return group.task not in (*FURTHER, natural_instructions.TASK, samples.TASK)
+    return group.task not in (*FURTHER, natural_instructions.TASK, open_answers.TASK, samples.TASK)
 
 
 def _suggested(groups: list[Group], recipe: Recipe, seed: int) -> list[Group]:
-    """Add suggested wrong answers; super_natural_instructions has its own, and samples are such by themselves."""
-    apart = (natural_instructions.TASK, samples.TASK)
+    """Add suggested wrong answers, but to sets that have their own, and to samples, which are such by themselves."""
+    apart = (natural_instructions.TASK, open_answers.TASK, samples.TASK)
     return [one if one.task in apart else with_suggested([one], recipe.suggested, seed)[0] for one in groups]
 
 
@@ -209,7 +211,7 @@ def _find(folder: Path, stem: str) -> Path:
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:
     """Limit each task's groups, choices and lent answers apart; the order is by task and random within.
 
-    Further sets, super_natural_instructions and samples are taken whole.
+    Further sets, super_natural_instructions, samples and open answers are taken whole.
     """
     more = {source.file: source.rows * source.renderings for source in recipe.sources}
     kept: list[Group] = []

@@ -14,7 +14,7 @@ from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.group import Group
 from cappy.layout import Conventions, Limits
-from cappy.training import natural_instructions
+from cappy.training import natural_instructions, open_answers
 from cappy.training.batches import TrainingGroup, encode_groups
 from cappy.training.made import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
@@ -31,7 +31,8 @@ ALL = 10**6
 class Texts:
     """Groups to train on and held-out ones; `made` and `made_development` are made from the texts of each.
 
-    Kept-out tasks of super_natural_instructions are among `made_development`: they have figures of their own.
+    Kept-out tasks of super_natural_instructions, and answers to kept-out open instructions, are among
+    `made_development`: they have figures of their own.
     """
 
     training: list[Group]
@@ -86,14 +87,13 @@ def held_out_texts(
     Those are made only of development groups that share no sentence with `training` groups: other questions about a
     held-out row's passage may be among them.
     """
-    kept_out = [one for one in development if one.task == natural_instructions.TASK]
-    development = [one for one in development if one.task != natural_instructions.TASK]
+    apart = (natural_instructions.TASK, open_answers.TASK)
+    kept_out = {task: [one for one in development if one.task == task] for task in apart}
+    development = [one for one in development if one.task not in apart]
     fresh = unshared(development, training)
     log.info("%d of %d development groups share no sentence with training groups", len(fresh), len(development))
     made = list(made_groups(fresh, recipe, encoder, seed, recipe.held_out))
-    made.append(
-        Made(natural_instructions.TASK, kept_out, pair_limits(recipe.instruction_tokens, recipe.response_tokens))
-    )
+    made += [Made(task, groups, task_limits(recipe, task)) for task, groups in kept_out.items()]
     shuffled = random.Random(seed).sample(development, len(development))
     return Texts([], shuffled, [], [one for one in made if one.groups])
 
@@ -105,12 +105,13 @@ def encode_texts(
 
     No pair gets longer than the `longest` tokens that the encoder takes.
     """
-    limits = pair_limits(recipe.instruction_tokens, recipe.response_tokens)
+    limits = task_limits(recipe)
     joint = replace(conventions, layout="joint")
     draw = random.Random(f"{seed}:joint")
-    parts: dict[str, list[Group]] = {"shared": [], "joint": []}
+    parts: dict[str, list[Group]] = {"shared": [], "joint": [], open_answers.TASK: []}
     for group in with_response_only_negatives(texts.training, recipe.response_only_negatives, seed):
-        parts["joint" if draw.random() < recipe.joint else "shared"].append(group)
+        layout = "joint" if draw.random() < recipe.joint else "shared"
+        parts[group.task if group.task in parts else layout].append(group)
 
     def encode(
         groups: Sequence[Group], layout: Conventions, limits: Limits, most: int, short: int = 0
@@ -120,12 +121,25 @@ def encode_texts(
 
     training = encode(parts["shared"], conventions, limits, recipe.candidates, recipe.short_words)
     training += encode(parts["joint"], joint, limits, recipe.candidates, recipe.short_words)
+    training += encode(parts[open_answers.TASK], conventions, task_limits(recipe, open_answers.TASK), ALL)
     for made in texts.made:
         training += encode(made.groups, conventions, made.limits, ALL)
     made_development = {
         made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.made_development
     }
     return Encoded(training, encode(texts.development, conventions, limits, ALL), made_development)
+
+
+def task_limits(recipe: Recipe, task: str = "") -> Limits:
+    """Return the limits of a task's groups in training: answers to open instructions are longer than others."""
+    plan = recipe.open_answers if task == open_answers.TASK else None
+    return pair_limits(
+        *(
+            (plan.instruction_tokens, plan.response_tokens)
+            if plan
+            else (recipe.instruction_tokens, recipe.response_tokens)
+        )
+    )
 
 
 def _read(recipe: Recipe, seed: int, data: Path | None, groups: Path | None) -> tuple[list[Group], list[Group]]:

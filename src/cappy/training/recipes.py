@@ -61,6 +61,61 @@ class Samples:
     others: int = 3
 
 
+STRENGTHS = (
+    ("text-davinci-003", 0.8),
+    ("text-davinci-002", 0.7),
+    ("text-davinci-001", 0.6),
+    ("davinci-self-instruct-and-superni-ft", 0.5),
+    ("davinci-self-instruct", 0.45),
+    ("davinci-superni-ft", 0.3),
+    ("davinci-t0-ft", 0.2),
+    ("davinci", 0.1),
+    ("person", 0.86),
+    ("gpt_3.5", 0.84),
+    ("30b_chip2", 0.5),
+    ("65b_unnatural_instructions", 0.35),
+    ("65b_flan", 0.3),
+    ("30b_flan", 0.27),
+    ("13b_flan", 0.24),
+    ("7b_flan", 0.2),
+)
+"""How good the answers of each model are: the order of self-instruct's human evaluation (Wang et al., 2023, figure 6),
+and of QLoRA's OpenAssistant models (Dettmers et al., 2023)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswers:
+    """Answers to open instructions: `judged` sets (pairs, votes, single answers), `lists` of models of known strength
+    (`draws` groups each), `written` answers, all with up to `spoiled` wrong answers by rules and, in a share `sampled`
+    of groups, a sample of a very small model where `samples` has one.
+    """
+
+    judged: tuple[str, ...] = (
+        "autoj_pairwise",
+        "halueval_general",
+        "hh_rlhf__harmless-base",
+        "llamafactory__dpo_en_demo",
+        "llamafactory__kto_mix_test",
+        "pandalm_testset",
+        "qa_feedback_dev",
+        "tulu_1_human_eval",
+    )
+    lists: tuple[str, ...] = ("oasst_model_outputs", "self_instruct_predictions")
+    written: tuple[str, ...] = (
+        "llamafactory__alpaca_en_demo",
+        "self_instruct__seed_tasks",
+        "self_instruct__user_oriented",
+    )
+    samples: str = "smollm2_samples"
+    strengths: tuple[tuple[str, float], ...] = STRENGTHS
+    draws: int = 4
+    spoiled: int = 2
+    sampled: float = 0.3
+    held_out: float = 0.2  # share of instructions; the sets are small, and pairs are a noisy measure
+    instruction_tokens: int = 220
+    response_tokens: int = 290
+
+
 @dataclass(frozen=True, slots=True)
 class Similarity:
     """Groups that ask which of many phrases fits a sentence, labelled by the starting encoder's cosine.
@@ -122,6 +177,7 @@ class Recipe:
     further: tuple[Further, ...] = ()
     natural_instructions: NaturalInstructions | None = None
     samples: Samples | None = None
+    open_answers: OpenAnswers | None = None
     suggested: float = 0.0  # share of training groups that get suggested wrong answers (`cappy.data.suggested`)
     wrong: int = 5  # wrong answers lent by other rows, where a row lists none
     hard: int = 0  # so many of them are the closest to the right one
@@ -236,6 +292,7 @@ BASE = replace(
     ),
     natural_instructions=NaturalInstructions(left_out=_NOT_INSTRUCTIONS),
     samples=Samples(),
+    open_answers=OpenAnswers(),
     suggested=0.75,
     choice_cap=4_000,
     other_cap=1_400,

@@ -129,7 +129,7 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     facts = {**run_facts(recipe, options, texts.all_training(), trainer, development), "made": made}
     settings = {
         "layout": "shared",
-        **asdict(Limits.within(spec.max_tokens)),
+        **{name: value for name, value in asdict(Limits.within(spec.max_tokens)).items() if value is not None},
         **_temperature(scores, encoded.development),
         "recipe": recipe.name,
         "seed": options.seed,

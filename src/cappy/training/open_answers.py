@@ -1,0 +1,145 @@
+"""Groups of answers to open instructions: judged by people, of models of known strength, and spoiled by rules."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cappy.data.answers import JudgedAnswers, read_answers
+from cappy.data.candidates import merge
+from cappy.data.closest import WordOverlap
+from cappy.data.rows import find_rows, read_rows
+from cappy.data.spoiled import Open, spoiled
+from cappy.data.text import normalise
+from cappy.errors import InputError
+from cappy.group import Candidate, Group
+from cappy.training.recipes import OpenAnswers
+
+TASK = "open_answers"
+WORSE, BETTER = 0.4, 0.85
+"""Labels of two answers of which people prefer one; what they say between lies between."""
+MADE_UP, SOUND, REFERENCE, SAMPLE = 0.4, 0.84, 0.88, 0.2
+"""Labels of one answer that people found made up or sound, of a written one, and of a very small model's sample."""
+LISTED = 3
+"""Answers drawn of a list at a time."""
+NEIGHBOURS = 4
+ASKED_WORDS = 40
+"""Words of an instruction that its neighbours are found by."""
+_KEY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An instruction with labelled answers; `listed` where several are drawn of many."""
+
+    instruction: str
+    candidates: tuple[Candidate, ...]
+    listed: bool = False
+
+
+def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[bool, Group]]:
+    """Yield groups of the sets in `folder`, those of held-out instructions marked True.
+
+    The beginning of an instruction decides whether it is held out, so that all sets that ask it are on one side. Wrong
+    answers of a near instruction come from the same side.
+
+    Raises:
+        InputError: a set is missing.
+
+    """
+    judged = list(_read(folder, plan))
+    samples = _samples(folder, plan)
+    for held in (False, True):
+        members = [one for one in judged if held_out(one.instruction, plan.held_out) == held]
+        yield from ((held, group) for group in _groups(members, samples, plan, f"{seed}:{held}"))
+
+
+def held_out(instruction: str, share: float) -> bool:
+    """Tell whether an instruction is among the `share`, [0, 1], that is held out."""
+    key = normalise(instruction)[:_KEY]
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48 < share
+
+
+def _read(folder: Path, plan: OpenAnswers) -> Iterator[_Judged]:
+    for name in plan.judged:
+        for row in read_answers(_find(folder, name))[0]:
+            labels = [WORSE + (BETTER - WORSE) * worth for worth in row.worth]
+            if len(row.answers) == 1:
+                labels = [SOUND if row.worth[0] > 0.5 else MADE_UP]
+            yield _judged(row, labels)
+    for name in plan.lists:
+        for row in read_answers(_find(folder, name), dict(plan.strengths))[0]:
+            yield replace(_judged(row, row.worth), listed=True)
+    for name in plan.written:
+        for written in read_rows(_find(folder, name)):
+            asked = "\n\n".join(filter(None, (written["instruction"], written.get("input"))))
+            if written["output"].strip():
+                yield _Judged(asked, (Candidate(written["output"], REFERENCE, "reference"),))
+
+
+def _judged(row: JudgedAnswers, labels: Sequence[float]) -> _Judged:
+    pairs = zip(row.answers, labels, strict=True)
+    return _Judged(row.instruction, tuple(Candidate(text, label, "sample:judged") for text, label in pairs))
+
+
+def _samples(folder: Path, plan: OpenAnswers) -> Mapping[str, list[str]]:
+    """Read the samples of open instructions, which have no references."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in read_rows(_find(folder, plan.samples)):
+        if not row["references"]:
+            texts = (value for name, value in row.items() if name == "greedy" or name.startswith("temperature"))
+            found[normalise(row["instruction"])] += [text for text in texts if text.strip()]
+    return found
+
+
+def _groups(
+    members: Sequence[_Judged], samples: Mapping[str, list[str]], plan: OpenAnswers, seed: str
+) -> Iterator[Group]:
+    asked = [" ".join(one.instruction.split()[:ASKED_WORDS]) for one in members]
+    index = WordOverlap(asked)
+    for place, one in enumerate(members):
+        draw = random.Random(f"{seed}:{place}:{one.instruction}")
+        near = [other for other in index.closest([asked[place]], NEIGHBOURS + 1) if other != place]
+        lent = tuple(_best(members[other]).text for other in near if not _same(members[other], one))
+        sampled = samples.get(normalise(one.instruction), [])
+        for _ in range(plan.draws if one.listed else 1):
+            kept = _drawn(one.candidates, draw) if one.listed else one.candidates
+            best = max(kept, key=lambda candidate: candidate.label or 0.0)
+            given = Open(one.instruction, best.text, best.label or 0.0, lent)
+            wrong = spoiled(given, draw.randint(1, plan.spoiled) if len(kept) > 1 else plan.spoiled, draw)
+            if sampled and draw.random() < plan.sampled:
+                wrong.append(Candidate(draw.choice(sampled), SAMPLE, "sample:smollm2"))
+            group = Group(one.instruction, merge([*kept, *wrong]), TASK, "listed" if one.listed else "judged")
+            if len({candidate.label for candidate in group.candidates}) > 1:
+                yield group
+
+
+def _drawn(candidates: Sequence[Candidate], draw: random.Random) -> tuple[Candidate, ...]:
+    """Draw answers of a list; in half of the draws the best is not the longest, if that can be had in a few tries."""
+    count = min(LISTED, len(candidates))
+    free = draw.random() < 0.5
+    for _ in range(6):
+        kept = draw.sample(candidates, count)
+        best = max(kept, key=lambda candidate: candidate.label or 0.0)
+        if free or best is not max(kept, key=lambda candidate: len(candidate.text)):
+            break
+    return tuple(kept)
+
+
+def _best(one: _Judged) -> Candidate:
+    return max(one.candidates, key=lambda candidate: candidate.label or 0.0)
+
+
+def _same(one: _Judged, other: _Judged) -> bool:
+    return normalise(one.instruction)[:_KEY] == normalise(other.instruction)[:_KEY]
+
+
+def _find(folder: Path, stem: str) -> Path:
+    path = find_rows(folder, stem)
+    if path is None:
+        raise InputError(f"the recipe needs {folder / stem}, a set of answers.")
+    return path
