@@ -17,6 +17,7 @@ from cappy.data.labels import rouge_l
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.llm.model import Sample
+from cappy.selection import Selection, describe
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -30,15 +31,19 @@ AGREEMENT_WEIGHT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """An instruction's samples, and Cappy's scores of them [samples] where a selector needs those."""
+    """An instruction's samples, and Cappy's scores of them [samples] where a selector needs those.
+
+    `selection` is what the checkpoint that scored notes for `combined`.
+    """
 
     instruction: str
     samples: tuple[Sample, ...]
     scores: tuple[float, ...] = ()
+    selection: Selection | None = None
 
     def first(self, count: int) -> Pool:
         """Return the pool as it was after `count` samples."""
-        return Pool(self.instruction, self.samples[:count], self.scores[:count])
+        return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection)
 
 
 Selector = Callable[[Pool], Values]
@@ -102,6 +107,18 @@ def cappy_and_agreement(pool: Pool) -> Values:
     return np.array(pool.scores) + AGREEMENT_WEIGHT * agreement([sample.text for sample in pool.samples])
 
 
+def combined(pool: Pool) -> Values:
+    """Cappy's score, agreement and length, as the scorer's checkpoint weighs them; see `cappy.selection`.
+
+    A checkpoint that notes no weights gives what `cappy+agreement` does.
+    """
+    if pool.selection is None:
+        return cappy_and_agreement(pool)
+    texts = [sample.text for sample in pool.samples]
+    words = np.array([float(len(text.split())) for text in texts])
+    return pool.selection.values(describe(np.array(pool.scores), agreement(texts), words), words)
+
+
 SELECTORS: dict[str, Selector] = {
     "first": first,
     "greedy": greedy,
@@ -114,8 +131,9 @@ SELECTORS: dict[str, Selector] = {
     "mbr": minimum_bayes_risk,
     "cappy": cappy,
     "cappy+agreement": cappy_and_agreement,
+    "combined": combined,
 }
-NEED_SCORES = ("cappy", "cappy+agreement")
+NEED_SCORES = ("cappy", "cappy+agreement", "combined")
 NEED_LIKELIHOODS = ("self-sum", "self-mean")
 
 
@@ -179,7 +197,8 @@ def scored(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Pool:
     """Score samples for the selectors that need it; texts that occur twice are scored once."""
     texts = list(dict.fromkeys(sample.text for sample in samples))
     scores = dict(zip(texts, map(float, scorer.score(instruction, texts)), strict=True))
-    return Pool(instruction, tuple(samples), tuple(scores[sample.text] for sample in samples))
+    own = tuple(scores[sample.text] for sample in samples)
+    return Pool(instruction, tuple(samples), own, scorer.checkpoint.selection)
 
 
 def _searched(sample: Sample) -> bool:

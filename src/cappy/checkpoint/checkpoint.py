@@ -18,6 +18,7 @@ from cappy.encoders.registry import encoder_spec
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Limits
+from cappy.selection import Selection
 from cappy.temperature import TEMPERATURE
 
 Array = NDArray[Any]
@@ -62,6 +63,12 @@ class Checkpoint:
     def temperature(self) -> float:
         """What scores are divided by to make probabilities of choices: noted in the checkpoint, else the default."""
         return float(self.settings.get("temperature", TEMPERATURE))
+
+    @property
+    def selection(self) -> Selection | None:
+        """How to weigh scores, agreement and length in choosing among samples, where the checkpoint notes it."""
+        noted = self.settings.get("selection")
+        return None if noted is None else Selection.read(noted, str(self.folder / "config.json"))
 
     def read_weights(self) -> Mapping[str, Array]:
         """Read every weight the encoder needs, in the type it is stored in; 8-bit groups are computed when asked for.
@@ -117,6 +124,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     noted = checkpoint.settings.get("temperature", TEMPERATURE)
     if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
         raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")
+    checkpoint.selection  # noqa: B018  # what it notes is read once here, so that a broken one is told at once
     return checkpoint
 
 

@@ -18,6 +18,7 @@ from cappy.errors import InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
 from cappy.scorer import BATCH_TOKENS, Scorer
+from cappy.selection import Selection
 from cappy.server.errors import RequestError
 from cappy.server.leaving import Result, unless
 from cappy.server.metrics import Metrics
@@ -32,12 +33,13 @@ WINDOW_TOKENS = 2 * BATCH_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a request gets: the scorer's name, one result a group, the tokens it took, and the scores' temperature."""
+    """What a request gets: the scorer's name, one result a group, the tokens it took, and what its checkpoint notes."""
 
     model: str
     groups: list[GroupScores]
     tokens: int
     temperature: float
+    selection: Selection | None = None
 
 
 class Engine:
@@ -94,7 +96,7 @@ class Engine:
             job = await self._run(scorer, encoded)
         results = [GroupScores(tuple(map(float, s)), group.cuts) for s, group in zip(job.scores, encoded, strict=True)]
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
-        return Scored(used, results, tokens, scorer.temperature)
+        return Scored(used, results, tokens, scorer.temperature, scorer.checkpoint.selection)
 
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:

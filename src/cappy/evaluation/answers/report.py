@@ -23,6 +23,7 @@ NAMES = {
     "self-mean": "likelihood",
     "cappy": "Cappy",
     "cappy+agreement": "Cappy, agreement",
+    "combined": "combined",
 }
 
 
@@ -70,7 +71,8 @@ def _lines(tables: Sequence[SourceTable], about: str) -> Iterator[str]:
 
 LEGEND = (
     "Chosen is a random answer, the first, the longest, the shortest, the one that agrees most with the others (mean "
-    "Rouge-L, or cosine of embeddings), the likeliest, or what Cappy scores highest. Pairs right: of two answers of "
+    "Rouge-L, or cosine of embeddings), the likeliest, what Cappy scores highest, alone and with agreement, or what "
+    "score, agreement and length give as the checkpoint weighs them. Pairs right: of two answers of "
     "different worth, how often the better is valued higher (equal values count half). Worth: of the answer that is "
     "chosen. Of the way: from a random answer (0) to the best (100). Length: Kendall's tau-b between values and "
     "lengths. In brackets 95% intervals, bootstrapped over instructions."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cappy.data.answers import JudgedAnswers
 from cappy.llm.model import Sample
+from cappy.selection import Selection
 from cappy.selectors import SELECTORS, Pool
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ Embedder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 PLAIN = ("first", "longest", "shortest", "mbr")
 """Selectors that need the answers alone. `random` is not among them: what it gives is computed, not drawn."""
-SCORED = ("cappy", "cappy+agreement")
+SCORED = ("cappy", "cappy+agreement", "combined")
 MEDOID, LIKELIHOOD = "embedding-medoid", "self-mean"
 
 
-def pools(rows: Sequence[JudgedAnswers], scores: Sequence[Sequence[float]]) -> list[Pool]:
+def pools(rows: Sequence[JudgedAnswers], scores: Sequence[Sequence[float]], selection: Selection | None) -> list[Pool]:
     """Return the answers as samples to choose among, with Cappy's scores [rows][answers]."""
     return [
-        Pool(row.instruction, tuple(Sample(text) for text in row.answers), tuple(map(float, of_row)))
+        Pool(row.instruction, tuple(Sample(text) for text in row.answers), tuple(map(float, of_row)), selection)
         for row, of_row in zip(rows, scores, strict=True)
     ]
 
@@ -39,7 +40,7 @@ def system_values(
 ) -> Mapping[str, Values]:
     """Value every row's answers by every system that can: `random`, `PLAIN`, `SCORED`, and what is known besides."""
     scored = scorer.score_groups(((row.instruction, row.answers) for row in rows), progress)
-    made = pools(rows, [one.scores for one in scored])
+    made = pools(rows, [one.scores for one in scored], scorer.checkpoint.selection)
     found: dict[str, Values] = {"random": [np.zeros(len(row.answers)) for row in rows]}
     found |= {name: [np.asarray(SELECTORS[name](pool)) for pool in made] for name in PLAIN}
     if embed:

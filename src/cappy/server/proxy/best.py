@@ -11,6 +11,7 @@ from cappy.errors import InputError
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.openai_protocol import read_samples
+from cappy.selection import Selection
 from cappy.selectors import NEED_SCORES, SELECTORS, Pool, ranked
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
@@ -88,6 +89,7 @@ class _Found:
         self.failed = 0
         self._scores: dict[str, float] = {}
         self._scorer = ""
+        self._selection: Selection | None = None
 
     def add(self, answers: Sequence[dict[str, Any]], errors: Sequence[UpstreamError], wanted: int) -> None:
         choices = [choice for answer in answers for choice in answer["choices"]][:wanted]
@@ -102,12 +104,12 @@ class _Found:
         if new:
             scored = await self._engine.score(self._wishes.scorer, [(self._instruction, new)], inside=True)
             self._scores |= dict(zip(new, scored.groups[0].scores, strict=True))
-            self._scorer = scored.model
+            self._scorer, self._selection = scored.model, scored.selection
 
     def pool(self) -> Pool:
         samples = [_sample(choice, text) for choice, text in zip(self.choices, self.texts, strict=True)]
         scores = tuple(self._scores[text] for text in self.texts) if self._scores else ()
-        return Pool(self._instruction, tuple(samples), scores)
+        return Pool(self._instruction, tuple(samples), scores, self._selection)
 
     def choose(self, asked: int) -> Chosen:
         order, values, pool = list(range(len(self.choices))), [], self.pool()
