@@ -11,6 +11,7 @@ import pytest
 import cappy
 from cappy.checkpoint.find import BUNDLED, bundled_folder
 from cappy.checkpoint.save import damaged_files
+from cappy.runtime.onnx_session import byte_product, weight_levels
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
 
@@ -36,9 +37,11 @@ def test_golden_scores(name: str, precision: str) -> None:
     scorer = cappy.load(name, precision=precision)
     pairs = [(pair["instruction"], [pair["response"]]) for pair in GOLDEN]
     got = [scored.scores[0] for scored in scorer.score_groups(pairs)]
-    # other processors round int8 products the same way but add float32 in another order
+    # Other processors round int8 products the same way but add float32 in another order; those whose products of
+    # bytes saturate round weights to 7 bits.
+    pinned = "int7" if precision == "int8" and weight_levels(byte_product(1)) < 127 else precision
     tolerance = 1e-4 if precision == "fp32" else INT8_TOLERANCE[name]
-    assert got == pytest.approx([pair[name][precision] for pair in GOLDEN], abs=tolerance)
+    assert got == pytest.approx([pair[name][pinned] for pair in GOLDEN], abs=tolerance)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
