@@ -14,10 +14,13 @@ from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.checkpoint.save import note_setting
 from cappy.errors import CheckpointError
 from cappy.llm.model import Sample
-from cappy.selection import Selection, describe, fit_weights, kind_of
-from cappy.selectors import Pool, cappy_and_agreement, combined, scored
+from cappy.selection import Selection, describe, fit_weights, repetition
+from cappy.selectors import Pool, cappy_and_agreement, combined, combined_short, scored
 
-NOTED = {"open": [1.0, 0.25, 0.1], "short": [1.0, 0.5, 0.0]}
+NOTED = {
+    "open": {"weights": [1.0, 0.25, 0.1, -1], "margin": 0.2},
+    "short": {"weights": [1.0, 0.5, 0.0, 0], "margin": 9},
+}
 
 
 def judged(seed: int, count: int = 60) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -59,18 +62,23 @@ def test_a_score_that_tells_nothing_is_refused() -> None:
         fit_weights(features, [np.zeros(5) for _ in worths])
 
 
-def test_the_median_of_the_words_tells_the_kind() -> None:
-    assert kind_of(np.array([2.0, 30.0, 40.0])) == "open"
-    assert kind_of(np.array([2.0, 3.0, 40.0])) == "short"
-
-
-def test_values_are_in_units_of_the_score() -> None:
-    selection = Selection.read(NOTED, "here")
-    words = np.array([20.0, 20.0])
-    features = describe(np.array([0.5, 0.7]), np.array([0.2, 0.2]), words)
-    values = selection.values(features, words)
+def test_values_are_in_units_of_the_score_and_the_score_has_a_veto() -> None:
+    weighing = Selection.read(NOTED, "here").kinds["open"]
+    texts = ["one two three", "one two three", "many more words are in this answer than in the others"]
+    features = describe(np.array([0.5, 0.7, 0.49]), np.array([0.2, 0.2, 0.1]), texts)
+    values = weighing.values(features)
     assert values[1] - values[0] == pytest.approx(0.2)
-    assert values[0] == pytest.approx(0.5 + 0.25 * 0.2 + 0.1 * np.log(21))
+    assert values[0] == pytest.approx(0.5 + 0.25 * 0.2 + 0.1 * np.log(4))
+    assert values[2] == pytest.approx(values[0] - 0.21)  # that far below the best score: vetoed
+    assert (weighing.values(features[[0, 2]])[1] > weighing.values(features[[0, 2]])[0]) == (
+        0.49 + 0.025 + 0.1 * np.log(12) > 0.5 + 0.05 + 0.1 * np.log(4)
+    )
+
+
+def test_repetition_is_the_share_of_runs_that_stood_before() -> None:
+    assert repetition("a b c d".split()) == 0
+    assert repetition("a b c a b c".split()) == pytest.approx(1 / 4)
+    assert repetition(["a", "b"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -91,10 +99,11 @@ def test_a_checkpoint_notes_its_selection_and_the_selector_uses_it(shared_bert: 
     note_setting(folder, "selection", NOTED)
     pool = scored(cappy.load(folder), "who is it?", samples)
     assert combined(pool)[0] == combined(pool)[2]
-    alike = cappy_and_agreement(pool)  # short answers: agreement counts a half, length nothing
-    assert combined(pool) == pytest.approx(alike)
+    alike = cappy_and_agreement(pool)  # of short answers agreement counts a half, the rest nothing
+    assert combined_short(pool) == pytest.approx(alike)
+    assert combined(pool) != pytest.approx(alike)
     assert pool.first(2).selection is pool.selection
-    note_setting(folder, "selection", {"open": [1]})
+    note_setting(folder, "selection", {"open": {"weights": [1], "margin": 0}})
     with pytest.raises(CheckpointError, match="selection"):
         read_checkpoint(folder)
 

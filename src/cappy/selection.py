@@ -1,11 +1,13 @@
-"""One small model of all that is known of samples: Cappy's score, agreement among them, and length.
+"""One small model of all that is known of samples: Cappy's score, agreement among them, length, and repetition.
 
 It was fitted on answers whose worth is known, and is noted in the checkpoint whose scores it weighs. Longer answers are
-often better and often only longer: how much length may say beside the score is what the fit decides.
+often better, and often only longer. So the score has a veto: an answer that it puts well below the best is not chosen,
+however much it says, and the rest decides among the others alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,51 +19,70 @@ from cappy.errors import CheckpointError
 
 Floats = NDArray[np.float64]
 
-FEATURES = ("score", "agreement", "length")
-"""Cappy's score; mean Rouge-L with the others; the logarithm of one more than the words."""
-OPEN_WORDS = 15
-"""Answers to an instruction whose median has so many words or more are `open`, others `short`."""
+FEATURES = ("score", "agreement", "different words", "repetition")
+"""Cappy's score; mean Rouge-L with the others; the logarithm of one more than the different words; the share of runs of
+three words that stood before."""
 KINDS = ("open", "short")
+"""Instructions that people judge answers to by how much they help, and those with a short right answer."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """Weights of `FEATURES`, in units of the score, whose own is 1, and how far below the best score is vetoed."""
+
+    weights: tuple[float, ...]
+    margin: float
+
+    def values(self, features: Floats) -> Floats:
+        """Value samples [samples] by their features [samples, features]; vetoed ones stand behind, by their score."""
+        scores = features[:, 0]
+        vetoed = scores < scores.max() - self.margin
+        values: Floats = features @ np.array(self.weights)
+        behind = values[~vetoed].min() - (scores.max() - scores)
+        return np.where(vetoed, behind, values)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Weights of `FEATURES` for each of `KINDS`, in units of the score, whose own weight is 1."""
+    """How the samples of each of `KINDS` are weighed."""
 
-    weights: Mapping[str, tuple[float, ...]]
-
-    def values(self, features: Floats, words: Floats) -> Floats:
-        """Value samples [samples] by their features [samples, features] and words [samples]."""
-        values: Floats = features @ np.array(self.weights[kind_of(words)])
-        return values
+    kinds: Mapping[str, Weighing]
 
     @classmethod
     def read(cls, noted: Any, where: str) -> Selection:
-        """Read the weights noted in a checkpoint: an object of kinds, each a list of numbers.
+        """Read what is noted in a checkpoint: for every kind an object of `weights` (numbers) and a `margin`.
 
         Raises:
-            CheckpointError: they are none.
+            CheckpointError: it cannot be read.
 
         """
         try:
-            weights = {kind: tuple(map(float, noted[kind])) for kind in KINDS}
+            kinds = {
+                kind: Weighing(tuple(map(float, noted[kind]["weights"])), float(noted[kind]["margin"]))
+                for kind in KINDS
+            }
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{where}: the selection noted under 'cappy' cannot be read ({error}).") from error
-        if any(len(one) != len(FEATURES) or not np.isfinite(one).all() for one in weights.values()):
-            raise CheckpointError(
-                f"{where}: the selection noted under 'cappy' must have {len(FEATURES)} numbers a kind."
-            )
-        return cls(weights)
+        for one in kinds.values():
+            if len(one.weights) != len(FEATURES) or not np.isfinite([*one.weights, one.margin]).all() or one.margin < 0:
+                raise CheckpointError(
+                    f"{where}: the selection noted under 'cappy' must have {len(FEATURES)} weights and a margin from 0."
+                )
+        return cls(kinds)
 
 
-def kind_of(words: Floats) -> str:
-    """Tell the kind of an instruction by its answers' words [samples]."""
-    return KINDS[0] if np.median(words) >= OPEN_WORDS else KINDS[1]
+def describe(scores: Floats, agreement: Floats, texts: Sequence[str]) -> Floats:
+    """Return the features of samples [samples, features] from scores and agreement [samples] and their texts."""
+    words = [_WORD.findall(text.lower()) for text in texts]
+    different = [np.log1p(len(set(one))) for one in words]
+    return np.stack([scores, agreement, different, [repetition(one) for one in words]], axis=1)
 
 
-def describe(scores: Floats, agreement: Floats, words: Floats) -> Floats:
-    """Return the features of samples [samples, features] from what is known of each [samples]."""
-    return np.stack([scores, agreement, np.log1p(words)], axis=1)
+def repetition(words: Sequence[str]) -> float:
+    """Return the share of runs of three words that stood before, in [0, 1)."""
+    runs = list(zip(words, words[1:], words[2:], strict=False))
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 def fit_weights(features: Sequence[Floats], worths: Sequence[Floats], ridge: float = 1.0) -> tuple[float, ...]:

@@ -108,15 +108,23 @@ def cappy_and_agreement(pool: Pool) -> Values:
 
 
 def combined(pool: Pool) -> Values:
-    """Cappy's score, agreement and length, as the scorer's checkpoint weighs them; see `cappy.selection`.
+    """Cappy's score, agreement, length and repetition, as the scorer's checkpoint weighs them for open instructions.
 
-    A checkpoint that notes no weights gives what `cappy+agreement` does.
+    See `cappy.selection`. A checkpoint that notes no weights gives what `cappy+agreement` does.
     """
+    return _combined(pool, "open")
+
+
+def combined_short(pool: Pool) -> Values:
+    """Weigh the same for instructions that have a short right answer."""
+    return _combined(pool, "short")
+
+
+def _combined(pool: Pool, kind: str) -> Values:
     if pool.selection is None:
         return cappy_and_agreement(pool)
     texts = [sample.text for sample in pool.samples]
-    words = np.array([float(len(text.split())) for text in texts])
-    return pool.selection.values(describe(np.array(pool.scores), agreement(texts), words), words)
+    return pool.selection.kinds[kind].values(describe(np.array(pool.scores), agreement(texts), texts))
 
 
 SELECTORS: dict[str, Selector] = {
@@ -132,8 +140,9 @@ SELECTORS: dict[str, Selector] = {
     "cappy": cappy,
     "cappy+agreement": cappy_and_agreement,
     "combined": combined,
+    "combined-short": combined_short,
 }
-NEED_SCORES = ("cappy", "cappy+agreement", "combined")
+NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-short")
 NEED_LIKELIHOODS = ("self-sum", "self-mean")
 
 

@@ -30,7 +30,8 @@ def boost(
     selector: Annotated[
         str,
         typer.Option(
-            help="cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, longest, shortest, greedy or beam."
+            help="cappy, combined (open questions), combined-short, cappy+agreement, mbr, majority, self-sum, "
+            "self-mean, first, longest, shortest, greedy or beam."
         ),
     ] = "cappy",
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,

@@ -24,6 +24,7 @@ NAMES = {
     "cappy": "Cappy",
     "cappy+agreement": "Cappy, agreement",
     "combined": "combined",
+    "combined-short": "combined-short",
 }
 
 

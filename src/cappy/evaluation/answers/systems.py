@@ -23,7 +23,7 @@ Embedder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 PLAIN = ("first", "longest", "shortest", "mbr")
 """Selectors that need the answers alone. `random` is not among them: what it gives is computed, not drawn."""
-SCORED = ("cappy", "cappy+agreement", "combined")
+SCORED = ("cappy", "cappy+agreement", "combined", "combined-short")
 MEDOID, LIKELIHOOD = "embedding-medoid", "self-mean"
 
 
