@@ -32,7 +32,7 @@ def main() -> None:
     ]
     golden: list[dict[str, Any]] = [{"instruction": i, "response": r} for i, r in pairs]
     target = ROOT / "tests" / "golden.json"
-    before = json.loads(target.read_text(encoding="utf-8"))
+    before = {(one["instruction"], one["response"]): one for one in json.loads(target.read_text(encoding="utf-8"))}
     exact = onnx_session.weight_levels(onnx_session.byte_product(1)) == LEVELS["int8"]
     for name in BUNDLED:
         scorers = {"fp32": cappy.load(name, precision="fp32")}
@@ -40,11 +40,10 @@ def main() -> None:
             if precision != "int8" or exact:
                 with mock.patch.object(onnx_session, "weight_levels", return_value=levels):
                     scorers[precision] = cappy.load(name, precision="int8")
-        for pair, old in zip(golden, before, strict=True):
+        for pair in golden:
             texts = pair["instruction"], pair["response"]
-            pair[name] = {precision: round(scorer.score(*texts), 6) for precision, scorer in scorers.items()}
-            if not exact:
-                pair[name] = {"fp32": pair[name]["fp32"], "int8": old[name]["int8"], "int7": pair[name]["int7"]}
+            found = {precision: round(scorer.score(*texts), 6) for precision, scorer in scorers.items()}
+            pair[name] = {**before.get(texts, {}).get(name, {}), **found}
     target.write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

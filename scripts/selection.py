@@ -1,6 +1,6 @@
 r"""Fit how score, agreement, length and repetition are weighed in choosing among samples (`cappy.selection`).
 
-python scripts/selection.py --data DATA -m SCORER --strengths docs/results/answers/strengths.json --seed 0
+python scripts/selection.py --data DATA -m SCORER --seed 0
 
 DATA holds sets of judged answers (train/NAME.jsonl.zst). A scorer that was trained on them tells of them more than of
 others: fit with one that was not. Every set is measured by weights fitted on the other sets, and for short answers
@@ -20,16 +20,17 @@ from numpy.typing import NDArray
 import cappy
 from cappy.checkpoint.save import note_setting
 from cappy.data.answers import JudgedAnswers, drawn_answers, read_answers
-from cappy.data.labels import exact_match, rouge_l
 from cappy.data.rows import read_rows
 from cappy.evaluation.answers.measures import chosen_worth, pair_order, share_of_the_way
 from cappy.files import write_json
 from cappy.selection import Weighing, describe, fit_weights
 from cappy.selectors import agreement
+from cappy.training.recipes import STRENGTHS
+from cappy.training.samples import sample_candidates
 
 Floats = NDArray[np.float64]
-Row = tuple[Floats, Floats]
-"""Features [answers, features] and worth [answers]."""
+Row = tuple[Floats, Floats, Floats]
+"""Features [answers, features], worth [answers] and characters [answers]."""
 OPEN = {
     "self_instruct_predictions": 251,
     "pandalm_testset": 400,
@@ -49,8 +50,7 @@ KEPT = {"open": 0.2, "short": 0.5}
 
 
 def open_rows(options: argparse.Namespace, name: str) -> list[JudgedAnswers]:
-    strengths = json.loads(options.strengths.read_text(encoding="utf-8"))
-    rows, _ = read_answers(options.data / "train" / f"{name}.jsonl.zst", strengths)
+    rows, _ = read_answers(options.data / "train" / f"{name}.jsonl.zst", dict(STRENGTHS))
     rows = [row for row in rows if len(set(row.worth)) > 1]
     drawn = random.Random(options.seed).sample(rows, min(OPEN[name], len(rows)))
     return [drawn_answers(row, 8, options.seed) for row in drawn]
@@ -59,16 +59,12 @@ def open_rows(options: argparse.Namespace, name: str) -> list[JudgedAnswers]:
 def short_rows(options: argparse.Namespace) -> list[JudgedAnswers]:
     rows = [row for row in read_rows(options.data / "train" / f"{SHORT}.jsonl.zst") if row["references"]]
     drawn = random.Random(options.seed).sample(rows, SHORT_ROWS)
-    return [
-        JudgedAnswers(
-            row["instruction"],
-            tuple(row[name] for name in SAMPLES),
-            tuple(
-                exact_match(row[name], row["references"]) or rouge_l(row[name], row["references"]) for name in SAMPLES
-            ),
-        )
-        for row in drawn
-    ]
+    found = []
+    for row in drawn:
+        labelled = sample_candidates({name: row[name] for name in SAMPLES}, row["references"])
+        texts, worth = zip(*((one.text, one.label or 0.0) for one in labelled), strict=True)
+        found.append(JudgedAnswers(row["instruction"], texts, worth))
+    return found
 
 
 def described(scorer: cappy.Scorer, rows: list[JudgedAnswers], kept: Path) -> list[Row]:
@@ -78,19 +74,22 @@ def described(scorer: cappy.Scorer, rows: list[JudgedAnswers], kept: Path) -> li
         write_json(kept, [one.scores for one in scored])
     scores = json.loads(kept.read_text(encoding="utf-8"))
     return [
-        (describe(np.array(one), agreement(row.answers), row.answers), np.array(row.worth))
+        (
+            describe(np.array(one), agreement(row.answers), row.answers),
+            np.array(row.worth),
+            np.array([float(len(text)) for text in row.answers]),
+        )
         for row, one in zip(rows, scores, strict=True)
     ]
 
 
 def fitted(rows: list[Row]) -> tuple[float, ...]:
-    return fit_weights([features for features, _ in rows], [worth for _, worth in rows])
+    return fit_weights([features for features, _, _ in rows], [worth for _, worth, _ in rows])
 
 
-def measured(rows: list[Row], weighing: Weighing | None) -> tuple[float, float]:
-    """Return pairs in order and the share of the way, in percent; of the score alone without a weighing."""
-    values = [features[:, 0] if weighing is None else weighing.values(features) for features, _ in rows]
-    worths = [worth for _, worth in rows]
+def measured(rows: list[Row], values: list[Floats]) -> tuple[float, float]:
+    """Return pairs in order and the share of the way that `values` [rows][answers] give, in percent."""
+    worths = [worth for _, worth, _ in rows]
     pairs = np.array([pair_order(value, worth) for value, worth in zip(values, worths, strict=True)])
     chosen = np.array([chosen_worth(value, worth) for value, worth in zip(values, worths, strict=True)])
     random_worth, best = (np.array([one(worth) for worth in worths]) for one in (np.mean, np.max))
@@ -99,10 +98,15 @@ def measured(rows: list[Row], weighing: Weighing | None) -> tuple[float, float]:
 
 def show(title: str, parts: list[tuple[list[Row], tuple[float, ...]]]) -> None:
     print(title)
-    alone = [measured(rows, None) for rows, _ in parts]
-    lines = {"score alone": alone} | {
-        f"margin {margin}": [measured(rows, Weighing(weights, margin)) for rows, weights in parts] for margin in MARGINS
+    lines = {
+        "longest": [measured(rows, [characters for _, _, characters in rows]) for rows, _ in parts],
+        "score alone": [measured(rows, [features[:, 0] for features, _, _ in rows]) for rows, _ in parts],
     }
+    for margin in MARGINS:
+        lines[f"margin {margin}"] = [
+            measured(rows, [Weighing(weights, margin).values(features) for features, _, _ in rows])
+            for rows, weights in parts
+        ]
     for name, found in lines.items():
         cells = "  ".join(f"{pairs:.1f} {way:.0f}" for pairs, way in found)
         pairs, way = np.mean(found, axis=0)
@@ -113,7 +117,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-m", "--model", required=True)
-    parser.add_argument("--strengths", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kept", type=Path, default=Path("runs/selection"), help="folder the scores are kept in")
     parser.add_argument("--write", type=Path, help="folder of the checkpoint to note them in")

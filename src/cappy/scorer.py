@@ -28,6 +28,7 @@ from cappy.layout import (
     split_group,
     token_batches,
 )
+from cappy.selection import Selection
 
 RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
 """What computes, each with the precisions that it knows."""
@@ -84,6 +85,11 @@ class Scorer:
     def temperature(self) -> float:
         """The unit of its scores: softmax(score / temperature) makes probabilities of choices. Above 0."""
         return self.checkpoint.temperature
+
+    @property
+    def selection(self) -> Selection | None:
+        """How its scores weigh beside agreement, length and repetition in choosing among samples; None: not fitted."""
+        return self.checkpoint.selection
 
     def settings(self) -> dict[str, Any]:
         """Return all that scores depend on besides the checkpoint's files."""

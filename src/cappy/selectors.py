@@ -207,7 +207,7 @@ def scored(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Pool:
     texts = list(dict.fromkeys(sample.text for sample in samples))
     scores = dict(zip(texts, map(float, scorer.score(instruction, texts)), strict=True))
     own = tuple(scores[sample.text] for sample in samples)
-    return Pool(instruction, tuple(samples), own, scorer.checkpoint.selection)
+    return Pool(instruction, tuple(samples), own, scorer.selection)
 
 
 def _searched(sample: Sample) -> bool:

@@ -56,7 +56,8 @@ class Gated:
     """The scorer, held until it is let go, so that a test decides what waits."""
 
     def __init__(self, scorer: cappy.Scorer) -> None:
-        self._scorer, self.go, self.temperature = scorer, threading.Event(), scorer.temperature
+        self._scorer, self.go = scorer, threading.Event()
+        self.temperature, self.selection = scorer.temperature, scorer.selection
 
     def encode(self, groups):
         return self._scorer.encode(groups)

@@ -64,7 +64,7 @@ class Checkpoint:
         """What scores are divided by to make probabilities of choices: noted in the checkpoint, else the default."""
         return float(self.settings.get("temperature", TEMPERATURE))
 
-    @property
+    @cached_property
     def selection(self) -> Selection | None:
         """How to weigh scores, agreement and length in choosing among samples, where the checkpoint notes it."""
         noted = self.settings.get("selection")
@@ -114,7 +114,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     require_one_label(config, str(folder))
     checkpoint = Checkpoint(folder, config, spec)
     try:
-        limits = checkpoint.limits
+        limits, _ = checkpoint.limits, checkpoint.selection  # what is broken is told when it is read
     except (InputError, TypeError) as error:
         raise CheckpointError(f"{path}: the limits it notes cannot be used ({error}).") from error
     if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
@@ -124,7 +124,6 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     noted = checkpoint.settings.get("temperature", TEMPERATURE)
     if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
         raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")
-    checkpoint.selection  # noqa: B018  # what it notes is read once here, so that a broken one is told at once
     return checkpoint
 
 

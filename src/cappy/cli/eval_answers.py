@@ -59,9 +59,9 @@ def answers(
     embed = None
     if similarity:
         from cappy.checkpoint.find import find_encoder
-        from cappy.runtime.embedding import load_embedder
+        from cappy.data.closest import find_embedder
 
-        embed = load_embedder(find_encoder(similarity))
+        embed = find_embedder(str(find_encoder(similarity)))
     scorer = load_scorer(model, "onnx", layout, precision, threads)
     found = tables(read, system_values(read, scorer, embed, progress=True), seed, "cappy")
     for table in found:

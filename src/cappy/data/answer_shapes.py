@@ -42,7 +42,7 @@ def find_shape(rows: Sequence[Row], strengths: Mapping[str, float] | None, name:
 
     """
     for recognise in (_pairs, _voted, _decided, _labelled, _rated, _compared, _single):
-        shape = recognise(rows, name)
+        shape = recognise(rows)
         if shape:
             return shape
     fields = [column for column in rows[0] if column.startswith(FIELD)]
@@ -55,12 +55,12 @@ def find_shape(rows: Sequence[Row], strengths: Mapping[str, float] | None, name:
     )
 
 
-def _pairs(rows: Sequence[Row], name: str) -> Shape | None:
+def _pairs(rows: Sequence[Row]) -> Shape | None:
     """Read chosen and rejected answers."""
     return _preferred if "chosen" in rows[0] and "rejected" in rows[0] else None
 
 
-def _voted(rows: Sequence[Row], name: str) -> Shape | None:
+def _voted(rows: Sequence[Row]) -> Shape | None:
     """Read two answers with people's votes."""
     two = _two(rows[0])
     if not two or not {"votes1", "votes2"} <= set(rows[0]):
@@ -68,7 +68,7 @@ def _voted(rows: Sequence[Row], name: str) -> Shape | None:
     return lambda row: (_texts(row[column] for column in two), _votes(row), None)
 
 
-def _decided(rows: Sequence[Row], name: str) -> Shape | None:
+def _decided(rows: Sequence[Row]) -> Shape | None:
     """Read two answers with a verdict."""
     two, verdict = _two(rows[0]), column_of(rows[0], VERDICT)
     if not two or not verdict:
@@ -77,7 +77,7 @@ def _decided(rows: Sequence[Row], name: str) -> Shape | None:
     return lambda row: (_texts(row[column] for column in two), read(row[verdict]), None)
 
 
-def _labelled(rows: Sequence[Row], name: str) -> Shape | None:
+def _labelled(rows: Sequence[Row]) -> Shape | None:
     """Read groups of candidates with a label each, as `cappy data` writes them."""
     candidates = rows[0].get("candidates")
     if not isinstance(candidates, list) or not candidates or not isinstance(candidates[0], Mapping):
@@ -89,7 +89,7 @@ def _labelled(rows: Sequence[Row], name: str) -> Shape | None:
     )
 
 
-def _rated(rows: Sequence[Row], name: str) -> Shape | None:
+def _rated(rows: Sequence[Row]) -> Shape | None:
     """Read a list of answers beside a list of their worth."""
     many, worth = column_of(rows[0], MANY), column_of(rows[0], WORTH)
     if not many or not worth:
@@ -97,7 +97,7 @@ def _rated(rows: Sequence[Row], name: str) -> Shape | None:
     return lambda row: (_texts(row[many]), [float(value) for value in row[worth]], None)
 
 
-def _compared(rows: Sequence[Row], name: str) -> Shape | None:
+def _compared(rows: Sequence[Row]) -> Shape | None:
     """Read answers in fields `prediction_1` and so on, with a verdict on every two."""
     fields = sorted(column for column in rows[0] if re.fullmatch(r"prediction_\d+", column))
     if not fields or not isinstance(rows[0].get("preference"), list):
@@ -105,7 +105,7 @@ def _compared(rows: Sequence[Row], name: str) -> Shape | None:
     return lambda row: (_texts(row[column] for column in fields), wins(len(fields), row["preference"]), None)
 
 
-def _single(rows: Sequence[Row], name: str) -> Shape | None:
+def _single(rows: Sequence[Row]) -> Shape | None:
     """Read one answer that somebody judged."""
     one, judged = column_of(rows[0], ONE), column_of(rows[0], JUDGED)
     if not one or not judged:

@@ -43,6 +43,19 @@ def find_rows(folder: Path, stem: str) -> Path | None:
     return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
 
 
+def needed_rows(folder: Path, stem: str) -> Path:
+    """Return the file of rows called `stem` that a recipe needs.
+
+    Raises:
+        InputError: there is none.
+
+    """
+    path = find_rows(folder, stem)
+    if path is None:
+        raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(ENDINGS)}.")
+    return path
+
+
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a file by its ending, stopping at the first broken one.
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cappy.data.conversations import earlier_answers
@@ -72,7 +72,7 @@ class Open:
 
 
 Rule = Callable[[Open, random.Random], "str | None"]
-"""An answer to a wrong one; None where the rule does not apply."""
+"""A good answer to a wrong one; None where the rule does not apply."""
 
 
 def neighbour(given: Open, draw: random.Random) -> str | None:
@@ -149,12 +149,12 @@ RULES: dict[str, tuple[Rule, float, bool]] = {
 """By name: the rule, its label, and whether that is a share of the good answer's quality."""
 
 
-def spoiled(given: Open, most: int, draw: random.Random, rules: Sequence[str] = tuple(RULES)) -> list[Candidate]:
+def spoiled(given: Open, most: int, draw: random.Random) -> list[Candidate]:
     """Return up to `most` wrong answers by different rules, `neighbour` first, then at random; none repeats the answer.
 
     Their origin is `spoiled:RULE`.
     """
-    order = sorted(rules, key=lambda name: (name != "neighbour", draw.random()))
+    order = sorted(RULES, key=lambda name: (name != "neighbour", draw.random()))
     taken = {normalise(given.answer)}
     made: list[Candidate] = []
     for name in order:

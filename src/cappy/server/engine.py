@@ -96,7 +96,7 @@ class Engine:
             job = await self._run(scorer, encoded)
         results = [GroupScores(tuple(map(float, s)), group.cuts) for s, group in zip(job.scores, encoded, strict=True)]
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
-        return Scored(used, results, tokens, scorer.temperature, scorer.checkpoint.selection)
+        return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cappy.errors import CheckpointError, InputError
+from cappy.evaluation.answers import measures as answers
 from cappy.layout import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
@@ -78,11 +80,8 @@ def pair_order(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> floa
 
     None where all labels are the same.
     """
-    better = labels[:, None] > labels[None, :]
-    if not better.any():
-        return None
-    difference = (scores[:, None] - scores[None, :])[better]
-    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    order = answers.pair_order(scores.astype(np.float64), labels.astype(np.float64))
+    return None if math.isnan(order) else order
 
 
 def describe(found: Mapping[str, Any]) -> str:

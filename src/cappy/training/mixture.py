@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from cappy.data.candidates import WrongAnswers, choice_group, make_groups
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
-from cappy.data.rows import ENDINGS, find_rows, read_rows
+from cappy.data.rows import needed_rows, read_rows
 from cappy.data.suggested import with_suggested
 from cappy.data.text import normalise
 from cappy.errors import InputError
@@ -21,6 +20,7 @@ from cappy.training import natural_instructions, open_answers, samples
 from cappy.training.further import FURTHER
 from cappy.training.recipes import Further, Recipe, Source
 from cappy.training.samples import Sampled, read_samples, sampled_group
+from cappy.training.sides import fraction
 
 _BLOCK = 10
 """Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so
@@ -45,7 +45,7 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
     """
     training: dict[str, list[Group]] = defaultdict(list)
     development: dict[str, list[Group]] = defaultdict(list)
-    sampled = read_samples(_find(folder / "train", recipe.samples.file)) if recipe.samples else {}
+    sampled = read_samples(needed_rows(folder / "train", recipe.samples.file)) if recipe.samples else {}
     parts = [
         _rendered_groups(recipe, folder, seed, sampled),
         *(_source_groups(one, recipe, folder, seed) for one in recipe.sources),
@@ -80,7 +80,7 @@ def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group],
     training: list[Group] = []
     development: list[Group] = []
     for group in groups:
-        (development if _fraction(_asked(group)) < held_out else training).append(group)
+        (development if fraction(_asked(group)) < held_out else training).append(group)
     return training, development
 
 
@@ -88,20 +88,15 @@ def _asked(group: Group) -> str:
     return f"{group.task}:{normalise(group.instruction)}"
 
 
-def _fraction(key: str) -> float:
-    """Map a row's key to [0, 1), the same on every machine."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
-
-
 def _further_groups(further: Further, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
     """Make the groups of a further set; held-out rows and others lend one another nothing."""
     file, made = further.file, FURTHER[further.file]
-    rows = list(read_rows(_find(folder / "train", file)))
+    rows = list(read_rows(needed_rows(folder / "train", file)))
     if further.rows is not None and further.rows < len(rows):
         rows = random.Random(f"{seed}:{file}").sample(rows, further.rows)
     sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
     for row in rows:
-        sides[_fraction(f"{file}:{made.key(row)}") < recipe.held_out].append(row)
+        sides[fraction(f"{file}:{made.key(row)}") < recipe.held_out].append(row)
     for held, members in zip((False, True), sides, strict=True):
         yield from ((held, group) for group in made.groups(members, f"{seed}:{file}"))
 
@@ -109,7 +104,7 @@ def _further_groups(further: Further, recipe: Recipe, folder: Path, seed: int) -
 def _instruction_groups(recipe: Recipe, folder: Path, seed: int, sampled: Sampled) -> Iterator[tuple[bool, Group]]:
     plan = recipe.natural_instructions
     if plan:
-        rows = list(read_rows(_find(folder / "train", plan.file)))
+        rows = list(read_rows(needed_rows(folder / "train", plan.file)))
         yield from natural_instructions.instruction_groups(rows, sampled, plan, seed)
 
 
@@ -149,18 +144,18 @@ def _held_out_blocks(blocks: Iterable[tuple[str, int]], share: float) -> set[tup
         by_task[block[0]].add(block)
     chosen: set[tuple[str, int]] = set()
     for members in by_task.values():
-        ranked = sorted(members, key=lambda block: _fraction(f"{block[0]}:{block[1]}"))
+        ranked = sorted(members, key=lambda block: fraction(f"{block[0]}:{block[1]}"))
         chosen.update(ranked[: max(round(share * len(ranked)), min(1, len(ranked) - 1))])
     return chosen
 
 
 def _source_groups(source: Source, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
-    path = _find(folder / "train", source.file)
+    path = needed_rows(folder / "train", source.file)
     templates = read_templates(folder / "promptsource_templates" / source.templates)
     templates = [template for template in templates if template.answer_choices]
     rows = _balanced(list(read_rows(path)), source.rows, random.Random(f"{seed}:{source.file}"))
     for number, row in enumerate(rows):
-        held = _fraction(f"{source.file}:{_shared_text(row)}") < recipe.held_out
+        held = fraction(f"{source.file}:{_shared_text(row)}") < recipe.held_out
         draw = random.Random(f"{seed}:{source.file}:{number}")
         made = 0
         for template in draw.sample(templates, len(templates)):
@@ -199,13 +194,6 @@ def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> li
         kept += members[: (count - len(kept)) // left]
     draw.shuffle(kept)
     return kept
-
-
-def _find(folder: Path, stem: str) -> Path:
-    path = find_rows(folder, stem)
-    if path is None:
-        raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(ENDINGS)}.")
-    return path
 
 
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,12 @@ from pathlib import Path
 from cappy.data.answers import JudgedAnswers, read_answers
 from cappy.data.candidates import merge
 from cappy.data.closest import WordOverlap
-from cappy.data.rows import find_rows, read_rows
+from cappy.data.rows import needed_rows, read_rows
 from cappy.data.spoiled import Open, spoiled
 from cappy.data.text import normalise
-from cappy.errors import InputError
 from cappy.group import Candidate, Group
 from cappy.training.recipes import OpenAnswers
+from cappy.training.sides import fraction
 
 TASK = "open_answers"
 WORSE, BETTER = 0.4, 0.85
@@ -60,22 +59,25 @@ def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[
 
 def held_out(instruction: str, share: float) -> bool:
     """Tell whether an instruction is among the `share`, [0, 1], that is held out."""
-    key = normalise(instruction)[:_KEY]
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48 < share
+    return fraction(_key(instruction)) < share
+
+
+def _key(instruction: str) -> str:
+    return normalise(instruction)[:_KEY]
 
 
 def _read(folder: Path, plan: OpenAnswers) -> Iterator[_Judged]:
     for name in plan.judged:
-        for row in read_answers(_find(folder, name))[0]:
+        for row in read_answers(needed_rows(folder, name))[0]:
             labels = [WORSE + (BETTER - WORSE) * worth for worth in row.worth]
             if len(row.answers) == 1:
                 labels = [SOUND if row.worth[0] > 0.5 else MADE_UP]
             yield _judged(row, labels)
     for name in plan.lists:
-        for row in read_answers(_find(folder, name), dict(plan.strengths))[0]:
+        for row in read_answers(needed_rows(folder, name), dict(plan.strengths))[0]:
             yield replace(_judged(row, row.worth), listed=True)
     for name in plan.written:
-        for written in read_rows(_find(folder, name)):
+        for written in read_rows(needed_rows(folder, name)):
             asked = "\n\n".join(filter(None, (written["instruction"], written.get("input"))))
             if written["output"].strip():
                 yield _Judged(asked, (Candidate(written["output"], REFERENCE, "reference"),))
@@ -89,7 +91,7 @@ def _judged(row: JudgedAnswers, labels: Sequence[float]) -> _Judged:
 def _samples(folder: Path, plan: OpenAnswers) -> Mapping[str, list[str]]:
     """Read the samples of open instructions, which have no references."""
     found: dict[str, list[str]] = defaultdict(list)
-    for row in read_rows(_find(folder, plan.samples)):
+    for row in read_rows(needed_rows(folder, plan.samples)):
         if not row["references"]:
             texts = (value for name, value in row.items() if name == "greedy" or name.startswith("temperature"))
             found[normalise(row["instruction"])] += [text for text in texts if text.strip()]
@@ -104,11 +106,11 @@ def _groups(
     for place, one in enumerate(members):
         draw = random.Random(f"{seed}:{place}:{one.instruction}")
         near = [other for other in index.closest([asked[place]], NEIGHBOURS + 1) if other != place]
-        lent = tuple(_best(members[other]).text for other in near if not _same(members[other], one))
+        lent = tuple(_best(members[other].candidates).text for other in near if not _same(members[other], one))
         sampled = samples.get(normalise(one.instruction), [])
         for _ in range(plan.draws if one.listed else 1):
             kept = _drawn(one.candidates, draw) if one.listed else one.candidates
-            best = max(kept, key=lambda candidate: candidate.label or 0.0)
+            best = _best(kept)
             given = Open(one.instruction, best.text, best.label or 0.0, lent)
             wrong = spoiled(given, draw.randint(1, plan.spoiled) if len(kept) > 1 else plan.spoiled, draw)
             if sampled and draw.random() < plan.sampled:
@@ -124,22 +126,15 @@ def _drawn(candidates: Sequence[Candidate], draw: random.Random) -> tuple[Candid
     free = draw.random() < 0.5
     for _ in range(6):
         kept = draw.sample(candidates, count)
-        best = max(kept, key=lambda candidate: candidate.label or 0.0)
+        best = _best(kept)
         if free or best is not max(kept, key=lambda candidate: len(candidate.text)):
             break
     return tuple(kept)
 
 
-def _best(one: _Judged) -> Candidate:
-    return max(one.candidates, key=lambda candidate: candidate.label or 0.0)
+def _best(candidates: Sequence[Candidate]) -> Candidate:
+    return max(candidates, key=lambda candidate: candidate.label or 0.0)
 
 
 def _same(one: _Judged, other: _Judged) -> bool:
-    return normalise(one.instruction)[:_KEY] == normalise(other.instruction)[:_KEY]
-
-
-def _find(folder: Path, stem: str) -> Path:
-    path = find_rows(folder, stem)
-    if path is None:
-        raise InputError(f"the recipe needs {folder / stem}, a set of answers.")
-    return path
+    return _key(one.instruction) == _key(other.instruction)

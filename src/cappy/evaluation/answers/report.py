@@ -9,7 +9,7 @@ from typing import Any
 
 from cappy.evaluation.answers.table import Figures, SourceTable
 from cappy.evaluation.bootstrap import Interval
-from cappy.evaluation.formats import percent, span
+from cappy.evaluation.formats import percent, plain, span
 
 COLUMNS = ("chosen", "pairs right", "worth", "of the way", "length")
 BASELINES = ("longest", "mbr", "embedding-medoid", "self-mean")
@@ -82,16 +82,7 @@ LEGEND = (
 
 def figures(tables: Sequence[SourceTable]) -> list[dict[str, Any]]:
     """Return tables as plain values for JSON, what is unknown as null."""
-    known: list[dict[str, Any]] = [_known(asdict(table)) for table in tables]
-    return known
-
-
-def _known(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _known(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_known(one) for one in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return [plain(asdict(table)) for table in tables]
 
 
 def _share(value: float, bounds: Interval) -> str:

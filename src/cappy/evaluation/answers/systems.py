@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cappy.data.answers import JudgedAnswers
+from cappy.data.closest import Embedder
 from cappy.llm.model import Sample
 from cappy.selection import Selection
 from cappy.selectors import SELECTORS, Pool
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Values = list[Floats]
 """A system's values of all rows: [rows][answers]."""
-Embedder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 PLAIN = ("first", "longest", "shortest", "mbr")
 """Selectors that need the answers alone. `random` is not among them: what it gives is computed, not drawn."""
@@ -40,7 +40,7 @@ def system_values(
 ) -> Mapping[str, Values]:
     """Value every row's answers by every system that can: `random`, `PLAIN`, `SCORED`, and what is known besides."""
     scored = scorer.score_groups(((row.instruction, row.answers) for row in rows), progress)
-    made = pools(rows, [one.scores for one in scored], scorer.checkpoint.selection)
+    made = pools(rows, [one.scores for one in scored], scorer.selection)
     found: dict[str, Values] = {"random": [np.zeros(len(row.answers)) for row in rows]}
     found |= {name: [np.asarray(SELECTORS[name](pool)) for pool in made] for name in PLAIN}
     if embed:

@@ -22,7 +22,7 @@ from cappy.evaluation.bigbench.table import (
     summary,
     task_scores,
 )
-from cappy.evaluation.formats import percent
+from cappy.evaluation.formats import percent, plain
 from cappy.files import write_json
 
 SHORT = ("beam", "sampling", "self-sum", "self-mean", "mbr", "cappy", "cappy-adapted", "oracle")
@@ -96,15 +96,7 @@ def _by_task(tasks: Sequence[TaskScores]) -> str:
 def as_json(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything the report shows as plain values; what was not measured is None, since JSON knows no NaN."""
     rows = {task.task: {name: task.mean(name) for name in COLUMNS} for task in tasks}
-    return {**_plain({**facts, "summary": found, "by_task": rows}), "decodings": list(SINGLE)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return {**plain({**facts, "summary": found, "by_task": rows}), "decodings": list(SINGLE)}
 
 
 def write_report(
