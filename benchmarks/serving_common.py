@@ -196,7 +196,7 @@ class Load:
     retry_broken: bool = False
 
     def run(self, clients: int, seconds: float) -> Tally:
-        """Send for so long, by so many clients; those on their way at the end are waited for."""
+        """Send for so long, by so many clients, each at least once; those on their way at the end are waited for."""
         return asyncio.run(self.arun(clients, seconds))
 
     async def arun(self, clients: int, seconds: float) -> Tally:
@@ -206,9 +206,11 @@ class Load:
         async with httpx.AsyncClient(base_url=self.address, limits=limits, timeout=PATIENCE) as client:
 
             async def one(number: int) -> None:
-                while time.monotonic() - begun < seconds:
+                while True:
                     await self._ask(client, number % len(self.groups), tally)
                     number += clients
+                    if time.monotonic() - begun >= seconds:
+                        return
 
             await asyncio.gather(*(one(number) for number in range(clients)))
         tally.took = time.monotonic() - begun
