@@ -132,14 +132,6 @@ def test_likelihoods_stay_with_their_answers() -> None:
     assert drawn_answers(found, 4, seed=0) is found
 
 
-def test_labels_are_within_zero_and_one() -> None:
-    (found,) = read({"prompt": ASKED, "answers": ["a", "b"], "worth": [0.2, 1]})
-    assert [one.label for one in found.group().candidates] == [0.2, 1]
-    (rates,) = read({"prompt": ASKED, "answers": ["a", "b"], "worth": [20, 100]})
-    with pytest.raises(InputError, match="within 0 and 1"):
-        rates.group()
-
-
 def test_wins_are_counted_over_every_two() -> None:
     assert wins(3, [1, 1, 0]) == [1.0, 0.25, 0.25]
     with pytest.raises(ValueError, match="3 pairs"):

@@ -213,7 +213,7 @@ def test_fatal_problems_end_the_build(recipe: Path, tmp_path: Path) -> None:
         ("- 1", "no recipe"),
         ("{", "readable"),
         ("sources: [{rendered: a, colour: red}]", "colour"),
-        ("sources: [{file: a}]", "rendered, table, data or bigbench"),
+        ("sources: [{file: a}]", "rendered, table, judged, data or bigbench"),
         ("sources: [{table: a}]\nseeds: 3", "seeds"),
         ("sources: [{table: a}]\nwrong: {close: 3}", "close"),
         ("sources: [{table: a, columns: question}]", "columns cannot be 'question'"),

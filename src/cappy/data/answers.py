@@ -18,7 +18,6 @@ from cappy.data.conversations import as_instruction
 from cappy.data.examples import Problem
 from cappy.data.rows import read_rows
 from cappy.errors import InputError
-from cappy.group import Candidate, Group
 
 CONTEXT = ("input", "passages", "context")
 """Columns that go with the instruction, behind it."""
@@ -39,18 +38,6 @@ class JudgedAnswers:
     source: str = ""
     log_likelihoods: tuple[float, ...] = ()
     address: str = ""
-
-    def group(self) -> Group:
-        """Return them as a labelled group.
-
-        Raises:
-            InputError: a worth is no label, being outside [0, 1].
-
-        """
-        if any(not 0 <= worth <= 1 for worth in self.worth):
-            raise InputError(f"{self.address}: a label must be within 0 and 1, and a worth here is not.")
-        pairs = zip(self.answers, self.worth, strict=True)
-        return Group(self.instruction, tuple(Candidate(text, worth, "judged") for text, worth in pairs), self.source)
 
 
 def read_answers(

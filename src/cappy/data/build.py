@@ -18,6 +18,7 @@ from cappy.data.candidates import WrongAnswers, make_groups
 from cappy.data.examples import Chunk, Example, PassedOver, Problem, Source
 from cappy.data.shards import begin_store, finish_store, is_done, read_facts, write_shard
 from cappy.errors import InputError
+from cappy.group import Group
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _run(plan: BuildPlan, jobs: Iterator[tuple[Source, Chunk, Path]], workers: i
 def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> int:
     """Make one chunk's groups, write them with their facts, and return how many there are."""
     examples: list[Example] = []
+    groups: list[Group] = []
     problems: list[Problem] = list(chunk.problems)
     passed_over: Counter[str] = Counter()
     for found in source.examples(chunk):
@@ -96,6 +98,8 @@ def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> 
             problems.append(found)
         elif isinstance(found, PassedOver):
             passed_over[found.template] += 1
+        elif isinstance(found, Group):
+            groups.append(found)
         else:
             examples.append(found)
     numbered = list(make_groups(examples, plan.wrong, f"{plan.seed}:{chunk.name}"))
@@ -108,6 +112,6 @@ def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> 
     ]
     if problems and plan.fatal:
         raise InputError(f"{problems[0].address}: {problems[0].kind} ({problems[0].reason}).")
-    groups = [group for _, group in numbered]
+    groups += [group for _, group in numbered]
     write_shard(target, groups, problems, len(chunk.rows), source.name, passed_over)
     return len(groups)

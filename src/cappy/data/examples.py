@@ -1,10 +1,12 @@
-"""What every source gives: examples (an instruction with its right answers) and problems (rows it could not use)."""
+"""What sources give: examples (an instruction with its right answers), labelled groups, and rows they could not use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from cappy.group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class PassedOver:
     template: str
 
 
-Found = Example | Problem | PassedOver
+Found = Example | Group | Problem | PassedOver
+"""An example is lent wrong answers; a group is labelled already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +70,5 @@ class Source(Protocol):
         ...
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Turn a chunk's rows into examples; a pure function that other processes run."""
+        """Turn a chunk's rows into examples or groups; a pure function that other processes run."""
         ...

@@ -15,6 +15,7 @@ from cappy.data.bigbench import GENERATIVE_TASKS
 from cappy.data.build import BuildPlan
 from cappy.data.candidates import WrongAnswers
 from cappy.data.examples import Source
+from cappy.data.judged_source import JudgedSource
 from cappy.data.sources import BigBenchSource, RenderedSource, TableSource, TemplateSource
 from cappy.errors import InputError, MissingExtraError
 from cappy.files import sha256
@@ -82,7 +83,7 @@ def _load(name: str) -> tuple[dict[str, Any], Path]:
 
 
 def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
-    """Make a source from its entry; the kind is the first key: rendered, table, data or bigbench."""
+    """Make a source from its entry; the kind is the key rendered, table, judged, data or bigbench."""
     if not isinstance(entry, Mapping):
         raise InputError(f"{place} must be a mapping.")
     options = dict(entry)
@@ -93,6 +94,8 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
         kind, options["path"] = RenderedSource, home / str(options.pop("rendered"))
     elif "table" in options:
         kind, options["path"] = TableSource, home / str(options.pop("table"))
+    elif "judged" in options:
+        kind, options["path"] = JudgedSource, home / str(options.pop("judged"))
     elif "bigbench" in options:
         tasks = options.pop("bigbench")
         kind, options["tasks"] = BigBenchSource, GENERATIVE_TASKS if tasks == "all" else _names(tasks)
@@ -103,7 +106,7 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
         options["templates"] = templates / str(options.get("templates", name))
         options["data"] = str(local) if local.exists() else name
     else:
-        raise InputError(f"{place} must have one of the keys rendered, table, data or bigbench.")
+        raise InputError(f"{place} must have one of the keys rendered, table, judged, data or bigbench.")
     source: Source = _made(kind, options, place)
     return source
 
@@ -135,7 +138,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is tuple:
         return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     if get_origin(hint) is Mapping:
-        return isinstance(value, Mapping) and all(isinstance(part, str) for item in value.items() for part in item)
+        kinds = get_args(hint)
+        return isinstance(value, Mapping) and all(all(map(_fits, item, kinds)) for item in value.items())
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cappy.data.answers import JudgedAnswers, read_answers
 from cappy.data.candidates import merge
-from cappy.data.closest import WordOverlap
+from cappy.data.judged_source import Neighbours, best, key
 from cappy.data.rows import needed_rows, read_rows
 from cappy.data.spoiled import Open, spoiled
 from cappy.data.text import normalise
@@ -25,19 +25,8 @@ MADE_UP, SOUND, REFERENCE, SAMPLE = 0.4, 0.84, 0.88, 0.2
 """Labels of one answer that people found made up or sound, of a written one, and of a very small model's sample."""
 LISTED = 3
 """Answers drawn of a list at a time."""
-NEIGHBOURS = 4
-ASKED_WORDS = 40
-"""Words of an instruction that its neighbours are found by."""
-_KEY = 80
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """An instruction with labelled answers; `listed` where several are drawn of many."""
-
-    instruction: str
-    candidates: tuple[Candidate, ...]
-    listed: bool = False
+LIST = "listed"
+"""What a group's template says where some of its answers are drawn at a time."""
 
 
 def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[bool, Group]]:
@@ -59,33 +48,29 @@ def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[
 
 def held_out(instruction: str, share: float) -> bool:
     """Tell whether an instruction is among the `share`, [0, 1], that is held out."""
-    return fraction(_key(instruction)) < share
+    return fraction(key(instruction)) < share
 
 
-def _key(instruction: str) -> str:
-    return normalise(instruction)[:_KEY]
-
-
-def _read(folder: Path, plan: OpenAnswers) -> Iterator[_Judged]:
+def _read(folder: Path, plan: OpenAnswers) -> Iterator[Group]:
     for name in plan.judged:
         for row in read_answers(needed_rows(folder, name))[0]:
             labels = [WORSE + (BETTER - WORSE) * worth for worth in row.worth]
             if len(row.answers) == 1:
                 labels = [SOUND if row.worth[0] > 0.5 else MADE_UP]
-            yield _judged(row, labels)
+            yield _labelled(row, labels, "judged")
     for name in plan.lists:
         for row in read_answers(needed_rows(folder, name), dict(plan.strengths))[0]:
-            yield replace(_judged(row, row.worth), listed=True)
+            yield _labelled(row, row.worth, LIST)
     for name in plan.written:
         for written in read_rows(needed_rows(folder, name)):
             asked = "\n\n".join(filter(None, (written["instruction"], written.get("input"))))
             if written["output"].strip():
-                yield _Judged(asked, (Candidate(written["output"], REFERENCE, "reference"),))
+                yield Group(asked, (Candidate(written["output"], REFERENCE, "reference"),), TASK, "judged")
 
 
-def _judged(row: JudgedAnswers, labels: Sequence[float]) -> _Judged:
+def _labelled(row: JudgedAnswers, labels: Sequence[float], kind: str) -> Group:
     pairs = zip(row.answers, labels, strict=True)
-    return _Judged(row.instruction, tuple(Candidate(text, label, "sample:judged") for text, label in pairs))
+    return Group(row.instruction, tuple(Candidate(text, label, "sample:judged") for text, label in pairs), TASK, kind)
 
 
 def _samples(folder: Path, plan: OpenAnswers) -> Mapping[str, list[str]]:
@@ -99,23 +84,21 @@ def _samples(folder: Path, plan: OpenAnswers) -> Mapping[str, list[str]]:
 
 
 def _groups(
-    members: Sequence[_Judged], samples: Mapping[str, list[str]], plan: OpenAnswers, seed: str
+    members: Sequence[Group], samples: Mapping[str, list[str]], plan: OpenAnswers, seed: str
 ) -> Iterator[Group]:
-    asked = [" ".join(one.instruction.split()[:ASKED_WORDS]) for one in members]
-    index = WordOverlap(asked)
+    neighbours = Neighbours(members)
     for place, one in enumerate(members):
         draw = random.Random(f"{seed}:{place}:{one.instruction}")
-        near = [other for other in index.closest([asked[place]], NEIGHBOURS + 1) if other != place]
-        lent = tuple(_best(members[other].candidates).text for other in near if not _same(members[other], one))
+        lent = neighbours.of(place)
         sampled = samples.get(normalise(one.instruction), [])
-        for _ in range(plan.draws if one.listed else 1):
-            kept = _drawn(one.candidates, draw) if one.listed else one.candidates
-            best = _best(kept)
-            given = Open(one.instruction, best.text, best.label or 0.0, lent)
+        for _ in range(plan.draws if one.template == LIST else 1):
+            kept = _drawn(one.candidates, draw) if one.template == LIST else one.candidates
+            good = best(kept)
+            given = Open(one.instruction, good.text, good.label or 0.0, lent)
             wrong = spoiled(given, draw.randint(1, plan.spoiled) if len(kept) > 1 else plan.spoiled, draw)
             if sampled and draw.random() < plan.sampled:
                 wrong.append(Candidate(draw.choice(sampled), SAMPLE, "sample:smollm2"))
-            group = Group(one.instruction, merge([*kept, *wrong]), TASK, "listed" if one.listed else "judged")
+            group = replace(one, candidates=merge([*kept, *wrong]))
             if len({candidate.label for candidate in group.candidates}) > 1:
                 yield group
 
@@ -126,15 +109,6 @@ def _drawn(candidates: Sequence[Candidate], draw: random.Random) -> tuple[Candid
     free = draw.random() < 0.5
     for _ in range(6):
         kept = draw.sample(candidates, count)
-        best = _best(kept)
-        if free or best is not max(kept, key=lambda candidate: len(candidate.text)):
+        if free or best(kept) is not max(kept, key=lambda candidate: len(candidate.text)):
             break
     return tuple(kept)
-
-
-def _best(candidates: Sequence[Candidate]) -> Candidate:
-    return max(candidates, key=lambda candidate: candidate.label or 0.0)
-
-
-def _same(one: _Judged, other: _Judged) -> bool:
-    return _key(one.instruction) == _key(other.instruction)
