@@ -18,7 +18,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="
 
 INT8_TOLERANCE = {"cappy-base": 2e-2, "cappy-mini": 2e-3}
 """Larger encoders round more often; see docs/scoring.md."""
-SIZES = {"cappy-base": 115e6, "cappy-mini": 60e6}
+SIZES = {"cappy-base": 116e6, "cappy-mini": 60e6}  # what README promises, rounded up
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -85,3 +85,16 @@ def test_base_reads_where_the_danube_ends() -> None:
     text = "The Danube flows from the Black Forest through ten countries of Europe into the Black Sea."
     answers = ["Europe", "the Black Forest", "the Black Sea", "the North Sea"]
     assert cappy.load().rank(f"{text}\nInto which sea does the Danube flow?", answers).best.text == "the Black Sea"
+
+
+@pytest.mark.parametrize("name", ["base", "mini"])
+def test_bundled_embeddings_know_what_is_alike(name: str) -> None:
+    scorer = cappy.load(name)
+    pairs = [
+        ("How do I reset my password?", "I forgot my login and need a new one."),
+        ("The match ended in a draw.", "Neither team won the game."),
+        ("Add two eggs and stir.", "Mix in a couple of eggs."),
+        ("The river burst its banks.", "Flood water covered the fields."),
+    ]
+    left, right = (scorer.embed([pair[side] for pair in pairs]) for side in (0, 1))
+    assert (left @ right.T).argmax(axis=1).tolist() == [0, 1, 2, 3]

@@ -114,8 +114,9 @@ def adapt(
         "held_out_losses": list(tuned.losses),
         "best_epoch": tuned.best_epoch,
     }
-    # How the scores weigh beside length and agreement was fitted for the scorer as it was.
-    settings = {name: value for name, value in scorer.checkpoint.settings.items() if name != "selection"}
+    # How the scores weigh beside length, agreement and nearness was fitted for the scorer as it was.
+    fitted = ("selection", "nearness")
+    settings = {name: value for name, value in scorer.checkpoint.settings.items() if name not in fitted}
     config = scorer_config(scorer.checkpoint.config, {**settings, "adapted": report})
     card = _card(folder.name, scorer.checkpoint.folder.name, report)
     save_checkpoint(folder, config, tuned.weights, scorer.checkpoint.folder, card)

@@ -152,6 +152,13 @@ def encode_group(
     return EncodedGroup((), tuple(pairs), tuple(boundaries), tuple(joint_cuts))
 
 
+def encode_alone(ids: Sequence[int], conventions: Conventions, limits: Limits) -> EncodedGroup:
+    """Lay out one text by itself, `[CLS] text [SEP]`, within `max_tokens`."""
+    kept, lost = truncate(ids, limits.max_tokens - 2, limits.side)
+    sequence = (conventions.cls_id, *kept, conventions.sep_id)
+    return EncodedGroup((), (sequence,), (len(sequence),), (Cut(lost, 0),))
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Sequences laid end to end. `ids`, `positions`, `types`: [tokens]; `lengths`: [sequences]."""

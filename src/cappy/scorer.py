@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from cappy.checkpoint.embedding import unit_length
 from cappy.checkpoint.find import find_checkpoint
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
@@ -23,6 +24,7 @@ from cappy.layout import (
     EncodedGroup,
     Limits,
     Size,
+    encode_alone,
     encode_group,
     pack,
     split_group,
@@ -47,6 +49,10 @@ class Runtime(Protocol):
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Return [segments] scores."""
+        ...
+
+    def means(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden]."""
         ...
 
 
@@ -176,6 +182,51 @@ class Scorer:
                     yield scored
                     advance(1)
                 number += len(window)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts by themselves, as sentence encoders do: [texts, width] of length 1; cosines tell likeness.
+
+        The mean of a text's last hidden states goes through the map that the checkpoint brings, where it brings one.
+        Long texts are cut to the checkpoint's `max_tokens`.
+
+        Raises:
+            InputError: a text is no string.
+
+        """
+        states, projection = self.states(texts), self.checkpoint.projection
+        return projection(states) if projection else unit_length(states)
+
+    def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return what a classification head reads of texts: [texts, features] of length 1.
+
+        Embeddings beside what the states say else; embeddings alone where the checkpoint brings no map.
+
+        Raises:
+            InputError: a text is no string.
+
+        """
+        states, projection = self.states(texts), self.checkpoint.projection
+        return projection.features(states) if projection else unit_length(states)
+
+    def states(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean of each text's last hidden states, as they are: [texts, hidden]; see `embed`.
+
+        Raises:
+            InputError: a text is no string.
+
+        """
+        if isinstance(texts, str):
+            raise InputError("texts must be a list, not one text.")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InputError(f"text {number} must be text, not {type(text).__name__}.")
+        spec = self.checkpoint.spec
+        alone = replace(self._conventions, layout="joint")
+        encoded = [encode_alone(ids, alone, self.limits) for ids in self.checkpoint.tokenizer.encode(list(texts))]
+        states = np.empty((len(encoded), spec.hidden), dtype=np.float32)
+        for batch in token_batches([Size.of(one) for one in encoded], BATCH_TOKENS):
+            states[batch] = self._runtime.means(pack([encoded[place] for place in batch], alone))
+        return states
 
     def encode(self, groups: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
         """Tokenise (instruction, responses) pairs and fit them to the limits, for `score_encoded`.

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projection
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
 from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
@@ -70,6 +71,21 @@ class Checkpoint:
         noted = self.settings.get("selection")
         return None if noted is None else Selection.read(noted, str(self.folder / "config.json"))
 
+    @property
+    def nearness(self) -> float:
+        """What a cosine of text and choice counts beside a score over its temperature, where choices are many.
+
+        Nothing where the folder has no map to embeddings, with which it was noted.
+        """
+        if not (self.folder / EMBEDDING_FILE).exists():
+            return 0.0
+        return float(self.settings.get("nearness", 0.0))
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """The map from mean states to embeddings, where the folder has one."""
+        return read_projection(self.folder, self.spec.hidden)
+
     def read_weights(self) -> Mapping[str, Array]:
         """Read every weight the encoder needs, in the type it is stored in; 8-bit groups are computed when asked for.
 
@@ -121,6 +137,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
     if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
         raise CheckpointError(f"{path}: the precision noted under 'cappy' is none of {', '.join(PRECISIONS)}.")
+    nearness = checkpoint.settings.get("nearness", 0.0)
+    if isinstance(nearness, bool) or not isinstance(nearness, (int, float)) or not 0 <= nearness < float("inf"):
+        raise CheckpointError(f"{path}: the nearness noted under 'cappy' is no number from 0.")
     noted = checkpoint.settings.get("temperature", TEMPERATURE)
     if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
         raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")

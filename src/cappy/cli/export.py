@@ -29,8 +29,9 @@ def export(
 ) -> None:
     """Write a scorer as a Hugging Face folder, for transformers, sentence-transformers' CrossEncoder and servers."""
     from cappy.checkpoint.checkpoint import read_checkpoint
+    from cappy.checkpoint.embedding import write_projection
     from cappy.checkpoint.find import find_checkpoint
-    from cappy.checkpoint.save import save_checkpoint
+    from cappy.checkpoint.save import save_checkpoint, write_manifest
     from cappy.errors import InputError
 
     if output.exists():
@@ -39,4 +40,7 @@ def export(
     card = checkpoint.folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else ""
     save_checkpoint(output, checkpoint.config, checkpoint.read_weights(), checkpoint.folder, text, _NUMPY[dtype])
+    if checkpoint.projection:
+        write_projection(output, checkpoint.projection)
+        write_manifest(output)
     typer.echo(f"{checkpoint.folder.name} written to {output} ({dtype.value})")

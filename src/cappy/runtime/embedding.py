@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cappy.checkpoint.embedding import unit_length
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
 from cappy.layout import Conventions, Limits, Size, encode_group, pack, token_batches
 from cappy.runtime.encoder_weights import starting_weights
-from cappy.runtime.torch_encoder import Encoder
+from cappy.runtime.torch_encoder import Encoder, mean_states
 
 
 @torch.no_grad()
@@ -27,11 +28,7 @@ def embed(model: Encoder, tokenizer: TextTokenizer, texts: Sequence[str], budget
     for batch in token_batches([Size.of(group) for group in encoded], budget):
         packed = pack([encoded[i] for i in batch], conventions)
         assert packed.prefixes is not None  # the shared layout has instructions
-        states = model.encode(packed.prefixes)
-        lengths = torch.from_numpy(packed.prefixes.lengths)
-        owner = torch.repeat_interleave(torch.arange(len(batch)), lengths)
-        means = torch.zeros(len(batch), model.spec.hidden).index_add(0, owner, states.float().cpu())
-        vectors[batch] = torch.nn.functional.normalize(means / lengths[:, None], dim=-1).numpy()
+        vectors[batch] = unit_length(mean_states(model, packed.prefixes))
     return vectors
 
 

@@ -61,12 +61,12 @@ class Graph:
         """Gather along the first dimension."""
         return str(self.add("Gather", [x, index], axis=0))
 
-    def model(self, output: str) -> ModelProto:
-        """Close the graph; its one output is named `scores`."""
-        self.nodes.append(helper.make_node("Identity", [output], ["scores"]))
+    def model(self, output: str, name: str = "scores", rank: int = 1) -> ModelProto:
+        """Close the graph; `name` is its one output, of `rank` dimensions."""
+        self.nodes.append(helper.make_node("Identity", [output], [name]))
         inputs = [helper.make_tensor_value_info(name, kind, [None] * rank) for name, kind, rank in self.inputs]
         external = [_external(name, kind, shape) for name, (kind, shape) in self.weights.items()]
-        result = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None])
+        result = helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank)
         graph = helper.make_graph(self.nodes, "cappy", inputs, [result], [*self.constants.values(), *external])
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)

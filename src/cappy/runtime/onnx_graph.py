@@ -38,6 +38,23 @@ class EncoderGraph:
         scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
         return self.graph.model(self.graph.reshape(scores, -1))
 
+    def build_means(self) -> ModelProto:
+        """Return another graph: packed tokens of texts that stand alone in, the mean of a text's last states out.
+
+        `segment_share` [texts, longest] has one divided by the text's length for every token that it has.
+        """
+        graph, x = self.graph, self._embed("segment")
+        rows = Rows.declare(graph, "own")
+        tokens, turns = Queries(rows.index, rows.inverse, self._biases("own")), self._rotations("segment")
+        for index in range(self.spec.layers):
+            query, key, value = self._queries_keys_values(x, index, turns, None)
+            x = self._finish_layer(x, self._attend_own(query, key, value, tokens, rows, index), index)
+        if self.spec.last_norm:
+            x = self._norm(x, self.spec.last_norm, self.spec.hidden)
+        share = graph.add("Unsqueeze", [graph.input("segment_share", 2, TensorProto.FLOAT), graph.ints(1)])
+        means = graph.add("MatMul", [share, graph.take(x, rows.index)])
+        return graph.model(graph.reshape(means, -1, self.spec.hidden), "means", 2)
+
     def _joint(self) -> str:
         """Hidden states of the scored tokens [segments, hidden], every segment by itself."""
         x = self._embed("segment")
@@ -376,11 +393,11 @@ class EncoderGraph:
 
 
 def build_graph(
-    spec: EncoderSpec, layout: str, precision: str, half_tables: bool
+    spec: EncoderSpec, layout: str, precision: str, half_tables: bool, means: bool = False
 ) -> tuple[bytes, dict[str, tuple[int, ...]]]:
-    """Return the serialised graph and the names and shapes of the weights it wants."""
+    """Return the serialised graph, of scores or of `means`, and the names and shapes of the weights it wants."""
     builder = EncoderGraph(spec, layout, precision, half_tables)
-    model = builder.build()
+    model = builder.build_means() if means else builder.build()
     return model.SerializeToString(), {name: shape for name, (_, shape) in builder.graph.weights.items()}
 
 

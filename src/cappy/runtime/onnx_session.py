@@ -1,9 +1,11 @@
-"""Scores by onnxruntime: sessions made from a checkpoint's weights, and the arrays they are fed."""
+"""Scores and mean states by onnxruntime: sessions made from a checkpoint's weights, and the arrays they are fed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,24 +33,46 @@ class OnnxRuntime:
         others = {name: shape for name, shape in shapes.items() if name not in tables}
         arrays = _graph_arrays(others, weights, spec, weight_levels(byte_product(1)) if precision == "int8" else 0)
         arrays |= tables if half else {name: table.astype(np.float32) for name, table in tables.items()}
+        # The values stay alive with this object: sessions do not copy what they can use in place.
+        self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        self._spec, self._threads = spec, threads
+        self._session = self._open(graph, list(self._values))
+        self._means, self._lock = partial(build_graph, spec, "joint", precision, half, means=True), Lock()
+        self._means_session: ort.InferenceSession | None = None
+        self._wanted = {node.name for node in self._session.get_inputs()}
+
+    def _open(self, graph: bytes, names: Sequence[str]) -> ort.InferenceSession:
+        """Make a session of a graph that wants the weights of these names."""
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         # A memory plan is made and kept for every new combination of shapes, of which there is no end here: memory
         # would grow with every kind of batch that a server sees, and nothing is faster for it.
         options.enable_mem_pattern = False
-        # The values stay alive with this object: the session does not copy what it can use in place.
-        self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
-        options.add_external_initializers(list(self._values), list(self._values.values()))
-        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._spec = spec
-        self._wanted = {node.name for node in self._session.get_inputs()}
+        options.add_external_initializers(list(names), [self._values[name] for name in names])
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Score every segment of `batch`: [segments]."""
         feed = batch_inputs(batch) | place_inputs(batch, self._spec)
         (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
         return np.asarray(scores)
+
+    def means(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden].
+
+        The session for it is made when it is first wanted; weights are shared with that of scores.
+        """
+        with self._lock:
+            if self._means_session is None:
+                graph, shapes = self._means()
+                self._means_session = self._open(graph, list(shapes))
+        feed = batch_inputs(batch) | place_inputs(batch, self._spec)
+        valid = feed["own_bias"] == 0
+        feed["segment_share"] = (valid / batch.segments.lengths[:, None]).astype(np.float32)
+        wanted = {node.name for node in self._means_session.get_inputs()}
+        (means,) = self._means_session.run(["means"], {name: feed[name] for name in wanted})
+        return np.asarray(means)
 
 
 def _graph_arrays(

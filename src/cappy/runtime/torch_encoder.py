@@ -309,3 +309,14 @@ class Encoder(nn.Module):
         self_weights = own.pad(rows.unpad(weights[..., width:].transpose(1, 2))).transpose(1, 2)
         from_self = own.unpad((self_weights @ own_v).transpose(1, 2))
         return from_prefix + from_self
+
+
+@torch.no_grad()
+def mean_states(model: Encoder, sequences: Packed) -> NDArray[np.float32]:
+    """Return the mean of every sequence's last hidden states, each standing alone: [sequences, hidden]."""
+    states = model.encode(sequences).float().cpu()
+    lengths = torch.from_numpy(sequences.lengths)
+    owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    sums = torch.zeros(len(lengths), states.shape[1]).index_add(0, owner, states)
+    means: NDArray[np.float32] = (sums / lengths[:, None]).numpy()
+    return means

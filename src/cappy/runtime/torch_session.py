@@ -1,4 +1,4 @@
-"""Scores by torch, on any device it knows."""
+"""Scores and mean states by torch, on any device it knows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.layout import Batch
-from cappy.runtime.torch_encoder import Encoder
+from cappy.runtime.torch_encoder import Encoder, mean_states
 
 
 class TorchRuntime:
@@ -43,3 +43,8 @@ class TorchRuntime:
         """Score every segment of `batch`: [segments]."""
         scores: NDArray[np.float32] = self._model(batch).cpu().numpy()
         return scores
+
+    @torch.inference_mode()
+    def means(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden]."""
+        return mean_states(self._model, batch.segments)
