@@ -8,7 +8,7 @@ import pytest
 
 import cappy
 from cappy.batch_calibration import batch_offsets
-from cappy.classify import Classifier, fit_calibration
+from cappy.classify import Classifier
 
 
 @pytest.fixture(scope="module")
@@ -68,34 +68,6 @@ def test_works_in_a_scikit_learn_pipeline_and_search(scorer: cappy.Scorer) -> No
     assert search.best_params_["instruction"] in ("{text} ?", "what is {text}")
 
 
-@pytest.mark.parametrize(("classes", "texts"), [(3, 200), (20, 100), (77, 60)])
-def test_calibration_finds_the_minimum_that_scipy_finds(classes: int, texts: int) -> None:
-    from scipy.optimize import minimize
-
-    random = np.random.default_rng(classes)
-    scores = random.normal(0.3, 0.2, (texts, classes))
-    targets = random.integers(0, 2, texts)  # most classes never occur
-    features = (scores - scores.mean(axis=1, keepdims=True)) / 0.15
-    start = np.concatenate([[1.0], np.zeros(classes)])
-
-    def loss(values: np.ndarray) -> float:
-        logits = values[0] * features + values[1:]
-        normaliser = np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)) + logits.max(axis=1)
-        return float((normaliser - logits[np.arange(texts), targets]).sum() + 0.5 * ((values - start) ** 2).sum())
-
-    scale, offsets = fit_calibration(scores, targets)
-    best = minimize(loss, start, method="L-BFGS-B")
-    fitted = np.concatenate([[scale * 0.15], offsets])
-    assert loss(fitted) <= best.fun + 1e-3
-    assert loss(fitted) < loss(start)
-
-
-def test_calibrated_on_nearly_nothing_stays_zero_shot() -> None:
-    scale, offsets = fit_calibration(np.array([[0.2, 0.3]]), np.array([1]))
-    assert scale == pytest.approx(1 / 0.15, rel=0.5)
-    assert abs(offsets).max() < 1
-
-
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_unlabelled_texts_take_away_what_a_choice_has_whatever_the_text(scorer: cappy.Scorer, share: float) -> None:
     choices = ["good", "bad", "river"]
@@ -131,7 +103,8 @@ def test_unlabelled_texts_in_a_pipeline_and_with_labels_in_another_order(scorer:
     assert pipeline.decision_function(TEXTS) == pytest.approx(scores + offsets - offsets.mean(), abs=1e-4)
     without = clone(classifier).set_params(batch_calibration=0)
     labels = [1, 0, 0]  # with which batch calibration means nothing
-    assert clone(classifier).fit(TEXTS, labels).offsets_ == pytest.approx(without.fit(TEXTS, labels).offsets_)
+    learnt = [one.fit(TEXTS, labels).decision_function(TEXTS) for one in (clone(classifier), without)]
+    assert learnt[0] == pytest.approx(learnt[1])
     with pytest.raises(cappy.InputError, match="list"):
         classifier.fit("one text")
 
@@ -182,3 +155,105 @@ def test_new_parameters_forget_what_was_learnt(scorer: cappy.Scorer) -> None:
     classifier = Classifier(["good", "bad"], "{text}", scorer=scorer).fit(["x", "y"], ["good", "bad"])
     classifier.set_params(choices=["one", "two", "three"])
     assert set(classifier.predict(["x"])) <= {"one", "two", "three"}
+
+
+TOPICS = ["the cat in the house", "a good dog", "river and fire", "the wind and the river", "a dog and a cat", "fire ?"]
+KINDS = ["animal", "animal", "nature", "nature", "animal", "nature"]
+
+
+def test_labels_alone_make_a_classifier(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(instruction="{text} ?", scorer=scorer).fit(TOPICS * 2, ["wild_animal", "wind"] * 6)
+    assert classifier.classes_.tolist() == ["wild_animal", "wind"]
+    zero_shot = Classifier(["wild animal", "wind"], "{text} ?", scorer=scorer)
+    assert classifier.report_.zero_shot == zero_shot.score(TOPICS * 2, ["wild animal", "wind"] * 6)
+    with pytest.raises(cappy.InputError, match="at least two choices"):
+        Classifier(scorer=scorer).fit(TOPICS, ["one"] * 6)
+    with pytest.raises(cappy.InputError, match="at least two choices"):
+        Classifier(scorer=scorer).predict(TOPICS)
+
+
+def test_what_is_learnt_is_better_than_nothing_and_is_told(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["nature", "animal"], "{text} ?", scorer=scorer).fit(TOPICS * 4, KINDS * 4)
+    assert classifier.score(TOPICS, KINDS) == 1
+    report = classifier.report_
+    assert (report.texts, report.classes, report.accuracy) == (24, 2, 1)
+    assert "24 texts of 2 classes; right when left out: 100.0%" in str(report)
+
+
+def test_learning_in_parts_equals_learning_at_once(scorer: cappy.Scorer) -> None:
+    whole = Classifier(["nature", "animal"], "{text} ?", scorer=scorer).fit(TOPICS, KINDS)
+    parts = Classifier(["nature", "animal"], "{text} ?", scorer=scorer).partial_fit(TOPICS[:2], KINDS[:2])
+    parts.partial_fit(TOPICS[2:], KINDS[2:])
+    assert parts.decision_function(TOPICS) == pytest.approx(whole.decision_function(TOPICS), abs=1e-5)
+    named = Classifier(scorer=scorer).partial_fit(TOPICS[:2], KINDS[:2], classes=["animal", "nature"])
+    assert named.classes_.tolist() == ["animal", "nature"]
+    with pytest.raises(cappy.InputError, match="not among the classes"):
+        parts.partial_fit(["x"], ["plant"])
+    again = whole.fit(TOPICS[:2], KINDS[:2])  # a fit begins from nothing
+    assert again.report_.texts == 2
+
+
+def test_a_learnt_classifier_can_be_saved_pickled_and_taught_more(scorer: cappy.Scorer, tmp_path: Path) -> None:
+    learnt = Classifier(["nature", "animal"], "{text} ?", labels=[7, 3], scorer=scorer, reject=0.5)
+    learnt.fit(TOPICS * 2, [3 if kind == "animal" else 7 for kind in KINDS] * 2)
+    loaded = Classifier.load(learnt.save(tmp_path / "mine"))
+    for other in (loaded, pickle.loads(pickle.dumps(learnt))):
+        assert other.predict(TOPICS).tolist() == learnt.predict(TOPICS).tolist()
+        assert other.predict_proba(TOPICS) == pytest.approx(learnt.predict_proba(TOPICS), abs=1e-3)
+        assert other.report_ == learnt.report_
+        assert other.partial_fit(["wind"], [7]).report_.texts == 13
+    assert cappy.load(tmp_path / "mine").score("a", "b") == pytest.approx(scorer.score("a", "b"))
+    learnt.save(tmp_path / "mine")  # its own folder is replaced
+    with pytest.raises(cappy.InputError, match="holds no classifier"):
+        learnt.save(tmp_path)
+    with pytest.raises(cappy.CheckpointError, match="no classifier"):
+        Classifier.load(tmp_path)
+    (tmp_path / "mine" / "classifier.json").write_text("{}")
+    with pytest.raises(cappy.CheckpointError, match="cannot be used"):
+        Classifier.load(tmp_path / "mine")
+    unfitted = Classifier.load(Classifier(["nature", "animal"], scorer=scorer).save(tmp_path / "plain"))
+    assert unfitted.predict(TOPICS).tolist() == Classifier(["nature", "animal"], scorer=scorer).predict(TOPICS).tolist()
+
+
+def test_long_lists_are_classified_in_parts(scorer: cappy.Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = Classifier(["nature", "animal"], "{text} ?", scorer=scorer).fit(TOPICS, KINDS)
+    whole = classifier.decision_function(TOPICS)
+    monkeypatch.setattr("cappy.classify.CHUNK", 4)
+    assert classifier.decision_function(TOPICS) == pytest.approx(whole, abs=1e-5)
+    assert classifier.decision_function([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "pair", [("good", "Good"), ("the  cat", "the cat"), ("cat " * 99 + "dog", "cat " * 100 + "dog")]
+)
+def test_choices_that_the_scorer_reads_alike_are_refused(scorer: cappy.Scorer, pair: tuple[str, str]) -> None:
+    with pytest.raises(cappy.InputError, match="alike; give one of them other words"):
+        Classifier(["bad", *pair], "{text} ?", scorer=scorer).predict(TEXTS)
+
+
+def test_rejecting_answers_only_what_is_sure(scorer: cappy.Scorer) -> None:
+    noise = KINDS[::-1]
+    unsure = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, reject=0.9).fit(
+        TOPICS * 4, KINDS + noise + KINDS + noise
+    )
+    assert unsure.report_.coverage < 1
+    assert None in unsure.predict(TOPICS).tolist()
+    sure = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, reject=0.9).fit(TOPICS * 4, KINDS * 4)
+    assert sure.report_.coverage == 1
+    assert None not in sure.predict(TOPICS).tolist()
+    with pytest.raises(cappy.InputError, match="reject is 1"):
+        Classifier(["a", "b"], reject=1).fit()
+
+
+def test_class_weights(scorer: cappy.Scorer) -> None:
+    texts, kinds = ["wind"] * 9 + ["fire"], ["nature"] * 9 + ["animal"]
+    plain, balanced, heavy = (
+        Classifier(["nature", "animal"], "{text} ?", scorer=scorer, class_weight=weight).fit(texts, kinds)
+        for weight in (None, "balanced", {"animal": 9.0})
+    )
+    chances = [one.predict_proba(["cat"])[0, 0] for one in (plain, balanced, heavy)]  # of animal
+    assert chances[1] > chances[0]
+    assert chances[2] == pytest.approx(chances[1], abs=1e-6)
+    for wrong in ("even", {"plant": 1.0}, {"animal": 0.0}):
+        with pytest.raises(cappy.InputError, match="class_weight"):
+            Classifier(["nature", "animal"], scorer=scorer, class_weight=wrong).fit(texts, kinds)  # type: ignore[arg-type]

@@ -1,0 +1,4 @@
+"""Classification heads: what few labelled texts teach beside the scores of the choices. Pure functions over arrays.
+
+`ridge` has the closed forms, `head` fits, `reject` says when to abstain; `cappy.classify` is the door.
+"""
