@@ -65,8 +65,29 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     texts = "text,label\n" + "".join(f"cat {n},good\nfire {n},bad\n" for n in range(6))
     (tmp_path / "texts.csv").write_text(texts)
     command = ("adapt", str(tmp_path / "texts.csv"), "-o", str(tmp_path / "b"), "--template", "{text} is {choices} ?")
-    assert run(*command, *common).returncode == 0
+    assert run(*command, *common, "--finetune").returncode == 0
     assert json.loads((tmp_path / "b" / "config.json").read_text())["cappy"]["adapted"]["examples"] == 12
+
+
+def test_labelled_texts_give_a_classifier(shared_bert: Path, tmp_path: Path) -> None:
+    rows = "review,stars\n" + "".join(f"the cat {n},good\nfire and wind {n},bad\n" for n in range(6)) + ",bad\nx,\n"
+    (tmp_path / "reviews.csv").write_text(rows)
+    done = run("adapt", str(tmp_path / "reviews.csv"), "-o", str(tmp_path / "mine"), "-m", str(shared_bert))
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode()
+    assert "texts from column 'review', labels from 'stars'" in said
+    assert "Which of these describes this review best: {choices}?" in said
+    assert "12 texts of 2 classes; right when left out: 100.0%" in said
+    assert "│ good │   0 │    6 │" in said  # the table of confusions
+    assert b"reviews.csv:14: no text in 'review'" in done.stderr
+    assert "Hardest" not in (tmp_path / "mine" / "report.html").read_text()
+    used = run("classify", "-m", str(tmp_path / "mine"), "the cat", "fire and wind", "--json")
+    assert used.returncode == 0, used.stderr
+    assert [json.loads(line)["label"] for line in used.stdout.splitlines()] == ["good", "bad"]
+    refused = run("classify", "-m", str(tmp_path / "mine"), "x", "-i", "{text}")
+    assert refused.returncode == 2 and b"its own instruction" in refused.stderr
+    refused = run("adapt", str(tmp_path / "reviews.csv"), "-o", str(tmp_path), "-m", str(shared_bert))
+    assert refused.returncode == 2 and b"holds no classifier" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -74,7 +95,11 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     [
         ('{"instruction": "a"}', (), "no value in column 'response'"),
         ('{"instruction": "a", "response": "b", "samples": "c"}', (), "samples must be a list"),
-        ('{"text": "a", "label": "b"}', ("--template", "{text}"), "1 different labels"),
+        (
+            '{"text": "a", "label": "b"}',
+            ("--template", "{text}"),
+            "1 row has a text and a label, and there is 1 different label",
+        ),
         ('{"text": "a", "label": "b"}', ("--template", "x"), "must hold {text}"),
         ('{"instruction": "a", "response": "b"}', ("--column", "instruction"), "should look like"),
         ("{", (), "not JSON"),

@@ -1,4 +1,4 @@
-"""`cappy adapt`: a scorer trained further on a task's examples."""
+"""`cappy adapt`: a classifier learnt from labelled texts, or a scorer trained further on a task's examples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cappy.cli.adapt_labels import learn_labels
 from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
@@ -30,10 +31,13 @@ def adapt(
     ] = None,
     template: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="For labelled texts: the instruction around {text}; the labels become the choices."),
+        typer.Option(help="For labelled texts: the instruction around {text}; guessed from the columns unless given."),
     ] = None,
-    text_column: Annotated[str, typer.Option(help="Column of the texts, with --template.")] = "text",
-    label_column: Annotated[str, typer.Option(help="Column of the labels, with --template.")] = "label",
+    text_column: Annotated[Optional[str], typer.Option(help="Column of labelled texts.")] = None,  # noqa: UP045
+    label_column: Annotated[Optional[str], typer.Option(help="Column of their labels.")] = None,  # noqa: UP045
+    finetune: Annotated[
+        bool, typer.Option("--finetune", help="Labelled texts: train the whole scorer (needs torch), not a head alone.")
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most; training stops when it gets no better.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 5e-5,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest sample, in tokens.")] = 64,
@@ -41,15 +45,31 @@ def adapt(
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
-    """Adapt a scorer to a task from 16 examples or more; a language model's own samples help where it shall be boosted.
+    """Learn a classifier from labelled texts, or adapt a scorer to a task of questions and answers.
+
+    A file of labelled texts (columns like text and label) gives a classifier for `cappy classify -m`, in seconds. From
+    questions with answers the scorer itself is trained on; a language model's own samples help where it shall be
+    boosted.
+
+    Example: cappy adapt reviews.csv --label-column stars -o my-classifier
 
     Example: cappy adapt questions.csv --column instruction=question --column response=answer -o my-scorer
     """
+    from cappy.data.labelled_texts import guess_instruction, has_labels, read_labelled
+
+    labelled = bool(template or text_column or label_column) or (not column and has_labels(examples))
+    if labelled and template is not None and "{text}" not in template:
+        raise InputError("the template must hold {text}.")
+    if labelled and not finetune:
+        if llm or keep:
+            raise InputError("labelled texts need no language model; leave --llm and --keep out.")
+        learn_labels(read_labelled(examples, text_column, label_column), output, template, model, threads)
+        return
     try:
         import torch
 
         from cappy.adaptation import adapt as run
-        from cappy.data.own_examples import read_examples, read_labelled_texts
+        from cappy.data.own_examples import choice_examples, read_examples
         from cappy.training.finetune import Tuning
     except ImportError as error:
         raise MissingExtraError("adapting", "train") from error
@@ -64,8 +84,10 @@ def adapt(
     if threads:
         torch.set_num_threads(threads)
     columns = dict(_pair(one) for one in column or [])
-    if template is not None:
-        rows, samples = read_labelled_texts(examples, template, text_column, label_column), None
+    if labelled:
+        found = read_labelled(examples, text_column, label_column)
+        asked = template or guess_instruction(found.text_column, found.label_column, sorted(set(found.labels)))
+        rows, samples = choice_examples(found.texts, found.labels, asked), None
     else:
         rows, samples = read_examples(examples, columns)
     language_model: LanguageModel | None = None

@@ -1,4 +1,4 @@
-"""`cappy classify`: texts to choices, without training."""
+"""`cappy classify`: texts to choices, without training or by a classifier that was learnt."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def classify(
     choice: Annotated[Optional[list[str]], typer.Option("--choice", "-c", help="A choice; give two or more.")] = None,  # noqa: UP045
     choices: Annotated[Optional[str], typer.Option(help="All choices in one, separated by commas.")] = None,  # noqa: UP045
     instruction: Annotated[
-        str, typer.Option("--instruction", "-i", help="What to ask; {text} and {choices} are filled in.")
-    ] = DEFAULT_INSTRUCTION,
+        Optional[str],  # noqa: UP045
+        typer.Option("--instruction", "-i", help="What to ask; {text} and {choices} are filled in."),
+    ] = None,
     file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read texts from a file, one a line.")] = None,  # noqa: UP045
     batch_calibration: BatchCalibration = 0.0,
     as_json: AsJson = False,
@@ -40,20 +41,29 @@ def classify(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Classify texts among choices, with no labels and no training.
+    """Classify texts among choices, with no labels and no training, or by a classifier that `cappy adapt` learnt.
 
     Example: cappy classify "I waited an hour" -c "good service" -c "bad service"
+
+    Example: cappy classify -m my-classifier "I waited an hour"
     """
     from cappy.batch_calibration import batch_offsets
     from cappy.classify import Classifier
+    from cappy.heads.saved import SETTINGS_FILE
     from cappy.temperature import softmax
 
     names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
     given = gather_texts(texts or [], file)
     if not given:
         raise InputError("there are no texts to classify.")
-    scorer = load_scorer(model, runtime, layout, precision, threads)
-    classifier = Classifier(names, instruction, scorer=scorer).fit()
+    if not names and model and (Path(model) / SETTINGS_FILE).is_file():
+        if instruction:
+            raise InputError(f"{model} is a classifier with its own instruction; leave --instruction out.")
+        options = {"runtime": runtime, "layout": layout, "precision": precision, "threads": threads}
+        classifier = Classifier.load(model, **options)
+    else:
+        scorer = load_scorer(model, runtime, layout, precision, threads)
+        classifier = Classifier(names, instruction or DEFAULT_INSTRUCTION, scorer=scorer).fit()
     logits = classifier.decision_function(given)
     labels = classifier.classes_.tolist()  # the columns of what it predicts, in alphabetical order
     rows = []

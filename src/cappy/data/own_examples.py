@@ -1,13 +1,12 @@
-"""A task's examples from a file of one's own: questions with answers, or texts with labels."""
+"""A task's examples from a file of one's own: questions with answers, or labelled texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cappy.data.examples import Example, Problem
-from cappy.data.rows import read_rows
 from cappy.data.sources import TableSource
 from cappy.errors import InputError
 
@@ -41,33 +40,15 @@ def read_examples(path: Path, columns: Mapping[str, str]) -> tuple[list[Example]
     return examples, samples or None
 
 
-def read_labelled_texts(path: Path, template: str, text: str = "text", label: str = "label") -> list[Example]:
-    """Read labelled texts as examples whose choices are all labels of the file.
+def choice_examples(texts: Sequence[str], labels: Sequence[str], template: str) -> list[Example]:
+    """Return labelled texts as examples whose choices are all labels.
 
     `template` holds {text}, and {choices} where the labels shall be listed.
-
-    Raises:
-        InputError: a row lacks a text or a label, or there is one label only.
-
     """
-    if "{text}" not in template:
-        raise InputError("the template must hold {text}.")
-    rows = [(number, row) for number, row in enumerate(read_rows(path), 1)]
-    for number, row in rows:
-        if not isinstance(row.get(text), str) or row.get(label) is None:
-            raise InputError(f"{path}:{number}: there is no text in {text!r} or no label in {label!r}.")
-    labels = sorted({str(row[label]) for _, row in rows})
-    if len(labels) < 2:
-        raise InputError(f"{path}: there are {len(labels)} different labels in {label!r}; two are needed.")
-    listed = ", ".join(labels)
+    choices = tuple(sorted(set(labels)))
+    asked = template.replace("{choices}", ", ".join(choices))
     return [
-        Example(
-            template.replace("{choices}", listed).replace("{text}", row[text]),
-            (str(row[label]),),
-            tuple(labels),
-            address=f"{path.name}:{number}",
-        )
-        for number, row in rows
+        Example(asked.replace("{text}", text), (label,), choices) for text, label in zip(texts, labels, strict=True)
     ]
 
 

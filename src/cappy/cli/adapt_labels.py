@@ -1,0 +1,65 @@
+"""`cappy adapt` on labelled texts: a classifier learnt in seconds, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cappy.cli.options import load_scorer
+from cappy.cli.output import print_table
+from cappy.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from cappy.data.labelled_texts import LabelledTexts
+    from cappy.heads.report import Judgement
+
+REPORT_FILE = "report.html"
+MATRIX = 8
+"""Classes at most of which a whole table of confusions is shown; of more, the most frequent ones."""
+SHOWN = 10
+
+
+def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int) -> None:
+    """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
+    from cappy.classify import Classifier
+    from cappy.data.labelled_texts import guess_instruction
+    from cappy.heads.report import Judgement, page
+    from cappy.heads.saved import check_place
+
+    check_place(output)
+    for line in rows.left_out[:SHOWN]:
+        typer.echo(f"left out: {line}", err=True)
+    if len(rows.left_out) > SHOWN:
+        typer.echo(f"left out: {len(rows.left_out) - SHOWN} further rows", err=True)
+    labels = sorted(set(rows.labels))
+    asked = template or guess_instruction(rows.text_column, rows.label_column, labels)
+    typer.echo(f"texts from column {rows.text_column!r}, labels from {rows.label_column!r}")
+    typer.echo(f"asked as (change it with --template): {asked!r}")
+    classifier = Classifier(instruction=asked, scorer=load_scorer(model, "onnx", None, None, threads))
+    classifier.fit(rows.texts, rows.labels)
+    told = Judgement(rows.texts, rows.labels, classifier.classes_.tolist(), classifier.left_out_proba_)
+    typer.echo(str(classifier.report_))
+    show_confusion(told)
+    classifier.save(output)
+    facts = {"learnt": str(classifier.report_), "asked as": asked, "scorer": classifier.scorer_name}
+    try:
+        (output / REPORT_FILE).write_text(page(told, f"{output.name}: what it learnt", facts), encoding="utf-8")
+    except MissingExtraError as error:
+        typer.echo(str(error), err=True)
+    typer.echo(f'classifier written to {output}; use it with: cappy classify -m {output} "some text"')
+
+
+def show_confusion(told: Judgement) -> None:
+    """Print what was taken for what."""
+    if len(told.classes) > MATRIX:
+        rows = [[right, other, str(count)] for right, other, count in told.confused()[:SHOWN]]
+        print_table("confused most often", ["right", "told instead", "texts"], rows, numbers=(2,))
+        return
+    counts = {(right, other): count for right, other, count in told.confused()}
+    for row in told.by_class():
+        counts[row["label"], row["label"]] = round((row["recall"] or 0) * row["texts"])
+    rows = [[right, *(str(counts.get((right, other), 0)) for other in told.classes)] for right in told.classes]
+    numbers = tuple(range(1, len(told.classes) + 1))
+    print_table("rows: right label; columns: label told", ["", *told.classes], rows, numbers=numbers)

@@ -1,0 +1,135 @@
+"""Labelled texts from a file of one's own, and what to ask about them, guessed from the names of its columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cappy.data.rows import BadRow, scan_rows
+from cappy.errors import InputError
+
+TEXTS = (
+    "text",
+    "sentence",
+    "review",
+    "message",
+    "query",
+    "question",
+    "utterance",
+    "comment",
+    "tweet",
+    "content",
+)
+LABELS = ("label", "category", "intent", "class", "topic", "sentiment", "tag", "rating", "stars", "label_text")
+"""Columns that are taken where none is named, the first that the file has."""
+LISTED = 12
+"""Labels at most that an instruction lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTexts:
+    """Texts with a label each, the columns that they came from, and the rows left out, with why."""
+
+    texts: list[str]
+    labels: list[str]
+    text_column: str
+    label_column: str
+    left_out: list[str]
+
+
+def columns_of(columns: Sequence[str], text: str | None, label: str | None) -> tuple[str, str]:
+    """Return the columns of texts and of labels: those named, or the usual ones.
+
+    Raises:
+        InputError: a column is not there.
+
+    """
+    found = []
+    for wanted, usual, what in ((text, TEXTS, "texts"), (label, LABELS, "labels")):
+        name = wanted or next((one for one in usual if one in columns), None)
+        if name is None:
+            option = f"--{what[:-1]}-column"
+            raise InputError(
+                f"none of the columns {', '.join(columns)} is known to hold {what}; name it with {option}."
+            )
+        if name not in columns:
+            raise InputError(f"there is no column {name!r}; the file has {', '.join(columns)}.")
+        found.append(name)
+    return found[0], found[1]
+
+
+def has_labels(path: Path) -> bool:
+    """Tell whether a file looks like labelled texts: usual columns of both, and none of questions with answers."""
+    rows = [row for _, row in islice(scan_rows(path), 1) if not isinstance(row, BadRow)]
+    columns = set(rows[0]) if rows else set()
+    if columns & {"instruction", "response", "references"}:
+        return False
+    return bool(columns.intersection(TEXTS) and columns.intersection(LABELS))
+
+
+def read_labelled(path: Path, text: str | None = None, label: str | None = None) -> LabelledTexts:
+    """Read texts and labels; rows without either are left out and listed.
+
+    Raises:
+        InputError: a column is not there, or fewer than two labels are.
+
+    """
+    texts, labels, left_out = [], [], []
+    names: tuple[str, str] | None = None
+    for number, row in scan_rows(path):
+        place = f"{path.name}:{number}"
+        if isinstance(row, BadRow):
+            left_out.append(f"{place}: {row.reason}")
+            continue
+        names = names or columns_of(list(row), text, label)
+        said, meant = row.get(names[0]), row.get(names[1])
+        if not isinstance(said, str) or not said.strip():
+            left_out.append(f"{place}: no text in {names[0]!r}")
+        elif meant is None or not str(meant).strip():
+            left_out.append(f"{place}: no label in {names[1]!r}")
+        else:
+            texts.append(said)
+            labels.append(_label(meant))
+    if names is None:
+        raise InputError(f"{path} holds no rows that can be read.")
+    if len(set(labels)) < 2:
+        raise InputError(
+            f"{path}: {_rows(len(labels))} a text and a label, and {_count(len(set(labels)), 'different label')} in "
+            f"{names[1]!r}; two are needed."
+        )
+    return LabelledTexts(texts, labels, *names, left_out)
+
+
+def guess_instruction(text_column: str, label_column: str, labels: Sequence[str]) -> str:
+    r"""Word an instruction, with {text} in it, from the columns' names; few labels are listed.
+
+    >>> guess_instruction("review", "sentiment", ["bad", "good"])
+    '{text}\\nWhat is the sentiment of this review: {choices}?'
+    """
+    thing, asked = _words(text_column), _words(label_column)
+    thing = thing if text_column in TEXTS and thing != "content" else "text"
+    listed = ": {choices}" if len(labels) <= LISTED else ""
+    if asked in ("label", "label text", "class", "category", "tag", "stars"):
+        return f"{{text}}\nWhich of these describes this {thing} best{listed}?"
+    return f"{{text}}\nWhat is the {asked} of this {thing}{listed}?"
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_\-.]+", " ", name).strip().lower()
+
+
+def _label(value: Any) -> str:
+    """Return a label as text; a whole number that a table keeps as a float is written as one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _rows(number: int) -> str:
+    return "1 row has" if number == 1 else f"{number} rows have"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"there is 1 {thing}" if number == 1 else f"there are {number} {thing}s"
