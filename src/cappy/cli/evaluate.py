@@ -9,6 +9,7 @@ from cappy.cli import (
     eval_bigbench,
     eval_blind,
     eval_calibration,
+    eval_fewshot,
     eval_layouts,
     eval_precision,
     eval_report,
@@ -26,6 +27,7 @@ def group() -> None:
 app.command("bigbench")(eval_bigbench.bigbench)
 app.command("answers")(eval_answers.answers)
 app.command("zero-shot")(eval_zero_shot.zero_shot)
+app.command("few-shot")(eval_fewshot.few_shot)
 app.command("report")(eval_report.report)
 app.command("layouts")(eval_layouts.layouts)
 app.command("blind")(eval_blind.blind)

@@ -1,0 +1,168 @@
+"""Few-shot classifiers under one protocol: prepare a set once, then learn from places of it and classify the rest.
+
+What a text's encoding costs is the same however often it is learnt from, so it is done once a set; the time of a fit
+is measured apart, from texts to a classifier.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.errors import MissingExtraError
+from cappy.evaluation.fewshot.sets import Ints, LabelledSet
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+Predict = Callable[[Ints, Ints], Ints]
+"""Places to learn from and places to classify, to the classes of the latter."""
+
+
+class FewShot(Protocol):
+    """A way to learn a classifier from a few examples."""
+
+    name: str
+
+    def prepare(self, rows: LabelledSet) -> Predict:
+        """Encode a set's texts, and return what learns from some of them and classifies others."""
+        ...
+
+
+class Encodings:
+    """A scorer's features and scores of a set's texts, kept for the systems that share them."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        """Take a scorer."""
+        self.scorer = scorer
+        self._kept: tuple[LabelledSet, NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def of(self, rows: LabelledSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return features [texts, features] and scores [texts, classes] of a set, as `Classifier` has them."""
+        from cappy.classify import Classifier
+
+        if self._kept is None or self._kept[0] is not rows:
+            classifier = Classifier(rows.choices, rows.instruction, range(len(rows.choices)), self.scorer).fit()
+            scores = classifier.decision_function(rows.texts) * self.scorer.temperature
+            self._kept = rows, self.scorer.features(rows.texts).astype(np.float64), scores
+        return self._kept[1], self._kept[2]
+
+
+class Cappy:
+    """Cappy's classifier; `learns` False leaves it zero-shot."""
+
+    def __init__(self, encodings: Encodings, learns: bool = True) -> None:
+        """Take a scorer's encodings."""
+        self.name = "Cappy" if learns else "Cappy, zero-shot"
+        self._encodings, self._learns = encodings, learns
+
+    def prepare(self, rows: LabelledSet) -> Predict:
+        """Encode the texts and score the choices of all of them."""
+        from cappy.heads.head import fit_head
+
+        features, scores = self._encodings.of(rows)
+        temperature = self._encodings.scorer.temperature
+
+        def predict(learnt: Ints, judged: Ints) -> Ints:
+            if not self._learns:
+                return np.asarray(scores[judged].argmax(axis=1))
+            fitted = fit_head(features[learnt], scores[learnt], rows.targets[learnt], temperature)
+            return np.asarray(fitted.head.logits(features[judged], scores[judged]).argmax(axis=1))
+
+        return predict
+
+
+class WordCounts:
+    """TF-IDF of words and pairs of words, and a logistic regression."""
+
+    name = "TF-IDF + logistic regression"
+
+    def prepare(self, rows: LabelledSet) -> Predict:
+        """Nothing is learnt from texts that are not learnt from, not even words."""
+
+        def predict(learnt: Ints, judged: Ints) -> Ints:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+            from sklearn.pipeline import make_pipeline
+
+            model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), _regression(10.0))
+            model.fit([rows.texts[place] for place in learnt], rows.targets[learnt])
+            return np.asarray(model.predict([rows.texts[place] for place in judged]))
+
+        return predict
+
+
+class Embeddings:
+    """Embeddings of a sentence encoder, of length 1, and a logistic regression."""
+
+    def __init__(self, encoder: str) -> None:
+        """Find an encoder by name or folder."""
+        from pathlib import Path
+
+        from cappy.checkpoint.find import find_encoder
+
+        self._folder = find_encoder(encoder)
+        self.name = f"{Path(encoder).name} + logistic regression"
+
+    def prepare(self, rows: LabelledSet) -> Predict:
+        """Embed the texts."""
+        from cappy.checkpoint.tokenizer import load_tokenizer
+        from cappy.runtime.embedding import embed
+        from cappy.runtime.encoder_weights import starting_weights
+        from cappy.runtime.torch_encoder import Encoder
+
+        _, spec, weights = starting_weights(self._folder, seed=0)
+        vectors = embed(Encoder(spec, weights).eval(), load_tokenizer(self._folder, spec), rows.texts)
+
+        def predict(learnt: Ints, judged: Ints) -> Ints:
+            model = _regression(1.0).fit(vectors[learnt], rows.targets[learnt])
+            return np.asarray(model.predict(vectors[judged]))
+
+        return predict
+
+
+def _regression(strength: float) -> Any:
+    """Return scikit-learn's logistic regression with its usual options but for the inverse penalty."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise MissingExtraError("the baselines of few-shot classification", "compare") from error
+    return LogisticRegression(C=strength, max_iter=1000)
+
+
+class SetFit:
+    """SetFit (Tunstall et al., 2022): the encoder finetuned on pairs of examples, then a logistic regression."""
+
+    def __init__(self, encoder: str) -> None:
+        """Find an encoder by name or folder."""
+        from pathlib import Path
+
+        from cappy.checkpoint.find import find_encoder
+
+        try:
+            import setfit  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("SetFit", "compare") from error
+        self._folder = find_encoder(encoder)
+        self.name = f"SetFit, {Path(encoder).name}"
+
+    def prepare(self, rows: LabelledSet) -> Predict:
+        """Nothing can be done before: the encoder itself learns."""
+
+        def predict(learnt: Ints, judged: Ints) -> Ints:
+            from datasets import Dataset
+            from setfit import SetFitModel, Trainer, TrainingArguments
+
+            model = SetFitModel.from_pretrained(str(self._folder))
+            data = Dataset.from_dict({"text": [rows.texts[place] for place in learnt], "label": rows.targets[learnt]})
+            with tempfile.TemporaryDirectory() as folder:
+                arguments = TrainingArguments(
+                    folder, batch_size=16, num_epochs=1, save_strategy="no", show_progress_bar=False, report_to="none"
+                )
+                Trainer(model=model, args=arguments, train_dataset=data).train()
+                return np.asarray(model.predict([rows.texts[place] for place in judged]))
+
+        return predict
