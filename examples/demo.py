@@ -30,16 +30,18 @@ def main() -> None:
     console = Console(width=100)
     scorer = cappy.load(parser.parse_args().model)
     hits: dict[str, list[bool]] = defaultdict(list)
+    guessed: dict[str, float] = defaultdict(float)  # how many a random choice gets right
     for line in GROUPS.read_text(encoding="utf-8").splitlines():
         group = json.loads(line)
         ranking = scorer.rank(group["instruction"], group["responses"])
         show(console, group, ranking)
         hits[group["kind"]].append(ranking.best.index == group["answer"])
-    table = Table("kind", "right", "of", title=scorer.checkpoint.folder.name)
+        guessed[group["kind"]] += 1 / len(group["responses"])
+    table = Table("kind", "right", "by guessing", "of", title=scorer.checkpoint.folder.name)
     for kind, found in hits.items():
-        table.add_row(kind, str(sum(found)), str(len(found)))
+        table.add_row(kind, str(sum(found)), f"{guessed[kind]:.1f}", str(len(found)))
     together = [hit for found in hits.values() for hit in found]
-    table.add_row("all", str(sum(together)), str(len(together)))
+    table.add_row("all", str(sum(together)), f"{sum(guessed.values()):.1f}", str(len(together)))
     console.print(table)
 
 
