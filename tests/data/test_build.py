@@ -165,7 +165,7 @@ def test_a_killed_build_goes_on_without_losing_or_repeating_anything(recipe: Pat
         "duorc",
         "trec",
     )
-    (home / "rendered.jsonl").write_text("\n".join(line.replace("sciq", task) for task in tasks * 3 for line in lines))
+    (home / "rendered.jsonl").write_text("\n".join(line.replace("sciq", task) for task in tasks * 5 for line in lines))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     build(read_recipe(str(recipe)), whole)
     draw = random.Random(0)
