@@ -181,10 +181,11 @@ def _similarity(name: str, temperature: float | None, threads: int) -> System:
         raise MissingExtraError("the similarity baseline", "compare") from error
     _take_threads(threads)
     from cappy.checkpoint.find import packaged_encoder
+    from cappy.checkpoint.packaged import fetched_encoder
     from cappy.evaluation.zeroshot.systems import SIMILARITY_TEMPERATURE, SimilaritySystem
 
     # Any other name is the library's to find: it knows how an encoder pools, which a folder of weights does not say.
-    place = packaged_encoder(name) or Path(name)
+    place = packaged_encoder(name) or fetched_encoder(name) or Path(name)
     encoder = SentenceTransformer(str(place), device="cpu")
 
     def embed(texts: Sequence[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -271,3 +272,13 @@ def test_the_similarity_baseline_takes_the_encoder_that_a_package_carries(folder
     shown = invoke(*common, "--similarity", MINILM, "-o", folder / "out.json")
     assert "| SST-2 | 4 | 1 |" in shown
     assert json.loads((folder / "out.json").read_text())["systems"][0]["name"] == f"cosine under {MINILM}"
+
+
+def test_the_similarity_baseline_takes_an_encoder_that_was_fetched(
+    folder: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.setenv("CAPPY_CACHE", str(folder / "fetched"))
+    shutil.copytree(bert, folder / "fetched" / "models" / "all-mpnet-base-v2")
+    common = ["zero-shot", "--data", folder / "data", "--templates", folder / "templates", "--task", "SST-2"]
+    assert "| SST-2 | 4 | 1 |" in invoke(*common, "--similarity", "all-mpnet-base-v2")
