@@ -21,13 +21,10 @@ import cappy
 from cappy.checkpoint.embedding import Projection, fit_projection, unit_length, write_projection
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import write_manifest
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.rendered import task_of
 from cappy.data.rows import read_rows
 from cappy.progress import progress_bar
-from cappy.runtime.embedding import embed
-from cappy.runtime.encoder_weights import starting_weights
-from cappy.runtime.torch_encoder import Encoder
+from cappy.runtime.embedding import load_embedder
 from cappy.training.recipes import BASE
 
 PART = re.compile(r"\n+|(?<=[.?!])\s+")
@@ -64,15 +61,13 @@ def main() -> None:
     found = sorted(set(sentences(options.data, options.seed)))
     texts = random.Random(options.seed).sample(found, min(options.sentences, len(found)))
     held = len(texts) // 20
-    scorer, folder = cappy.load(options.model), find_encoder(options.encoder)
-    _, spec, weights = starting_weights(folder, seed=0)
-    encoder, tokenizer = Encoder(spec, weights).eval(), load_tokenizer(folder, spec)
+    scorer, embed = cappy.load(options.model), load_embedder(find_encoder(options.encoder), one_thread=False)
     states, targets = [], []
     with progress_bar("embedding", len(texts)) as advance:
         for start in range(0, len(texts), 500):
             part = texts[start : start + 500]
             states.append(scorer.states(part))
-            targets.append(embed(encoder, tokenizer, part))
+            targets.append(embed(part))
             advance(len(part))
     inputs, wanted = np.concatenate(states), np.concatenate(targets)
     projection = fit_projection(inputs[held:], wanted[held:])

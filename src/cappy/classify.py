@@ -133,7 +133,7 @@ class Classifier:
             raise InputError(f"a label ({error}) is not among the classes {self.classes_.tolist()}.") from error
         if len(given) != len(targets):
             raise InputError(f"there are {len(given)} texts but {len(targets)} labels.")
-        return Seen(self._loaded().features(given), self._scores(given), targets)
+        return Seen(*self._encode(given), targets)
 
     def _learn(self, seen: Seen) -> None:
         """Fit the head on all that was seen, and the threshold to abstain below."""
@@ -214,12 +214,12 @@ class Classifier:
         return np.concatenate(parts)
 
     def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        scores = self._scores(texts)
         head: Head | None = getattr(self, "head_", None)
         if head is None:
-            found: NDArray[np.float64] = scores / self._loaded().temperature + self.offsets_
+            found: NDArray[np.float64] = self._scores(texts) / self._loaded().temperature + self.offsets_
             return found
-        return head.logits(self._loaded().features(texts).astype(np.float64), scores)
+        features, scores = self._encode(texts)
+        return head.logits(features.astype(np.float64), scores)
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
         """Return the softmax of the logits [texts, classes]; rows sum to 1.
@@ -312,14 +312,20 @@ class Classifier:
             self.scorer = load()
         return self.scorer
 
-    def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
-        """Score every choice for every text: [texts, choices]."""
+    def _encode(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return features [texts, features] and scores [texts, choices]; the texts are read alone once for both."""
+        states, checkpoint = self._loaded().states(texts), self._loaded().checkpoint
+        return checkpoint.features(states), self._scores(texts, states)
+
+    def _scores(self, texts: Iterable[str], states: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """Score every choice for every text: [texts, choices]; `states` are the texts' own, where they are known."""
         choices, scorer = self._texts, self._loaded()
         _check_distinct(choices, scorer)
         given = [_text(number, text) for number, text in enumerate(_list(texts))]
         instructions = [fill(self.instruction, choices, text) for text in given]
         if len(choices) > MANY and scorer.checkpoint.nearness:
-            return shortlisted(scorer, given, instructions, choices)[:, self._columns]
+            embedded = scorer.checkpoint.embedded(scorer.states(given) if states is None else states)
+            return shortlisted(scorer, embedded, instructions, choices)[:, self._columns]
         groups = [(instruction, choices) for instruction in instructions]
         scores = [scored.scores for scored in scorer.for_choices(choices).score_groups(groups)]
         return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))[:, self._columns]

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
-from cappy.checkpoint.embedding import unit_length
 from cappy.checkpoint.find import find_checkpoint
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
@@ -193,8 +192,7 @@ class Scorer:
             InputError: a text is no string.
 
         """
-        states, projection = self.states(texts), self.checkpoint.projection
-        return projection(states) if projection else unit_length(states)
+        return self.checkpoint.embedded(self.states(texts))
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return what a classification head reads of texts: [texts, features] of length 1.
@@ -205,8 +203,7 @@ class Scorer:
             InputError: a text is no string.
 
         """
-        states, projection = self.states(texts), self.checkpoint.projection
-        return projection.features(states) if projection else unit_length(states)
+        return self.checkpoint.features(self.states(texts))
 
     def states(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the mean of each text's last hidden states, as they are: [texts, hidden]; see `embed`.

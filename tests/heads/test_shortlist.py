@@ -33,7 +33,7 @@ def scorer(shared_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> cappy
 def test_the_nearest_are_read_and_nearness_counts(scorer: cappy.Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortlist, "SHORTLIST", 3)
     asked = [f"{text} ?" for text in TEXTS]
-    found = shortlist.shortlisted(scorer, TEXTS, asked, CHOICES)
+    found = shortlist.shortlisted(scorer, scorer.embed(TEXTS), asked, CHOICES)
     nearness = scorer.embed(TEXTS) @ scorer.embed(CHOICES).T
     for row, instruction in enumerate(asked):
         read = set(np.argsort(-nearness[row])[:3])
@@ -54,7 +54,7 @@ def test_a_classifier_of_many_choices_uses_it(scorer: cappy.Scorer, monkeypatch:
     )
     monkeypatch.setattr("cappy.classify.MANY", 4)
     listed = Classifier(CHOICES, "{text} ?", scorer=scorer).decision_function(TEXTS) * scorer.temperature
-    expected = shortlist.shortlisted(scorer, TEXTS, [f"{text} ?" for text in TEXTS], CHOICES)
+    expected = shortlist.shortlisted(scorer, scorer.embed(TEXTS), [f"{text} ?" for text in TEXTS], CHOICES)
     assert listed == pytest.approx(expected[:, np.argsort(CHOICES)], abs=1e-4)
     assert Classifier(CHOICES, "{text} ?", scorer=scorer).predict_proba([]).shape == (0, 8)
 

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projection
+from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projection, unit_length
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
 from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
@@ -85,6 +86,14 @@ class Checkpoint:
     def projection(self) -> Projection | None:
         """The map from mean states to embeddings, where the folder has one."""
         return read_projection(self.folder, self.spec.hidden)
+
+    def embedded(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map mean states [texts, hidden] to embeddings [texts, width]; only to length 1 where there is no map."""
+        return self.projection(states) if self.projection else unit_length(states)
+
+    def features(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map mean states [texts, hidden] to what a head reads [texts, features]; see `Projection.features`."""
+        return self.projection.features(states) if self.projection else unit_length(states)
 
     def read_weights(self) -> Mapping[str, Array]:
         """Read every weight the encoder needs, in the type it is stored in; 8-bit groups are computed when asked for.

@@ -1,7 +1,7 @@
 """Embeddings of texts by a scorer: its mean last states, led back by one matrix to what a sentence encoder knew.
 
 Training as a scorer bends the states away from what they said of a text's meaning, but does not lose it: a linear map
-fitted on plain sentences gives most of the starting encoder's embeddings back (docs/adaptation.md has figures).
+fitted on plain sentences gives most of the starting encoder's embeddings back (docs/classifying.md has figures).
 """
 
 from __future__ import annotations

@@ -57,9 +57,7 @@ def show_confusion(told: Judgement) -> None:
         rows = [[right, other, str(count)] for right, other, count in told.confused()[:SHOWN]]
         print_table("confused most often", ["right", "told instead", "texts"], rows, numbers=(2,))
         return
-    counts = {(right, other): count for right, other, count in told.confused()}
-    for row in told.by_class():
-        counts[row["label"], row["label"]] = round((row["recall"] or 0) * row["texts"])
-    rows = [[right, *(str(counts.get((right, other), 0)) for other in told.classes)] for right in told.classes]
+    counts = told.counts()
+    rows = [[right, *(str(counts[right, other]) for other in told.classes)] for right in told.classes]
     numbers = tuple(range(1, len(told.classes) + 1))
     print_table("rows: right label; columns: label told", ["", *told.classes], rows, numbers=numbers)

@@ -39,21 +39,23 @@ class Judgement:
         """Which texts are told right [texts]."""
         return np.array([one == other for one, other in zip(self.told, self.labels, strict=True)])
 
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Count (right label, label told)."""
+        return Counter(zip(self.labels, self.told, strict=True))
+
     def confused(self) -> list[tuple[str, str, int]]:
         """Return (right label, label told instead, how often), the most frequent first."""
-        pairs = Counter(pair for pair in zip(self.labels, self.told, strict=True) if pair[0] != pair[1])
-        return [(right, told, count) for (right, told), count in pairs.most_common()]
+        return [(right, told, count) for (right, told), count in self.counts().most_common() if right != told]
 
     def by_class(self) -> list[dict[str, Any]]:
         """Return each class's examples, and its recall and precision in [0, 1]; None where it is never told."""
-        told, right = Counter(self.told), Counter(np.asarray(self.labels)[self.right].tolist())
-        counts = Counter(self.labels)
+        pairs, told, counts = self.counts(), Counter(self.told), Counter(self.labels)
         return [
             {
                 "label": label,
                 "texts": counts[label],
-                "recall": right[label] / counts[label] if counts[label] else None,
-                "precision": right[label] / told[label] if told[label] else None,
+                "recall": pairs[label, label] / counts[label] if counts[label] else None,
+                "precision": pairs[label, label] / told[label] if told[label] else None,
             }
             for label in self.classes
         ]
@@ -69,8 +71,8 @@ class Judgement:
         """Return (text, right label, label told, probability of the right one) of wrong texts, the hardest first."""
         place = {label: number for number, label in enumerate(self.classes)}
         chances = np.array([row[place[label]] for row, label in zip(self.probabilities, self.labels, strict=True)])
-        wrong = [number for number in np.argsort(chances, kind="stable") if not self.right[number]]
-        told = self.told
+        told, right = self.told, self.right
+        wrong = [number for number in np.argsort(chances, kind="stable") if not right[number]]
         return [(self.texts[n], self.labels[n], told[n], float(chances[n])) for n in wrong[:HARDEST]]
 
 

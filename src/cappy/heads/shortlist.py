@@ -24,13 +24,15 @@ SHORTLIST = 16
 """Choices that the scorer reads of a text at most."""
 
 
-def shortlisted(scorer: Scorer, texts: Sequence[str], instructions: Sequence[str], choices: Sequence[str]) -> Floats:
-    """Score many choices for every text: [texts, choices], in units of scores.
+def shortlisted(
+    scorer: Scorer, embedded: NDArray[np.float32], instructions: Sequence[str], choices: Sequence[str]
+) -> Floats:
+    """Score many choices for every text: [texts, choices], in units of scores; `embedded` are the texts' embeddings.
 
     Choices that are not on a text's shortlist stand behind those that are, by their nearness. What nearness counts is
     noted in the checkpoint.
     """
-    nearness = (scorer.embed(texts) @ scorer.embed(choices).T).astype(np.float64)
+    nearness = (embedded @ scorer.embed(choices).T).astype(np.float64)
     places = np.argsort(-nearness, axis=1, kind="stable")[:, :SHORTLIST]
     groups = (
         (instruction, [choices[place] for place in of_text])

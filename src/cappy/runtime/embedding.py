@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,11 @@ def embed(model: Encoder, tokenizer: TextTokenizer, texts: Sequence[str], budget
     return vectors
 
 
-def load_embedder(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+def load_embedder(folder: Path, one_thread: bool = True) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     """Read an encoder and return a function from texts to their embeddings: [texts, width], of length 1.
 
-    It computes on one thread, so that its numbers depend neither on the machine's cores nor on how many processes work.
+    It computes on one thread, so that its numbers depend neither on the machine's cores nor on how many processes work;
+    `one_thread` False takes as many as torch has.
 
     Raises:
         CheckpointError: the encoder cannot be read.
@@ -45,7 +46,7 @@ def load_embedder(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]
     model, tokenizer = Encoder(spec, weights).eval(), load_tokenizer(folder, spec)
 
     def embedder(texts: Sequence[str]) -> NDArray[np.float32]:
-        with _one_thread():
+        with _one_thread() if one_thread else nullcontext():
             return embed(model, tokenizer, texts)
 
     return embedder

@@ -103,19 +103,14 @@ class Embeddings:
         from pathlib import Path
 
         from cappy.checkpoint.find import find_encoder
+        from cappy.runtime.embedding import load_embedder
 
-        self._folder = find_encoder(encoder)
+        self._embed = load_embedder(find_encoder(encoder), one_thread=False)
         self.name = f"{Path(encoder).name} + logistic regression"
 
     def prepare(self, rows: LabelledSet) -> Predict:
         """Embed the texts."""
-        from cappy.checkpoint.tokenizer import load_tokenizer
-        from cappy.runtime.embedding import embed
-        from cappy.runtime.encoder_weights import starting_weights
-        from cappy.runtime.torch_encoder import Encoder
-
-        _, spec, weights = starting_weights(self._folder, seed=0)
-        vectors = embed(Encoder(spec, weights).eval(), load_tokenizer(self._folder, spec), rows.texts)
+        vectors = self._embed(rows.texts)
 
         def predict(learnt: Ints, judged: Ints) -> Ints:
             model = _regression(1.0).fit(vectors[learnt], rows.targets[learnt])
