@@ -37,17 +37,16 @@ def test_long_texts_have_the_room_that_the_choices_leave(scorer: cappy.Scorer) -
     fitting = scorer.for_choices(choices)
     assert not fitting.rank(text, choices)[0].cut
     scores = fitting.score(text, choices) / 0.15
-    logits = Classifier(choices, scorer=scorer).decision_function([text])[0]
-    assert logits[::-1] == pytest.approx(scores, abs=1e-4)  # classes are sorted: bad, good
+    (lead,) = Classifier(choices, scorer=scorer).decision_function([text])
+    assert lead == pytest.approx(scores[0] - scores[1], abs=1e-4)  # classes are sorted: good over bad
     assert scorer.for_choices(["good"]).score(TEXTS[0], "good") == pytest.approx(scorer.score(TEXTS[0], "good"))
     assert pickle.loads(pickle.dumps(fitting)).limits == fitting.limits
 
 
 def test_braces_in_texts_are_just_text(scorer: cappy.Scorer) -> None:
     classifier = Classifier(["good", "bad"], "{text} ?", scorer=scorer)
-    assert scorer.score("who { is } {choices} ?", ["good", "bad"]) / 0.15 == pytest.approx(
-        classifier.decision_function(["who { is } {choices}"])[0][::-1], abs=1e-4
-    )
+    good, bad = scorer.score("who { is } {choices} ?", ["good", "bad"]) / 0.15
+    assert classifier.decision_function(["who { is } {choices}"]) == pytest.approx([good - bad], abs=1e-4)
 
 
 def test_works_in_a_scikit_learn_pipeline_and_search(scorer: cappy.Scorer) -> None:
@@ -100,7 +99,7 @@ def test_unlabelled_texts_in_a_pipeline_and_with_labels_in_another_order(scorer:
     pipeline = make_pipeline(FunctionTransformer(list), classifier).fit(TEXTS)
     scores = np.array([scorer.score(f"{text} ?", ["bad", "good"]) for text in TEXTS]) / scorer.temperature
     offsets = -0.5 * scores.sum(axis=0) / 4
-    assert pipeline.decision_function(TEXTS) == pytest.approx(scores + offsets - offsets.mean(), abs=1e-4)
+    assert pipeline.decision_function(TEXTS) == pytest.approx((scores + offsets) @ [-1, 1], abs=1e-4)
     without = clone(classifier).set_params(batch_calibration=0)
     labels = [1, 0, 0]  # with which batch calibration means nothing
     learnt = [one.fit(TEXTS, labels).decision_function(TEXTS) for one in (clone(classifier), without)]
@@ -220,7 +219,8 @@ def test_long_lists_are_classified_in_parts(scorer: cappy.Scorer, monkeypatch: p
     whole = classifier.decision_function(TOPICS)
     monkeypatch.setattr("cappy.classify.CHUNK", 4)
     assert classifier.decision_function(TOPICS) == pytest.approx(whole, abs=1e-5)
-    assert classifier.decision_function([]).shape == (0, 2)
+    assert classifier.decision_function([]).shape == (0,)
+    assert classifier.predict_proba([]).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -257,3 +257,47 @@ def test_class_weights(scorer: cappy.Scorer) -> None:
     for wrong in ("even", {"plant": 1.0}, {"animal": 0.0}):
         with pytest.raises(cappy.InputError, match="class_weight"):
             Classifier(["nature", "animal"], scorer=scorer, class_weight=wrong).fit(texts, kinds)  # type: ignore[arg-type]
+
+
+SEVERAL = [["animal"], ["animal"], ["nature"], ["nature"], ["animal"], []]
+
+
+def test_texts_with_several_labels(scorer: cappy.Scorer, tmp_path: Path) -> None:
+    zero_shot = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, multi_label=True)
+    scores = np.array([scorer.score(f"{text} ?", ["nature", "animal"]) for text in TOPICS])
+    assert zero_shot.predict(TOPICS).tolist() == (scores > 0.5).astype(int).tolist()
+    assert zero_shot.predict_proba(TOPICS) == pytest.approx(1 / (1 + np.exp(-(scores - 0.5) / 0.15)), abs=1e-4)
+    learnt = clone_of(zero_shot).fit(TOPICS * 4, SEVERAL * 4)
+    assert learnt.classes_.tolist() == ["nature", "animal"]  # as they were given: the order of columns
+    assert learnt.predict_labels(TOPICS) == SEVERAL
+    matrix = np.array([[label in one for label in learnt.classes_] for one in SEVERAL])
+    assert learnt.score(TOPICS, SEVERAL) == learnt.score(TOPICS, matrix) == 1
+    assert "6 when" not in str(learnt.report_)
+    assert "F1 when left out" in str(learnt.report_)
+    again = clone_of(zero_shot).fit(TOPICS * 4, np.tile(matrix, (4, 1)))
+    assert again.predict_proba(TOPICS) == pytest.approx(learnt.predict_proba(TOPICS), abs=1e-5)
+    loaded = Classifier.load(learnt.save(tmp_path / "mine"))
+    assert loaded.predict_proba(TOPICS) == pytest.approx(learnt.predict_proba(TOPICS), abs=1e-3)
+    assert loaded.partial_fit(["wind"], [["nature"]]).report_.texts == 25
+    named = Classifier(scorer=scorer, multi_label=True).fit(TOPICS, SEVERAL)
+    assert named.classes_.tolist() == ["animal", "nature"]
+    parts = Classifier(scorer=scorer, multi_label=True).partial_fit(TOPICS[:2], SEVERAL[:2], ["animal", "nature"])
+    parts.partial_fit(TOPICS[2:], SEVERAL[2:])
+    assert parts.predict_proba(TOPICS) == pytest.approx(named.predict_proba(TOPICS), abs=1e-5)
+    with pytest.raises(cappy.InputError, match="name its columns"):
+        Classifier(scorer=scorer, multi_label=True).fit(TOPICS, matrix)
+    with pytest.raises(cappy.InputError, match="one label each"):
+        Classifier(["a", "b"], multi_label=True, reject=0.9).fit()
+    with pytest.raises(cappy.InputError, match="multi_label=True"):
+        Classifier(["nature", "animal"], scorer=scorer).fit(TOPICS, matrix)
+
+
+def test_one_label_as_a_list(scorer: cappy.Scorer) -> None:
+    classifier = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, reject=0.5).fit(TOPICS * 2, KINDS * 2)
+    assert [one or [None] for one in classifier.predict_labels(TOPICS)] == [[one] for one in classifier.predict(TOPICS)]
+    with pytest.raises(cappy.InputError, match="no texts to learn from"):
+        classifier.fit([], [])
+
+
+def clone_of(classifier: Classifier) -> Classifier:
+    return Classifier(**classifier.get_params())

@@ -11,19 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.batch_calibration import batch_offsets, check_share
+from cappy.choices import read_texts, score_choices
 from cappy.errors import CheckpointError, InputError
-from cappy.heads.examples import Learnt, Seen, example_weights
-from cappy.heads.head import Head, fit_head
+from cappy.heads.examples import Learnt, Seen, example_weights, text_weights
+from cappy.heads.head import Fitted, Head, fit_head, sigmoid
+from cappy.heads.independent import fit_independent
 from cappy.heads.reject import reject_below
 from cappy.heads.saved import SETTINGS_FILE, read_classifier, save_classifier
-from cappy.heads.shortlist import MANY, shortlisted
-from cappy.layout import truncate
+from cappy.heads.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
 from cappy.temperature import softmax
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
-_PARAMETERS = ("choices", "instruction", "labels", "scorer", "batch_calibration", "class_weight", "reject")
+_PARAMETERS = (
+    "choices",
+    "instruction",
+    "labels",
+    "scorer",
+    "batch_calibration",
+    "class_weight",
+    "reject",
+    "multi_label",
+)
 CHUNK = 10_000
 """Texts classified at a time: their features take some kilobytes each."""
 _LEARNT = ("classes_", "left_out_proba_", "offsets_", "head_", "report_", "threshold_", "_columns", "_seen")
@@ -51,6 +61,9 @@ class Classifier:
             same, however many examples it has.
         reject: the share of answers that shall be right, in (0, 1): `predict` then answers None where it is less sure
             than that needs, judged by the labelled texts, each left out in turn.
+        multi_label: a text may have several labels, or none: every choice is judged by itself. `fit` then takes a list
+            of labels for each text, or a matrix [texts, classes] of 0 and 1; `predict` returns such a matrix, its
+            columns in the order of `classes_`, which is that of `choices`, and `predict_labels` returns lists.
 
     After a fit with labels `report_` is a `Learnt`, and `left_out_proba_` [texts, classes] has the probabilities of
     each text by what was learnt from all others.
@@ -66,6 +79,7 @@ class Classifier:
         batch_calibration: float = 1.0,
         class_weight: Mapping[Any, float] | str | None = None,
         reject: float | None = None,
+        multi_label: bool = False,
     ) -> None:
         """Keep the parameters as they are, as scikit-learn wants; they are checked on use."""
         self.choices = choices
@@ -75,27 +89,31 @@ class Classifier:
         self.batch_calibration = batch_calibration
         self.class_weight = class_weight
         self.reject = reject
+        self.multi_label = multi_label
 
-    def fit(self, X: Iterable[str] | None = None, y: Sequence[Any] | None = None) -> Classifier:  # noqa: N803  (scikit-learn's name)
+    def fit(
+        self,
+        X: Iterable[str] | None = None,  # noqa: N803  (scikit-learn's name)
+        y: Sequence[Any] | None = None,
+        sample_weight: Sequence[float] | None = None,
+    ) -> Classifier:
         """Learn from labelled texts, or calibrate on unlabelled ones; without texts only check the parameters.
 
         Without labels, `batch_calibration` of each class's mean logit over the texts is taken away
         (`cappy.batch_calibration.batch_offsets`; after Zhou et al., 2024, arXiv 2309.17249). The texts shall be like
-        those to come.
+        those to come. `sample_weight` [texts], above 0, is how much each labelled text counts.
 
         Raises:
             InputError: the parameters, texts or labels cannot be used.
 
         """
         self._forget()
-        known = None if y is None else np.asarray(y).tolist()
-        labels = self._check(known)
-        self.classes_, self._columns = _distinct(labels)
-        self.offsets_ = np.zeros(len(labels))
-        if X is not None and known is None:
+        known = self._labels(y)
+        self._settle(known)
+        if X is not None and known is None and not self.multi_label:
             self.offsets_ = batch_offsets(self._scores(X) / self._loaded().temperature, self.batch_calibration)
-        if X is not None and known:
-            self._learn(self._read(X, known))
+        if X is not None and known is not None:
+            self._learn(self._read(X, known, sample_weight))
         return self
 
     def partial_fit(
@@ -103,6 +121,7 @@ class Classifier:
         X: Iterable[str],  # noqa: N803  (scikit-learn's name)
         y: Sequence[Any],
         classes: Sequence[Any] | None = None,
+        sample_weight: Sequence[float] | None = None,
     ) -> Classifier:
         """Learn from further labelled texts beside those seen before, which are not encoded again.
 
@@ -113,43 +132,62 @@ class Classifier:
             InputError: a label is new, or the texts or labels cannot be used.
 
         """
-        known = np.asarray(y).tolist()
+        known = self._labels(y)
+        if known is None:
+            raise InputError("partial_fit needs labels; fit takes texts without any.")
         if not hasattr(self, "classes_"):
             self._forget()
-            self.classes_, self._columns = _distinct(self._check(known if classes is None else list(classes)))
-            self.offsets_ = np.zeros(len(self.classes_))
-        more = self._read(X, known)
+            self._settle(known if classes is None else [list(classes)] if self.multi_label else list(classes))
+        more = self._read(X, known, sample_weight)
         seen: Seen | None = getattr(self, "_seen", None)
         self._learn(more if seen is None else seen.and_more(more))
         return self
 
-    def _read(self, texts: Iterable[str], labels: Sequence[Any]) -> Seen:
+    def _labels(self, y: Any) -> Any:
+        """Return labels as they are read on: one a text, or for several labels what is given."""
+        return y if y is None or self.multi_label else one_label(y)
+
+    def _settle(self, known: Any) -> None:
+        """Decide the classes; `known` are labels that stand in where no choice is given."""
+        labels = self._check(known)
+        self.classes_, self._columns = distinct(labels)
+        if self.multi_label:  # columns of a matrix that somebody made are in the order that they gave
+            order = np.argsort(self._columns)
+            self.classes_, self._columns = self.classes_[order], self._columns[order]
+        self.offsets_ = np.zeros(len(labels))
+
+    def _read(self, texts: Iterable[str], labels: Any, weights: Sequence[float] | None) -> Seen:
         """Encode labelled texts."""
         given = _list(texts)
-        place = {label: number for number, label in enumerate(self.classes_.tolist())}
-        try:
-            targets = np.array([place[label] for label in labels], dtype=np.int64)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"a label ({error}) is not among the classes {self.classes_.tolist()}.") from error
-        if len(given) != len(targets):
-            raise InputError(f"there are {len(given)} texts but {len(targets)} labels.")
-        return Seen(*self._encode(given), targets)
+        truth: Truth = (truth_of_many if self.multi_label else truth_of_one)(labels, self.classes_)
+        if len(given) != len(truth):
+            raise InputError(f"there are {len(given)} texts but {len(truth)} labels.")
+        if not given:
+            raise InputError("there are no texts to learn from.")
+        counts = text_weights(weights, len(given))
+        return Seen(*self._encode(given), truth, counts)
 
     def _learn(self, seen: Seen) -> None:
         """Fit the head on all that was seen, and the threshold to abstain below."""
-        if not len(seen.targets):
-            return
-        counts = example_weights(seen.targets, self.classes_, self.class_weight)
-        features = seen.features.astype(np.float64)
-        fitted = fit_head(features, seen.scores, seen.targets, self._loaded().temperature, counts)
+        fitted = self._fitted(seen)
         self._seen, self.head_, self.offsets_, coverage = seen, fitted.head, np.zeros(len(self.classes_)), 1.0
         if self.reject is not None:
-            confidence, right = fitted.left_out.max(axis=1), fitted.left_out.argmax(axis=1) == seen.targets
+            right = fitted.left_out.argmax(axis=1) == seen.truth.argmax(axis=1)
+            confidence = fitted.left_out.max(axis=1)
             self.threshold_ = reject_below(confidence, right, self.reject)
             coverage = float((confidence >= self.threshold_).mean())
         self.left_out_proba_ = fitted.left_out
         shares = (fitted.zero_shot, fitted.alone, fitted.accuracy)
-        self.report_ = Learnt(len(seen.targets), len(np.unique(seen.targets)), *shares, coverage)
+        measure = "F1" if self.multi_label else "right"
+        self.report_ = Learnt(len(seen.truth), int(seen.truth.any(axis=0).sum()), *shares, coverage, measure)
+
+    def _fitted(self, seen: Seen) -> Fitted:
+        features, temperature = seen.features.astype(np.float64), self._loaded().temperature
+        if self.multi_label:
+            return fit_independent(features, seen.scores, seen.truth, temperature, seen.weights)
+        targets = seen.truth.argmax(axis=1)
+        counts = seen.weights * example_weights(targets, self.classes_, self.class_weight)
+        return fit_head(features, seen.scores, targets, temperature, counts)
 
     def save(self, folder: Path | str) -> Path:
         """Write the scorer, the choices and what was learnt into a folder, whole or not at all, and return it.
@@ -171,9 +209,10 @@ class Classifier:
         if head is not None:
             seen: Seen = self._seen
             settings |= {"temperature": head.temperature, "scale": head.scale, "report": asdict(self.report_)}
+            arrays["head_offsets"] = np.zeros(len(self.classes_)) + head.offsets
             settings["threshold"] = getattr(self, "threshold_", None)
             arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
-            arrays |= {"scores": seen.scores.astype(np.float32), "targets": seen.targets}
+            arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
         return save_classifier(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
 
     @classmethod
@@ -194,10 +233,10 @@ class Classifier:
             found.fit()
             found.offsets_ = arrays["offsets"]
             if "weight" in arrays:
-                found._seen = Seen(
-                    arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64), arrays["targets"]
-                )
-                found.head_ = Head(arrays["weight"].astype(np.float64), settings["temperature"], settings["scale"])
+                features, scores = arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64)
+                found._seen = Seen(features, scores, arrays["truth"], arrays["weights"])
+                weight, offsets = arrays["weight"].astype(np.float64), arrays["head_offsets"]
+                found.head_ = Head(weight, settings["temperature"], settings["scale"], offsets, found.multi_label)
                 found.report_ = Learnt(**settings["report"])
                 if settings["threshold"] is not None:
                     found.threshold_ = float(settings["threshold"])
@@ -206,43 +245,70 @@ class Classifier:
         return found
 
     def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
-        """Return logits [texts, classes]: the scores over the scorer's temperature, or those of the head."""
+        """Return logits [texts, classes]; of two classes, as scikit-learn has it, how far the second leads [texts]."""
+        logits = self._logits(X)
+        two: NDArray[np.float64] = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return logits if self.multi_label else two
+
+    def _logits(self, texts: Iterable[str]) -> NDArray[np.float64]:
+        """Return logits [texts, classes]: those of the head, or the scores over the scorer's temperature."""
         if not hasattr(self, "classes_"):
             self.fit()
-        texts = _list(X)
-        parts = [self._logits(texts[start : start + CHUNK]) for start in range(0, max(1, len(texts)), CHUNK)]
+        given = _list(texts)
+        parts = [self._part(given[start : start + CHUNK]) for start in range(0, max(1, len(given)), CHUNK)]
         return np.concatenate(parts)
 
-    def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def _part(self, texts: Sequence[str]) -> NDArray[np.float64]:
         head: Head | None = getattr(self, "head_", None)
-        if head is None:
-            found: NDArray[np.float64] = self._scores(texts) / self._loaded().temperature + self.offsets_
-            return found
-        features, scores = self._encode(texts)
-        return head.logits(features.astype(np.float64), scores)
+        if head is not None:
+            features, scores = self._encode(texts)
+            return head.logits(features.astype(np.float64), scores)
+        undecided = 0.5 if self.multi_label else 0.0
+        found: NDArray[np.float64] = (self._scores(texts) - undecided) / self._loaded().temperature + self.offsets_
+        return found
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
-        """Return the softmax of the logits [texts, classes]; rows sum to 1.
+        """Return probabilities [texts, classes]: rows sum to 1 unless texts may have several labels.
 
         These compare the choices with each other; for a number that stands alone use `Scorer.score`.
         """
-        return softmax(self.decision_function(X))
+        logits = self._logits(X)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803  (scikit-learn's name)
         """Return the label of the best choice for each text [texts]; None where `reject` wants more than it is sure of.
 
-        Before a fit with labels nothing is known of how sure that must be, and every text is answered.
+        Before a fit with labels nothing is known of how sure that must be, and every text is answered. Where texts may
+        have several labels: a matrix [texts, classes] of 0 and 1.
         """
         shares = self.predict_proba(X)
+        if self.multi_label:
+            return (shares > 0.5).astype(np.int64)
         labels: NDArray[Any] = self.classes_[shares.argmax(axis=1)]
         if hasattr(self, "threshold_"):
             labels = labels.astype(object)
             labels[shares.max(axis=1) < self.threshold_] = None
         return labels
 
+    def predict_labels(self, X: Iterable[str]) -> list[list[Any]]:  # noqa: N803  (scikit-learn's name)
+        """Return the labels of each text as a list, the likeliest first; without `multi_label` one, or none."""
+        if not self.multi_label:
+            return [[] if label is None else [label] for label in self.predict(X).tolist()]
+        names = self.classes_.tolist()
+        return [
+            [names[place] for place in np.argsort(-row, kind="stable") if row[place] > 0.5]
+            for row in self.predict_proba(X)
+        ]
+
     def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803  (scikit-learn's name)
-        """Return the accuracy on labelled texts, in [0, 1]; where it abstains it is not right."""
-        return float(np.mean(self.predict(X) == np.asarray(y)))
+        """Return the accuracy on labelled texts, in [0, 1]; where it abstains it is not right.
+
+        Of texts with several labels a text is right where all its labels are, and no other.
+        """
+        told = self.predict(X)
+        if self.multi_label:
+            return float(np.mean((told == truth_of_many(y, self.classes_)).all(axis=1)))
+        return float(np.mean(told == np.asarray(y)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; `deep` is there for scikit-learn."""
@@ -267,8 +333,8 @@ class Classifier:
 
         return Tags(
             estimator_type="classifier",
-            target_tags=TargetTags(required=False),
-            classifier_tags=ClassifierTags(),
+            target_tags=TargetTags(required=False, multi_output=self.multi_label),
+            classifier_tags=ClassifierTags(multi_label=self.multi_label),
             input_tags=InputTags(string=True, two_d_array=False, one_d_array=True),
             requires_fit=False,
         )
@@ -277,15 +343,15 @@ class Classifier:
         """Tell scikit-learn that a zero-shot classifier is always ready."""
         return True
 
-    def _check(self, known: Sequence[Any] | None = None) -> list[Any]:
+    def _check(self, known: Any = None) -> list[Any]:
         """Check the parameters and return each choice's label; `known` labels stand in where no choice is given."""
         if isinstance(self.choices, str):
             raise InputError("a classifier needs at least two choices.")
         found = list(self.labels if self.labels is not None else self.choices)
         if not len(self.choices) and self.labels is None and known is not None:
-            found = sorted(set(known), key=str)
+            found = labels_in(known) if self.multi_label else sorted(set(known), key=str)
         self._texts = list(self.choices) if len(self.choices) else [str(label).replace("_", " ") for label in found]
-        if len(self._texts) < 2:
+        if len(self._texts) < (1 if self.multi_label else 2):
             raise InputError("a classifier needs at least two choices.")
         if not all(isinstance(choice, str) for choice in self._texts):
             raise InputError("choices must be texts; give labels to have something else predicted.")
@@ -298,6 +364,8 @@ class Classifier:
         check_share(self.batch_calibration)
         if self.reject is not None and not 0 < self.reject < 1:
             raise InputError(f"reject is {self.reject}, but must be a share between 0 and 1.")
+        if self.multi_label and (self.reject is not None or self.class_weight is not None):
+            raise InputError("reject and class_weight are for texts with one label each, not for multi_label.")
         return found
 
     @property
@@ -313,67 +381,16 @@ class Classifier:
         return self.scorer
 
     def _encode(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Return features [texts, features] and scores [texts, choices]; the texts are read alone once for both."""
-        states, checkpoint = self._loaded().states(texts), self._loaded().checkpoint
-        return checkpoint.features(states), self._scores(texts, states)
+        """Return features [texts, features] and scores [texts, classes]."""
+        features, scores = read_texts(self._loaded(), self.instruction, self._texts, texts)
+        return features, scores[:, self._columns]
 
-    def _scores(self, texts: Iterable[str], states: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
-        """Score every choice for every text: [texts, choices]; `states` are the texts' own, where they are known."""
-        choices, scorer = self._texts, self._loaded()
-        _check_distinct(choices, scorer)
-        given = [_text(number, text) for number, text in enumerate(_list(texts))]
-        instructions = [fill(self.instruction, choices, text) for text in given]
-        if len(choices) > MANY and scorer.checkpoint.nearness:
-            embedded = scorer.checkpoint.embedded(scorer.states(given) if states is None else states)
-            return shortlisted(scorer, embedded, instructions, choices)[:, self._columns]
-        groups = [(instruction, choices) for instruction in instructions]
-        scores = [scored.scores for scored in scorer.for_choices(choices).score_groups(groups)]
-        return np.array(scores, dtype=np.float64).reshape(len(scores), len(choices))[:, self._columns]
-
-
-def fill(template: str, choices: Sequence[str], text: str) -> str:
-    """Put the choices and then the text into an instruction template."""
-    # Plain replacement, not str.format: texts and templates may hold braces of their own.
-    return template.replace("{choices}", ", ".join(choices)).replace("{text}", text)
-
-
-def _check_distinct(choices: Sequence[str], scorer: Scorer) -> None:
-    """Refuse choices that the scorer reads alike, which would silently share their probability.
-
-    Raises:
-        InputError: there are two.
-
-    """
-    read: dict[tuple[int, ...], str] = {}
-    for choice, ids in zip(choices, scorer.checkpoint.tokenizer.encode(list(choices)), strict=True):
-        kept = truncate(ids, scorer.limits.max_tokens - 2, "middle")[0]
-        if kept in read:
-            raise InputError(
-                f"the scorer reads the choices {read[kept]!r} and {choice!r} alike; give one of them other words."
-            )
-        read[kept] = choice
+    def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
+        """Score every choice for every text: [texts, classes]."""
+        return score_choices(self._loaded(), self.instruction, self._texts, _list(texts))[:, self._columns]
 
 
 def _list(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise InputError("texts must be a list, not one text.")
     return list(texts)
-
-
-def _text(number: int, text: Any) -> str:
-    if not isinstance(text, str):
-        raise InputError(f"text {number} must be text, not {type(text).__name__}.")
-    return text
-
-
-def _distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the labels sorted, as scikit-learn wants classes, and each one's place among the choices.
-
-    Raises:
-        InputError: two choices have one label, or the labels are of several types.
-
-    """
-    classes, columns = np.unique(np.array(labels), return_index=True)
-    if len({type(label) for label in labels}) > 1 or classes.ndim != 1 or len(classes) < len(labels):
-        raise InputError("labels must be of one simple type, and every choice must have its own.")
-    return classes, columns.astype(np.int64)

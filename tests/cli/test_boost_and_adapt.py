@@ -90,6 +90,23 @@ def test_labelled_texts_give_a_classifier(shared_bert: Path, tmp_path: Path) -> 
     assert refused.returncode == 2 and b"holds no classifier" in refused.stderr
 
 
+def test_texts_with_several_labels_give_a_classifier(shared_bert: Path, tmp_path: Path) -> None:
+    rows = "text,topics\n" + "".join(f"the cat {n},cat\nfire and cat {n},fire;cat\nwind {n},;\n" for n in range(6))
+    (tmp_path / "rows.csv").write_text(rows)
+    options = ("--label-column", "topics", "--label-separator", ";", "-m", str(shared_bert))
+    done = run("adapt", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "mine"), *options)
+    assert done.returncode == 0, done.stderr
+    assert "18 texts of 2 classes; F1 when left out: " in done.stdout.decode()
+    assert "│ cat   │    12 │" in done.stdout.decode()
+    used = run("classify", "-m", str(tmp_path / "mine"), "fire and cat", "wind", "--json")
+    assert used.returncode == 0, used.stderr
+    told = [json.loads(line) for line in used.stdout.splitlines()]
+    assert [sorted(one["labels"]) for one in told] == [["cat", "fire"], []]
+    assert set(told[0]["probabilities"]) == {"cat", "fire"}
+    refused = run("adapt", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "b"), *options, "--finetune")
+    assert refused.returncode == 2 and b"one label" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "options", "said"),
     [

@@ -30,6 +30,16 @@ def test_numbers_and_broken_lines(tmp_path: Path) -> None:
     assert len(found.left_out) == 1 and found.left_out[0].startswith("r.jsonl:2: ")
 
 
+def test_several_labels_a_text(tmp_path: Path) -> None:
+    listed = read_labelled(
+        write(tmp_path / "r.jsonl", '{"text": "a", "label": ["x", "y", "x"]}\n{"text": "b", "label": []}\n')
+    )
+    assert (listed.lists, listed.labels, listed.different) == ([["x", "y"], []], [], ["x", "y"])
+    parted = read_labelled(write(tmp_path / "r.csv", "text,label\na,x; y\nb,y;\n"), separator=";")
+    assert parted.lists == [["x", "y"], ["y"]]
+    assert read_labelled(write(tmp_path / "s.csv", "text,label\na,x; y\nb,y\n")).labels == ["x; y", "y"]
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "words"),
     [

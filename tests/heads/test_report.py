@@ -9,14 +9,14 @@ from cappy.heads.report import Judgement, page
 
 JUDGED = Judgement(
     ["a", "b", "<c>", "d"],
-    ["x", "x", "y", "y"],
+    np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool),
     ["x", "y", "z"],
     np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.8, 0.05, 0.15]]),
 )
 
 
 def test_counts() -> None:
-    assert JUDGED.told == ["x", "y", "y", "x"]
+    assert JUDGED.names(JUDGED.told) == ["x", "y", "y", "x"]
     assert JUDGED.confused() == [("x", "y", 1), ("y", "x", 1)]
     assert [(one["label"], one["texts"], one["recall"], one["precision"]) for one in JUDGED.by_class()] == [
         ("x", 2, 0.5, 0.5),
@@ -35,3 +35,23 @@ def test_the_page_escapes_texts_and_needs_nothing_beside_it() -> None:
     assert "mine &lt;b&gt;" in html
     assert html.count("<tr>") == 1 + 3 + 1 + 2 + 1 + 2
     assert "http" not in html
+
+
+SEVERAL = Judgement(
+    ["a", "b", "c"],
+    np.array([[1, 1], [0, 0], [1, 0]], dtype=bool),
+    ["x", "y"],
+    np.array([[0.9, 0.8], [0.1, 0.3], [0.4, 0.6]]),
+    several=True,
+)
+
+
+def test_texts_with_several_labels_or_none() -> None:
+    assert SEVERAL.names(SEVERAL.told) == ["x, y", "none", "y"]
+    assert SEVERAL.right.tolist() == [True, True, False]
+    assert [(one["recall"], one["precision"]) for one in SEVERAL.by_class()] == [(0.5, 1.0), (1.0, 0.5)]
+    assert SEVERAL.hardest() == [("c", "x", "y", 0.4)]
+    assert SEVERAL.coverage() == [(pytest.approx(1 / 3), 1.0), (pytest.approx(2 / 3), 1.0), (1.0, pytest.approx(2 / 3))]
+    html = page(SEVERAL, "mine", {})
+    assert "Confused" not in html
+    assert "Hardest" in html

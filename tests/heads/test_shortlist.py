@@ -47,12 +47,12 @@ def test_the_nearest_are_read_and_nearness_counts(scorer: cappy.Scorer, monkeypa
 
 
 def test_a_classifier_of_many_choices_uses_it(scorer: cappy.Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cappy.classify.MANY", 8)
+    monkeypatch.setattr("cappy.choices.MANY", 8)
     plain = Classifier(CHOICES, "{text} ?", scorer=scorer).decision_function(TEXTS)
     assert plain == pytest.approx(
         np.array([scorer.score(f"{text} ?", sorted(CHOICES)) for text in TEXTS]) / scorer.temperature, abs=1e-3
     )
-    monkeypatch.setattr("cappy.classify.MANY", 4)
+    monkeypatch.setattr("cappy.choices.MANY", 4)
     listed = Classifier(CHOICES, "{text} ?", scorer=scorer).decision_function(TEXTS) * scorer.temperature
     expected = shortlist.shortlisted(scorer, scorer.embed(TEXTS), [f"{text} ?" for text in TEXTS], CHOICES)
     assert listed == pytest.approx(expected[:, np.argsort(CHOICES)], abs=1e-4)
@@ -60,7 +60,7 @@ def test_a_classifier_of_many_choices_uses_it(scorer: cappy.Scorer, monkeypatch:
 
 
 def test_a_checkpoint_that_notes_no_nearness_scores_all(shared_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cappy.classify.MANY", 4)
+    monkeypatch.setattr("cappy.choices.MANY", 4)
     scorer = cappy.load(shared_bert)
     found = Classifier(CHOICES, "{text} ?", scorer=scorer).decision_function(TEXTS[:1])[0]
     assert found == pytest.approx(scorer.score(f"{TEXTS[0]} ?", sorted(CHOICES)) / scorer.temperature, abs=1e-3)

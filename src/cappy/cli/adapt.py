@@ -35,6 +35,10 @@ def adapt(
     ] = None,
     text_column: Annotated[Optional[str], typer.Option(help="Column of labelled texts.")] = None,  # noqa: UP045
     label_column: Annotated[Optional[str], typer.Option(help="Column of their labels.")] = None,  # noqa: UP045
+    label_separator: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What parts several labels of a text, such as ';'; lists in JSON lines need none."),
+    ] = None,
     finetune: Annotated[
         bool, typer.Option("--finetune", help="Labelled texts: train the whole scorer (needs torch), not a head alone.")
     ] = False,
@@ -57,13 +61,14 @@ def adapt(
     """
     from cappy.data.labelled_texts import guess_instruction, has_labels, read_labelled
 
-    labelled = bool(template or text_column or label_column) or (not column and has_labels(examples))
+    labelled = bool(template or text_column or label_column or label_separator) or (not column and has_labels(examples))
     if labelled and template is not None and "{text}" not in template:
         raise InputError("the template must hold {text}.")
     if labelled and not finetune:
         if llm or keep:
             raise InputError("labelled texts need no language model; leave --llm and --keep out.")
-        learn_labels(read_labelled(examples, text_column, label_column), output, template, model, threads)
+        found = read_labelled(examples, text_column, label_column, label_separator)
+        learn_labels(found, output, template, model, threads)
         return
     try:
         import torch
@@ -85,7 +90,9 @@ def adapt(
         torch.set_num_threads(threads)
     columns = dict(_pair(one) for one in column or [])
     if labelled:
-        found = read_labelled(examples, text_column, label_column)
+        found = read_labelled(examples, text_column, label_column, label_separator)
+        if found.lists is not None:
+            raise InputError("--finetune takes one label a text; leave it out for texts with several.")
         asked = template or guess_instruction(found.text_column, found.label_column, sorted(set(found.labels)))
         rows, samples = choice_examples(found.texts, found.labels, asked), None
     else:

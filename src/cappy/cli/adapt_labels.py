@@ -19,6 +19,7 @@ REPORT_FILE = "report.html"
 MATRIX = 8
 """Classes at most of which a whole table of confusions is shown; of more, the most frequent ones."""
 SHOWN = 10
+SHARES = ("recall", "precision")
 
 
 def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int) -> None:
@@ -27,21 +28,24 @@ def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model:
     from cappy.data.labelled_texts import guess_instruction
     from cappy.heads.report import Judgement, page
     from cappy.heads.saved import check_place
+    from cappy.heads.targets import truth_of_many
 
     check_place(output)
     for line in rows.left_out[:SHOWN]:
         typer.echo(f"left out: {line}", err=True)
     if len(rows.left_out) > SHOWN:
         typer.echo(f"left out: {len(rows.left_out) - SHOWN} further rows", err=True)
-    labels = sorted(set(rows.labels))
+    labels, several = rows.different, rows.lists is not None
     asked = template or guess_instruction(rows.text_column, rows.label_column, labels)
     typer.echo(f"texts from column {rows.text_column!r}, labels from {rows.label_column!r}")
     typer.echo(f"asked as (change it with --template): {asked!r}")
-    classifier = Classifier(instruction=asked, scorer=load_scorer(model, "onnx", None, None, threads))
-    classifier.fit(rows.texts, rows.labels)
-    told = Judgement(rows.texts, rows.labels, classifier.classes_.tolist(), classifier.left_out_proba_)
+    scorer = load_scorer(model, "onnx", None, None, threads)
+    classifier = Classifier(instruction=asked, scorer=scorer, multi_label=several)
+    classifier.fit(rows.texts, rows.lists if several else rows.labels)
+    truth = truth_of_many(rows.lists or [[label] for label in rows.labels], classifier.classes_)
+    told = Judgement(rows.texts, truth, classifier.classes_.tolist(), classifier.left_out_proba_, several)
     typer.echo(str(classifier.report_))
-    show_confusion(told)
+    show_classes(told) if several else show_confusion(told)
     classifier.save(output)
     facts = {"learnt": str(classifier.report_), "asked as": asked, "scorer": classifier.scorer_name}
     try:
@@ -61,3 +65,12 @@ def show_confusion(told: Judgement) -> None:
     rows = [[right, *(str(counts[right, other]) for other in told.classes)] for right in told.classes]
     numbers = tuple(range(1, len(told.classes) + 1))
     print_table("rows: right label; columns: label told", ["", *told.classes], rows, numbers=numbers)
+
+
+def show_classes(told: Judgement) -> None:
+    """Print how well each of several labels is told."""
+    rows = [
+        [one["label"], str(one["texts"]), *("–" if one[name] is None else f"{100 * one[name]:.0f}%" for name in SHARES)]
+        for one in sorted(told.by_class(), key=lambda one: -one["texts"])[: 2 * SHOWN]
+    ]
+    print_table("the most frequent labels", ["label", "texts", *SHARES], rows, numbers=(1, 2, 3))

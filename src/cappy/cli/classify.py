@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -20,6 +20,13 @@ from cappy.cli.options import (
 )
 from cappy.cli.output import print_json, print_table
 from cappy.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from cappy.classify import Classifier
 
 DEFAULT_INSTRUCTION = "{text}\nWhich of these describes the text best: {choices}?"
 
@@ -47,10 +54,8 @@ def classify(
 
     Example: cappy classify -m my-classifier "I waited an hour"
     """
-    from cappy.batch_calibration import batch_offsets
     from cappy.classify import Classifier
     from cappy.heads.saved import SETTINGS_FILE
-    from cappy.temperature import softmax
 
     names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
     given = gather_texts(texts or [], file)
@@ -64,14 +69,35 @@ def classify(
     else:
         scorer = load_scorer(model, runtime, layout, precision, threads)
         classifier = Classifier(names, instruction or DEFAULT_INSTRUCTION, scorer=scorer).fit()
-    logits = classifier.decision_function(given)
-    labels = classifier.classes_.tolist()  # the columns of what it predicts, in alphabetical order
+    shown = _several(classifier, given) if classifier.multi_label else _one(classifier, given, batch_calibration)
     rows = []
-    for text, shares in zip(given, softmax(logits + batch_offsets(logits, batch_calibration)), strict=True):
-        best = int(shares.argmax())
+    for text, (told, chances) in zip(given, shown, strict=True):
         if as_json:
-            chances = {name: float(share) for name, share in zip(labels, shares, strict=True)}
-            print_json({"text": text, "label": labels[best], "probabilities": chances})
-        rows.append([labels[best], f"{shares[best]:.2f}", text])
+            label = {"labels": told} if classifier.multi_label else {"label": told[0]}
+            print_json({"text": text, **label, "probabilities": chances})
+        rows.append([", ".join(map(str, told)), ", ".join(f"{chances[name]:.2f}" for name in told), text])
     if not as_json:
         print_table("", ["label", "share", "text"], rows, numbers=(1,))
+
+
+def _one(classifier: Classifier, texts: list[str], share: float) -> Iterator[tuple[list[Any], dict[Any, float]]]:
+    """Return the likeliest label of each text, and the probability of every label."""
+    import numpy as np
+
+    from cappy.batch_calibration import batch_offsets
+    from cappy.temperature import softmax
+
+    logits = np.log(np.maximum(classifier.predict_proba(texts), 1e-30))
+    for shares in softmax(logits + batch_offsets(logits, share)):
+        yield [classifier.classes_.tolist()[int(shares.argmax())]], _chances(classifier, shares)
+
+
+def _several(classifier: Classifier, texts: list[str]) -> Iterator[tuple[list[Any], dict[Any, float]]]:
+    """Return all labels of each text, the likeliest first, and the probability of every label."""
+    for shares in classifier.predict_proba(texts):
+        chances = _chances(classifier, shares)
+        yield sorted((name for name in chances if chances[name] > 0.5), key=lambda name: -chances[name]), chances
+
+
+def _chances(classifier: Classifier, shares: NDArray[Any]) -> dict[Any, float]:
+    return dict(zip(classifier.classes_.tolist(), map(float, shares), strict=True))

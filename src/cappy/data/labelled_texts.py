@@ -32,13 +32,22 @@ LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class LabelledTexts:
-    """Texts with a label each, the columns that they came from, and the rows left out, with why."""
+    """Texts with their labels, the columns that they came from, and the rows left out, with why.
+
+    `labels` has one for each text; where texts may have several, `lists` has them, and `labels` is empty.
+    """
 
     texts: list[str]
     labels: list[str]
     text_column: str
     label_column: str
     left_out: list[str]
+    lists: list[list[str]] | None = None
+
+    @property
+    def different(self) -> list[str]:
+        """The different labels, sorted."""
+        return sorted({label for one in self.lists for label in one} if self.lists is not None else set(self.labels))
 
 
 def columns_of(columns: Sequence[str], text: str | None, label: str | None) -> tuple[str, str]:
@@ -71,8 +80,12 @@ def has_labels(path: Path) -> bool:
     return bool(columns.intersection(TEXTS) and columns.intersection(LABELS))
 
 
-def read_labelled(path: Path, text: str | None = None, label: str | None = None) -> LabelledTexts:
+def read_labelled(
+    path: Path, text: str | None = None, label: str | None = None, separator: str | None = None
+) -> LabelledTexts:
     """Read texts and labels; rows without either are left out and listed.
+
+    Where a label is a list, or a `separator` is given that parts several, texts may have any number of labels.
 
     Raises:
         InputError: a column is not there, or fewer than two labels are.
@@ -80,6 +93,7 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
     """
     texts, labels, left_out = [], [], []
     names: tuple[str, str] | None = None
+    several = separator is not None
     for number, row in scan_rows(path):
         place = f"{path.name}:{number}"
         if isinstance(row, BadRow):
@@ -92,16 +106,20 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
         elif meant is None or not str(meant).strip():
             left_out.append(f"{place}: no label in {names[1]!r}")
         else:
+            several |= isinstance(meant, list)
             texts.append(said)
-            labels.append(_label(meant))
+            labels.append(_labels(meant, separator))
     if names is None:
         raise InputError(f"{path} holds no rows that can be read.")
-    if len(set(labels)) < 2:
+    different = {one for of_text in labels for one in of_text}
+    if len(different) < 2:
         raise InputError(
-            f"{path}: {_rows(len(labels))} a text and a label, and {_count(len(set(labels)), 'different label')} in "
+            f"{path}: {_rows(len(labels))} a text and a label, and {_count(len(different), 'different label')} in "
             f"{names[1]!r}; two are needed."
         )
-    return LabelledTexts(texts, labels, *names, left_out)
+    if several:
+        return LabelledTexts(texts, [], *names, left_out, labels)
+    return LabelledTexts(texts, [one for (one,) in labels], *names, left_out)
 
 
 def guess_instruction(text_column: str, label_column: str, labels: Sequence[str]) -> str:
@@ -120,6 +138,14 @@ def guess_instruction(text_column: str, label_column: str, labels: Sequence[str]
 
 def _words(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[_\-.]+", " ", name).strip().lower()
+
+
+def _labels(value: Any, separator: str | None) -> list[str]:
+    """Return the labels that a row has, each once."""
+    if isinstance(value, list):
+        return list(dict.fromkeys(_label(one) for one in value))
+    parts = [value] if separator is None else str(value).split(separator)
+    return list(dict.fromkeys(label for part in parts if (label := _label(part))))
 
 
 def _label(value: Any) -> str:

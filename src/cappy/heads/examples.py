@@ -17,7 +17,8 @@ class Learnt:
     """What labelled texts taught, measured on every text by what all others taught (leave-one-out), in [0, 1].
 
     `zero_shot`, `head` and `accuracy` are the shares that the scores get right, that a head without the scores gets
-    right, and that the classifier gets right. `coverage` is the share of texts answered, where `reject` is set.
+    right, and that the classifier gets right; where `measure` is "F1", they are the F1 of all decisions whether a text
+    has a label. `coverage` is the share of texts answered, where `reject` is set.
     """
 
     texts: int
@@ -26,30 +27,48 @@ class Learnt:
     head: float
     accuracy: float
     coverage: float = 1.0
+    measure: str = "right"
 
     def __str__(self) -> str:
         """Say it in a line."""
         return (
-            f"{self.texts} texts of {self.classes} classes; right when left out: {100 * self.accuracy:.1f}% "
+            f"{self.texts} texts of {self.classes} classes; {self.measure} when left out: {100 * self.accuracy:.1f}% "
             f"(scores alone {100 * self.zero_shot:.1f}, head alone {100 * self.head:.1f})"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Labelled texts as they are learnt from: features [texts, features], scores [texts, classes], targets [texts]."""
+    """Labelled texts as they are learnt from.
+
+    Features [texts, features], scores [texts, classes], truth [texts, classes]: which classes are right; weights
+    [texts]: how much each text counts.
+    """
 
     features: NDArray[np.float32]
     scores: NDArray[np.float64]
-    targets: NDArray[np.int64]
+    truth: NDArray[np.bool_]
+    weights: NDArray[np.float64]
 
     def and_more(self, other: Seen) -> Seen:
         """Return these texts and then those."""
-        return Seen(
-            np.concatenate([self.features, other.features]),
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.targets, other.targets]),
-        )
+        names = ("features", "scores", "truth", "weights")
+        return Seen(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+
+
+def text_weights(given: Any, texts: int) -> NDArray[np.float64]:
+    """Return how much each text counts [texts]: all alike unless given.
+
+    Raises:
+        InputError: they are not one number above 0 for each text.
+
+    """
+    if given is None:
+        return np.ones(texts)
+    found = np.asarray(given, dtype=np.float64)
+    if found.shape != (texts,) or not (np.isfinite(found) & (found > 0)).all():
+        raise InputError(f"sample_weight must be one number above 0 for each of the {texts} texts.")
+    return found
 
 
 def example_weights(

@@ -35,16 +35,33 @@ SCALES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A fitted head: `weight` [features, classes]; `temperature` of the scores; `scale` of the logits."""
+    """A fitted head: `weight` [features, classes], `temperature` of the scores, `scale` and `offsets` of the logits.
+
+    `offsets` are [classes], or 0. `independent`: every class has a probability of its own, else one of all is right.
+    """
 
     weight: Floats
     temperature: float
     scale: float
+    offsets: Floats | float = 0.0
+    independent: bool = False
 
     def logits(self, features: Floats, scores: Floats) -> Floats:
         """Return logits [texts, classes] from features [texts, features] and scores [texts, classes]."""
-        found: Floats = self.scale * (softmax(scores / self.temperature) + features @ self.weight)
+        prior = undecided(scores, self.temperature) if self.independent else softmax(scores / self.temperature)
+        found: Floats = self.scale * (prior + features @ self.weight) + self.offsets
         return found
+
+
+def undecided(scores: Floats, temperature: float) -> Floats:
+    """Return the probability of every choice by itself: one half where the scorer says one half."""
+    return sigmoid((scores - 0.5) / temperature)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Return 1 / (1 + exp(-logits)), in [0, 1]."""
+    found: Floats = 0.5 * (1 + np.tanh(logits / 2))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +70,7 @@ class Fitted:
 
     `left_out` [texts, classes] are the probabilities of every example by a head fitted on the others. `zero_shot`,
     `alone` and `accuracy`, in [0, 1], are the shares of examples that the scores, a head without the scores, and the
-    head get right, all left out.
+    head get right, all left out; of texts with several labels, the F1 of all decisions.
     """
 
     head: Head
@@ -88,7 +105,7 @@ def fit_head(
         for penalty in PENALTIES:
             told = prior if penalty == np.inf else prior + spectrum.left_out(truth - prior, penalty)
             for scale in SCALES:
-                loss = _loss(scale * told, targets, counts) + _doubt(sharpness, penalty)
+                loss = _loss(scale * told, targets, counts) + doubt(sharpness, penalty)
                 if best is None or loss < best[0]:
                     best, kept = (loss, sharpness, penalty, scale), softmax(scale * told)
                 if sharpness == np.inf and loss < least_alone:
@@ -102,7 +119,7 @@ def fit_head(
     return Fitted(Head(weight, temperature * sharpness, scale), kept, right[0], right[1], right[2], penalty)
 
 
-def _doubt(sharpness: float, penalty: float) -> float:
+def doubt(sharpness: float, penalty: float) -> float:
     """Return how many nats a setting must gain over the scores as they are."""
     doublings = abs(np.log2(min(sharpness, 16.0)))
     return float(DOUBT_OF_TEMPERATURE * doublings + DOUBT_OF_LEARNING * (penalty != np.inf))

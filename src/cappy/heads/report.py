@@ -22,26 +22,38 @@ POINTS = 60
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Texts with their right labels, and the probability of every class [texts, classes] by what did not see them."""
+    """Texts, which classes are right, and the probability of every class by what did not see them.
+
+    `truth` [texts, classes], `probabilities` [texts, classes]; `several`: a text may have any number of labels.
+    """
 
     texts: Sequence[str]
-    labels: Sequence[str]
+    truth: NDArray[np.bool_]
     classes: Sequence[str]
     probabilities: NDArray[np.float64]
+    several: bool = False
 
     @property
-    def told(self) -> list[str]:
-        """The likeliest label of each text."""
-        return [self.classes[place] for place in self.probabilities.argmax(axis=1)]
+    def told(self) -> NDArray[np.bool_]:
+        """Which classes are told [texts, classes]: the likeliest, or of several labels all that are likely."""
+        if self.several:
+            return np.asarray(self.probabilities > 0.5)
+        return np.asarray(np.eye(len(self.classes), dtype=bool)[self.probabilities.argmax(axis=1)])
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which texts are told right [texts]."""
-        return np.array([one == other for one, other in zip(self.told, self.labels, strict=True)])
+        """Which texts are told right, with all their labels [texts]."""
+        return np.asarray((self.told == self.truth).all(axis=1))
+
+    def names(self, chosen: NDArray[np.bool_]) -> list[str]:
+        """Return the labels of every row of `chosen` [texts, classes] as one text."""
+        return [
+            ", ".join(name for name, is_so in zip(self.classes, row, strict=True) if is_so) or "none" for row in chosen
+        ]
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Count (right label, label told)."""
-        return Counter(zip(self.labels, self.told, strict=True))
+        return Counter(zip(self.names(self.truth), self.names(self.told), strict=True))
 
     def confused(self) -> list[tuple[str, str, int]]:
         """Return (right label, label told instead, how often), the most frequent first."""
@@ -49,31 +61,37 @@ class Judgement:
 
     def by_class(self) -> list[dict[str, Any]]:
         """Return each class's examples, and its recall and precision in [0, 1]; None where it is never told."""
-        pairs, told, counts = self.counts(), Counter(self.told), Counter(self.labels)
+        told, both = self.told.sum(axis=0), (self.told & self.truth).sum(axis=0)
+        counts = self.truth.sum(axis=0)
         return [
             {
                 "label": label,
-                "texts": counts[label],
-                "recall": pairs[label, label] / counts[label] if counts[label] else None,
-                "precision": pairs[label, label] / told[label] if told[label] else None,
+                "texts": int(count),
+                "recall": float(found / count) if count else None,
+                "precision": float(found / said) if said else None,
             }
-            for label in self.classes
+            for label, count, said, found in zip(self.classes, counts, told, both, strict=True)
         ]
 
     def coverage(self) -> list[tuple[float, float]]:
         """Return (share of texts answered, share of those right), from the surest text to all of them."""
-        order = np.argsort(-self.probabilities.max(axis=1), kind="stable")
+        chances = self.probabilities
+        sure = np.maximum(chances, 1 - chances).min(axis=1) if self.several else chances.max(axis=1)
+        order = np.argsort(-sure, kind="stable")
         precision = np.cumsum(self.right[order]) / np.arange(1, len(order) + 1)
         places = np.unique(np.linspace(0, len(order) - 1, min(POINTS, len(order))).astype(int))
         return [((place + 1) / len(order), float(precision[place])) for place in places]
 
     def hardest(self) -> list[tuple[str, str, str, float]]:
-        """Return (text, right label, label told, probability of the right one) of wrong texts, the hardest first."""
-        place = {label: number for number, label in enumerate(self.classes)}
-        chances = np.array([row[place[label]] for row, label in zip(self.probabilities, self.labels, strict=True)])
-        told, right = self.told, self.right
+        """Return (text, right labels, labels told, probability of what is right) of wrong texts, the hardest first.
+
+        Of several labels it is the probability of the decision that was furthest off.
+        """
+        each = np.where(self.truth, self.probabilities, 1 - self.probabilities)
+        chances = each.min(axis=1) if self.several else np.where(self.truth, self.probabilities, 0).sum(axis=1)
+        told, wanted, right = self.names(self.told), self.names(self.truth), self.right
         wrong = [number for number in np.argsort(chances, kind="stable") if not right[number]]
-        return [(self.texts[n], self.labels[n], told[n], float(chances[n])) for n in wrong[:HARDEST]]
+        return [(self.texts[n], wanted[n], told[n], float(chances[n])) for n in wrong[:HARDEST]]
 
 
 def page(judgement: Judgement, title: str, facts: Mapping[str, Any]) -> str:
@@ -94,6 +112,7 @@ def page(judgement: Judgement, title: str, facts: Mapping[str, Any]) -> str:
         .from_string(template)
         .render(
             title=title,
+            several=judgement.several,
             facts=facts,
             classes=judgement.by_class(),
             confused=judgement.confused()[:CONFUSED],

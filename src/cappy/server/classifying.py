@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from fastapi import APIRouter, Request
 
-from cappy.classify import fill
+from cappy.choices import fill
 from cappy.server.engine import Engine, Scored
 from cappy.server.error_shapes import declared
 from cappy.server.errors import RequestError

@@ -127,6 +127,8 @@ def read_set(folder: Path, plan: SetPlan, most: int, test_rows: int, seed: int) 
 
 def _pairs(path: Path, text: str | None, label: str | None) -> list[tuple[str, str]]:
     found = read_labelled(path, text, label)
+    if found.lists is not None:
+        raise InputError(f"{path} has several labels a text; the comparison is for one.")
     return list(dict(zip(found.texts, found.labels, strict=True)).items())
 
 

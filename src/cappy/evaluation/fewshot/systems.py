@@ -43,12 +43,11 @@ class Encodings:
 
     def of(self, rows: LabelledSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return features [texts, features] and scores [texts, classes] of a set, as `Classifier` has them."""
-        from cappy.classify import Classifier
+        from cappy.choices import read_texts
 
         if self._kept is None or self._kept[0] is not rows:
-            classifier = Classifier(rows.choices, rows.instruction, range(len(rows.choices)), self.scorer).fit()
-            scores = classifier.decision_function(rows.texts) * self.scorer.temperature
-            self._kept = rows, self.scorer.features(rows.texts).astype(np.float64), scores
+            features, scores = read_texts(self.scorer, rows.instruction, rows.choices, rows.texts)
+            self._kept = rows, features.astype(np.float64), scores
         return self._kept[1], self._kept[2]
 
 

@@ -1,0 +1,95 @@
+"""Labels as people give them, as which classes are right [texts, classes]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.errors import InputError
+
+Truth = NDArray[np.bool_]
+
+
+def one_label(labels: Any) -> list[Any]:
+    """Return one label for each text, as plain values.
+
+    Raises:
+        InputError: there are several a text, or they are measurements rather than labels.
+
+    """
+    found = np.asarray(labels)
+    if found.ndim != 1:
+        raise InputError(
+            "y must hold one label for each text; where texts have several, make Classifier(..., multi_label=True)."
+        )
+    if found.dtype.kind == "f" and not np.equal(found, np.floor(found)).all():
+        raise InputError(f"Unknown label type: continuous values such as {found[0]} are no labels.")
+    return found.tolist()  # type: ignore[no-any-return]
+
+
+def distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the labels sorted, as scikit-learn wants classes, and each one's place among the choices.
+
+    Raises:
+        InputError: two choices have one label, or the labels are of several types.
+
+    """
+    classes, columns = np.unique(np.array(labels), return_index=True)
+    if len({type(label) for label in labels}) > 1 or classes.ndim != 1 or len(classes) < len(labels):
+        raise InputError("labels must be of one simple type, and every choice must have its own.")
+    return classes, columns.astype(np.int64)
+
+
+def truth_of_one(labels: Sequence[Any], classes: NDArray[Any]) -> Truth:
+    """Return which class is right of texts with one label each.
+
+    Raises:
+        InputError: a label is not among the classes.
+
+    """
+    return truth_of_many([[label] for label in labels], classes)
+
+
+def truth_of_many(labels: Any, classes: NDArray[Any]) -> Truth:
+    """Return which classes are right of texts with any number of labels each.
+
+    `labels` holds a collection of labels for each text, or is a matrix [texts, classes] of 0 and 1.
+
+    Raises:
+        InputError: a label is not among the classes, or the matrix has another shape.
+
+    """
+    if is_matrix(labels):
+        if labels.shape[1] != len(classes):
+            raise InputError(f"y has {labels.shape[1]} columns, but there are {len(classes)} classes.")
+        return np.asarray(labels, dtype=bool)
+    place = {label: number for number, label in enumerate(classes.tolist())}
+    truth = np.zeros((len(labels), len(classes)), dtype=bool)
+    for number, of_text in enumerate(labels):
+        if isinstance(of_text, str) or not hasattr(of_text, "__iter__"):
+            raise InputError(f"text {number} must have a list of labels, not {of_text!r}.")
+        try:
+            truth[number, [place[label] for label in of_text]] = True
+        except (KeyError, TypeError) as error:
+            raise InputError(f"a label ({error}) is not among the classes {classes.tolist()}.") from error
+    return truth
+
+
+def is_matrix(labels: Any) -> bool:
+    """Tell whether labels are a matrix of 0 and 1 [texts, classes]."""
+    return isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind in "biuf"
+
+
+def labels_in(labels: Any) -> list[Any]:
+    """Return the different labels of texts with any number each, sorted.
+
+    Raises:
+        InputError: they are a matrix, which does not say what its columns mean.
+
+    """
+    if is_matrix(labels):
+        raise InputError("a matrix of 0 and 1 does not name its columns; give choices as well.")
+    return sorted({label for of_text in labels for label in of_text}, key=str)
