@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", required=True)
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--sentences", type=int, default=24_000)
+    parser.add_argument("--layers", type=int, default=4, help="how many layers' states are read, evenly from all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="keep the map in the scorer's folder")
     options = parser.parse_args()
@@ -62,16 +63,19 @@ def main() -> None:
     texts = random.Random(options.seed).sample(found, min(options.sentences, len(found)))
     held = len(texts) // 20
     scorer, embed = cappy.load(options.model), load_embedder(find_encoder(options.encoder), one_thread=False)
+    depth = scorer.checkpoint.spec.layers
+    layers = sorted({round(depth * part / options.layers) for part in range(1, options.layers + 1)})
     states, targets = [], []
     with progress_bar("embedding", len(texts)) as advance:
         for start in range(0, len(texts), 500):
             part = texts[start : start + 500]
-            states.append(scorer.states(part))
+            states.append(scorer.states(part, layers))
             targets.append(embed(part))
             advance(len(part))
     inputs, wanted = np.concatenate(states), np.concatenate(targets)
-    projection = fit_projection(inputs[held:], wanted[held:])
-    show("as it is", unit_length(inputs[:held]), wanted[:held])
+    projection = fit_projection(inputs[held:], wanted[held:], layers)
+    last = inputs[:held, -scorer.checkpoint.spec.hidden :]
+    show("as it is", unit_length(last), wanted[:held])
     show("mapped", projection(inputs[:held]), wanted[:held])
     if options.write:
         keep(scorer.checkpoint.folder, projection)

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 import cappy
-from cappy.checkpoint.embedding import EMBEDDING_FILE, fit_projection, read_projection, unit_length, write_projection
+from cappy.checkpoint.embedding import (
+    EMBEDDING_FILE,
+    by_layer,
+    fit_projection,
+    read_projection,
+    unit_length,
+    write_projection,
+)
 
 TEXTS = [
     "the capital of france is paris",
@@ -31,15 +38,19 @@ def test_states_equal_the_mean_of_transformers(request: pytest.FixtureRequest, r
     folder: Path = request.getfixturevalue(family)
     scorer = cappy.load(folder, runtime=runtime, precision="fp32")
     found = scorer.states(TEXTS)
+    assert scorer.states(TEXTS, [1, scorer.checkpoint.spec.layers])[:, 32:] == pytest.approx(found, abs=1e-4)
+    between = scorer.states(TEXTS, [1, 2])
     plain = AutoModel.from_pretrained(folder).eval()
     tokenizer, room = scorer.checkpoint.tokenizer, scorer.limits.max_tokens - 2
-    for text, state in zip(TEXTS, found, strict=True):
+    for text, state, early in zip(TEXTS, found, between, strict=True):
         ids = tokenizer.encode([text])[0]
         if len(ids) > room:
             ids = [*ids[: (room + 1) // 2], *ids[len(ids) - room // 2 :]]
         with torch.no_grad():
-            whole = plain(input_ids=torch.tensor([[tokenizer.cls_id, *ids, tokenizer.sep_id]])).last_hidden_state[0]
-        np.testing.assert_allclose(state, whole.mean(0).numpy(), atol=1e-4)
+            told = plain(torch.tensor([[tokenizer.cls_id, *ids, tokenizer.sep_id]]), output_hidden_states=True)
+        np.testing.assert_allclose(state, told.last_hidden_state[0].mean(0).numpy(), atol=1e-4)
+        expected = np.concatenate([told.hidden_states[layer][0].mean(0).numpy() for layer in (1, 2)])
+        np.testing.assert_allclose(early, expected, atol=1e-4)
 
 
 def test_int8_is_near_and_company_changes_nothing(shared_bert: Path) -> None:
@@ -62,7 +73,8 @@ def test_embeddings_have_length_one_and_go_through_the_map(shared_bert: Path, tm
     folder = tmp_path / "scorer"
     shutil.copytree(shared_bert, folder)
     draw = np.random.default_rng(0)
-    mapped = fit_projection(states, draw.normal(size=(len(TEXTS), 7)).astype(np.float32))
+    states = plain.states(TEXTS, [1, 3])
+    mapped = fit_projection(states, draw.normal(size=(len(TEXTS), 7)).astype(np.float32), [1, 3])
     write_projection(folder, mapped)
     scorer = cappy.load(folder)
     embedded, features = scorer.embed(TEXTS), scorer.features(TEXTS)
@@ -77,14 +89,14 @@ def test_the_map_is_a_ridge_regression() -> None:
     draw = np.random.default_rng(0)
     states = draw.normal(size=(400, 6)).astype(np.float32)
     truth = draw.normal(size=(6, 4))
-    targets = (unit_length(states) @ truth + 0.3).astype(np.float32)
-    found = fit_projection(states, targets, ridge=1e-6)
+    targets = (by_layer(states, 2) @ truth + 0.3).astype(np.float32)
+    found = fit_projection(states, targets, [2, 5], ridge=1e-6)
     new = draw.normal(size=(20, 6)).astype(np.float32)
-    wanted = unit_length((unit_length(new) @ truth + 0.3).astype(np.float32))
+    wanted = unit_length((by_layer(new, 2) @ truth + 0.3).astype(np.float32))
     assert (found(new) * wanted).sum(axis=1).mean() > 0.95
-    centred = unit_length(states).astype(np.float64)
-    assert found.middle == pytest.approx(centred.mean(axis=0), abs=1e-6)
-    heavy = fit_projection(states, targets, ridge=1e9)
+    scaled = np.concatenate([unit_length(states[:, :3]), unit_length(states[:, 3:])], axis=1)
+    assert found.middle == pytest.approx(scaled.mean(axis=0), abs=1e-6)
+    heavy = fit_projection(states, targets, [2, 5], ridge=1e9)
     assert np.abs(heavy.weight).max() < 1e-6
 
 
@@ -94,12 +106,15 @@ def test_what_cannot_be_embedded_is_refused(shared_bert: Path, tmp_path: Path) -
         scorer.embed("one text")
     with pytest.raises(cappy.InputError, match="text 1 must be text, not int"):
         scorer.embed(["a", 3])  # type: ignore[list-item]
-    assert read_projection(shared_bert, 32) is None
+    assert read_projection(shared_bert, 3, 32) is None
     folder = tmp_path / "scorer"
     shutil.copytree(shared_bert, folder)
     (folder / EMBEDDING_FILE).write_bytes(b"nothing")
     with pytest.raises(cappy.CheckpointError, match="cannot be read"):
         cappy.load(folder).embed(["a"])
-    write_projection(folder, fit_projection(np.eye(5, dtype=np.float32), np.eye(5, dtype=np.float32)))
-    with pytest.raises(cappy.CheckpointError, match="does not fit"):
-        cappy.load(folder).embed(["a"])
+    for width, layers in ((5, [3]), (32, [4]), (64, [3, 2]), (64, [2])):
+        write_projection(
+            folder, fit_projection(np.eye(width, dtype=np.float32), np.eye(width, dtype=np.float32), layers)
+        )
+        with pytest.raises(cappy.CheckpointError, match="does not fit"):
+            cappy.load(folder).embed(["a"])

@@ -11,6 +11,7 @@ from cappy.group import Candidate, Cut, Group, GroupScores, Ranked, Ranking
 if TYPE_CHECKING:
     from cappy.adaptation import adapt
     from cappy.boost import BestOfN
+    from cappy.choosing.task import learn_choosing
     from cappy.classify import Classifier
     from cappy.data.examples import Example
     from cappy.llm.find import find_llm
@@ -38,6 +39,7 @@ __all__ = [
     "adapt",
     "explain",
     "find_llm",
+    "learn_choosing",
     "load",
 ]
 
@@ -50,6 +52,7 @@ _LATER = {
     "adapt": "cappy.adaptation",
     "explain": "cappy.occlusion",
     "find_llm": "cappy.llm.find",
+    "learn_choosing": "cappy.choosing.task",
     "load": "cappy.scorer",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from cappy.choosing.learnt import read_choosing
 from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import LanguageModel, Sample
@@ -70,7 +71,7 @@ class BestOfN:
         n: int = 16,
         plan: str | Sequence[Decoding] | None = None,
         *,
-        selector: str = "cappy",
+        selector: str | None = None,
         adaptive: StoppingRule | None = None,
         max_tokens: int = 64,
         seed: int = 0,
@@ -79,11 +80,12 @@ class BestOfN:
 
         Args:
             llm: any `LanguageModel`; `cappy.find_llm` finds one by name.
-            scorer: needed by the selectors that score, `cappy` and `cappy+agreement`.
+            scorer: needed by the selectors that score.
             n: samples an instruction; with `plan`, what that asks for counts.
             plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; `n` plain samples
                 unless given.
-            selector: how to choose; see `cappy.selectors.SELECTORS`.
+            selector: how to choose; see `cappy.selectors.SELECTORS`. `learnt` for a scorer that has learnt to choose,
+                else `cappy`, unless given.
             adaptive: a rule to stop sampling early; samples then come in rounds of `ROUND`.
             max_tokens: longest response, in tokens, where `plan` is a text.
             seed: decides the samples, as far as the model allows.
@@ -94,6 +96,10 @@ class BestOfN:
         """
         if n < 1:
             raise InputError(f"n is {n}, but must be at least 1.")
+        self._choosing = None if scorer is None else read_choosing(scorer.checkpoint.folder)
+        selector = selector or ("learnt" if self._choosing else "cappy")
+        if selector == "learnt" and scorer is not None and self._choosing is None:
+            raise InputError("this scorer has not learnt to choose; make one that has with cappy.learn_choosing.")
         if scorer is None and (selector in NEED_SCORES or adaptive):
             raise InputError(f"selector {selector!r} needs a scorer; load one with cappy.load().")
         self._value = find_selector(selector)
@@ -163,6 +169,8 @@ class BestOfN:
             return Boosted(instruction, (), (), (), self.selector, used, error or "the language model gave no samples.")
         if self.scorer is not None and self.selector in NEED_SCORES:
             pool = scored(self.scorer, instruction, samples)
+            if self.selector == "learnt" and self._choosing:
+                pool = replace(pool, learnt=tuple(self._choosing.values(self.scorer, instruction, samples)))
         else:
             pool = Pool(instruction, tuple(samples))
         values = self._value(pool)

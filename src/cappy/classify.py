@@ -14,8 +14,8 @@ from cappy.batch_calibration import batch_offsets, check_share
 from cappy.choices import read_texts, score_choices
 from cappy.errors import CheckpointError, InputError
 from cappy.heads.examples import Learnt, Seen, example_weights, text_weights
-from cappy.heads.head import Fitted, Head, fit_head, sigmoid
-from cappy.heads.independent import fit_independent
+from cappy.heads.head import Fitted, Head, fit_head
+from cappy.heads.logistic import sigmoid
 from cappy.heads.reject import reject_below
 from cappy.heads.saved import SETTINGS_FILE, read_classifier, save_classifier
 from cappy.heads.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
@@ -183,11 +183,10 @@ class Classifier:
 
     def _fitted(self, seen: Seen) -> Fitted:
         features, temperature = seen.features.astype(np.float64), self._loaded().temperature
-        if self.multi_label:
-            return fit_independent(features, seen.scores, seen.truth, temperature, seen.weights)
-        targets = seen.truth.argmax(axis=1)
-        counts = seen.weights * example_weights(targets, self.classes_, self.class_weight)
-        return fit_head(features, seen.scores, targets, temperature, counts)
+        counts = seen.weights
+        if not self.multi_label:
+            counts = counts * example_weights(seen.truth.argmax(axis=1), self.classes_, self.class_weight)
+        return fit_head(features, seen.scores, seen.truth, temperature, counts, independent=self.multi_label)
 
     def save(self, folder: Path | str) -> Path:
         """Write the scorer, the choices and what was learnt into a folder, whole or not at all, and return it.
@@ -209,7 +208,6 @@ class Classifier:
         if head is not None:
             seen: Seen = self._seen
             settings |= {"temperature": head.temperature, "scale": head.scale, "report": asdict(self.report_)}
-            arrays["head_offsets"] = np.zeros(len(self.classes_)) + head.offsets
             settings["threshold"] = getattr(self, "threshold_", None)
             arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
             arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
@@ -235,8 +233,8 @@ class Classifier:
             if "weight" in arrays:
                 features, scores = arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64)
                 found._seen = Seen(features, scores, arrays["truth"], arrays["weights"])
-                weight, offsets = arrays["weight"].astype(np.float64), arrays["head_offsets"]
-                found.head_ = Head(weight, settings["temperature"], settings["scale"], offsets, found.multi_label)
+                weight = arrays["weight"].astype(np.float64)
+                found.head_ = Head(weight, settings["temperature"], settings["scale"], found.multi_label)
                 found.report_ = Learnt(**settings["report"])
                 if settings["threshold"] is not None:
                     found.threshold_ = float(settings["threshold"])

@@ -50,8 +50,8 @@ class Runtime(Protocol):
         """Return [segments] scores."""
         ...
 
-    def means(self, batch: Batch) -> NDArray[np.float32]:
-        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden]."""
+    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
         ...
 
 
@@ -185,7 +185,7 @@ class Scorer:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts by themselves, as sentence encoders do: [texts, width] of length 1; cosines tell likeness.
 
-        The mean of a text's last hidden states goes through the map that the checkpoint brings, where it brings one.
+        The mean of a text's hidden states goes through the map that the checkpoint brings, where it brings one.
         Long texts are cut to the checkpoint's `max_tokens`.
 
         Raises:
@@ -205,8 +205,10 @@ class Scorer:
         """
         return self.checkpoint.features(self.states(texts))
 
-    def states(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the mean of each text's last hidden states, as they are: [texts, hidden]; see `embed`.
+    def states(self, texts: Sequence[str], layers: Sequence[int] = ()) -> NDArray[np.float32]:
+        """Return the mean of each text's hidden states, as they are: [texts, layers * hidden]; see `embed`.
+
+        `layers` are counted from 1, ascending; those that the checkpoint's map reads unless given, or the last.
 
         Raises:
             InputError: a text is no string.
@@ -220,9 +222,10 @@ class Scorer:
         spec = self.checkpoint.spec
         alone = replace(self._conventions, layout="joint")
         encoded = [encode_alone(ids, alone, self.limits) for ids in self.checkpoint.tokenizer.encode(list(texts))]
-        states = np.empty((len(encoded), spec.hidden), dtype=np.float32)
+        read = tuple(layers) or self.checkpoint.state_layers
+        states = np.empty((len(encoded), len(read) * spec.hidden), dtype=np.float32)
         for batch in token_batches([Size.of(one) for one in encoded], BATCH_TOKENS):
-            states[batch] = self._runtime.means(pack([encoded[place] for place in batch], alone))
+            states[batch] = self._runtime.means(pack([encoded[place] for place in batch], alone), read)
         return states
 
     def encode(self, groups: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:

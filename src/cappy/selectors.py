@@ -40,10 +40,12 @@ class Pool:
     samples: tuple[Sample, ...]
     scores: tuple[float, ...] = ()
     selection: Selection | None = None
+    learnt: tuple[float, ...] = ()
+    """What the samples are worth by what a task's examples taught; see `cappy.choosing`."""
 
     def first(self, count: int) -> Pool:
         """Return the pool as it was after `count` samples."""
-        return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection)
+        return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection, self.learnt[:count])
 
 
 Selector = Callable[[Pool], Values]
@@ -120,6 +122,11 @@ def combined_short(pool: Pool) -> Values:
     return _combined(pool, "short")
 
 
+def learnt(pool: Pool) -> Values:
+    """Go by what a task's examples taught: for a scorer that `cappy.learn_choosing` made."""
+    return np.array(pool.learnt)
+
+
 def _combined(pool: Pool, kind: str) -> Values:
     if pool.selection is None:
         return cappy_and_agreement(pool)
@@ -141,8 +148,9 @@ SELECTORS: dict[str, Selector] = {
     "cappy+agreement": cappy_and_agreement,
     "combined": combined,
     "combined-short": combined_short,
+    "learnt": learnt,
 }
-NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-short")
+NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-short", "learnt")
 NEED_LIKELIHOODS = ("self-sum", "self-mean")
 
 

@@ -57,8 +57,9 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, rows)))
     common = ("-m", str(shared_bert), "--epochs", "2")
     done = run(
-        "adapt", str(tmp_path / "asked.jsonl"), "-o", str(tmp_path / "a"), "--column", "instruction=question", *common
-    )
+        "adapt", str(tmp_path / "asked.jsonl"), "-o", str(tmp_path / "a"), "--column", "instruction=question",
+        *common, "--finetune",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"on 2 held-out examples" in done.stdout
     assert run("rank", "what is 1 ?", "one", "two", "-m", str(tmp_path / "a")).returncode == 0
@@ -67,6 +68,21 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     command = ("adapt", str(tmp_path / "texts.csv"), "-o", str(tmp_path / "b"), "--template", "{text} is {choices} ?")
     assert run(*command, *common, "--finetune").returncode == 0
     assert json.loads((tmp_path / "b" / "config.json").read_text())["cappy"]["adapted"]["examples"] == 12
+
+
+def test_questions_with_samples_teach_to_choose(shared_bert: Path, tmp_path: Path) -> None:
+    rows = [
+        {"instruction": f"what is {n} ?", "response": f"{n} good", "samples": ["no", f"{n} good"]} for n in range(8)
+    ]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = run("adapt", str(tmp_path / "asked.jsonl"), "-o", str(tmp_path / "a"), "-m", str(shared_bert))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.decode().split())
+    assert "8 examples with 16 samples; when left out, what is chosen is worth 100.0 (first sample 0.0" in said
+    assert "cappy boost -m" in said
+    assert "answers" in json.loads((tmp_path / "a" / "choosing.json").read_text())
+    refused = run("adapt", str(tmp_path / "asked.jsonl"), "-o", str(tmp_path), "-m", str(shared_bert))
+    assert refused.returncode == 2 and b"name a new folder" in refused.stderr
 
 
 def test_labelled_texts_give_a_classifier(shared_bert: Path, tmp_path: Path) -> None:
@@ -143,10 +159,12 @@ def test_the_benchmark_runs_resumes_and_reports(server: tuple[str, ...], shared_
         str(tmp_path / "tasks"),
         "--profile",
         "tiny",
+        "--finetune",
     )
     done = run(*command, "-m", str(shared_bert), *server)
     assert done.returncode == 0, done.stderr
     report = done.stdout.decode()
+    assert "Cappy, learnt to choose" in report and "Cappy, adapted" in report
     assert "oracle" in report and "tense" in report and "FLAN-T5 XXL" in report
     found = json.loads((tmp_path / "run" / "report.json").read_text())
     means = found["summary"]["means"]

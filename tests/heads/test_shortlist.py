@@ -25,7 +25,8 @@ def scorer(shared_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> cappy
     hidden = cappy.load(folder).checkpoint.spec.hidden
     draw = np.random.default_rng(0)
     parts = (draw.normal(size=(hidden, 5)), draw.normal(size=5), draw.normal(size=hidden) / hidden)
-    write_projection(folder, Projection(*(part.astype(np.float32) for part in parts)))
+    weight, bias, middle = (part.astype(np.float32) for part in parts)
+    write_projection(folder, Projection(weight, bias, middle, (3,)))
     note_setting(folder, "nearness", 10.0)
     return cappy.load(folder)
 

@@ -85,14 +85,19 @@ class Checkpoint:
     @cached_property
     def projection(self) -> Projection | None:
         """The map from mean states to embeddings, where the folder has one."""
-        return read_projection(self.folder, self.spec.hidden)
+        return read_projection(self.folder, self.spec.layers, self.spec.hidden)
+
+    @property
+    def state_layers(self) -> tuple[int, ...]:
+        """The layers, counted from 1, whose mean states are read of a text that stands alone."""
+        return self.projection.layers if self.projection else (self.spec.layers,)
 
     def embedded(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map mean states [texts, hidden] to embeddings [texts, width]; only to length 1 where there is no map."""
+        """Map mean states [texts, layers * hidden] to embeddings [texts, width]; to length 1 where there is no map."""
         return self.projection(states) if self.projection else unit_length(states)
 
     def features(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map mean states [texts, hidden] to what a head reads [texts, features]; see `Projection.features`."""
+        """Map mean states [texts, layers * hidden] to what a head reads [texts, features]; see `Projection`."""
         return self.projection.features(states) if self.projection else unit_length(states)
 
     def read_weights(self) -> Mapping[str, Array]:

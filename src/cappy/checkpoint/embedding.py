@@ -1,11 +1,13 @@
-"""Embeddings of texts by a scorer: its mean last states, led back by one matrix to what a sentence encoder knew.
+"""Embeddings of texts by a scorer: its mean states, led back by one matrix to what a sentence encoder knew.
 
-Training as a scorer bends the states away from what they said of a text's meaning, but does not lose it: a linear map
-fitted on plain sentences gives most of the starting encoder's embeddings back (docs/classifying.md has figures).
+Training as a scorer bends the states away from what they said of a text's meaning, the last layers' most, but does not
+lose it: a linear map of a few layers' states, fitted on plain sentences, gives most of the starting encoder's
+embeddings back (docs/classifying.md has figures).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +25,35 @@ EMBEDDING_FILE = "embedding.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A linear map of states: `weight` [hidden, width], `bias` [width], and `middle` [hidden], the usual state."""
+    """A linear map of some layers' mean states, each scaled to length 1.
+
+    `weight` [layers * hidden, width], `bias` [width], `middle` [layers * hidden] the usual states, and which `layers`,
+    counted from 1.
+    """
 
     weight: Floats
     bias: Floats
     middle: Floats
+    layers: tuple[int, ...]
 
     def __call__(self, states: Floats) -> Floats:
-        """Map mean states [texts, hidden] to embeddings [texts, width] of length 1."""
-        return unit_length(unit_length(states) @ self.weight + self.bias)
+        """Map mean states [texts, layers * hidden] to embeddings [texts, width] of length 1."""
+        return unit_length(by_layer(states, len(self.layers)) @ self.weight + self.bias)
 
     def features(self, states: Floats) -> Floats:
-        """Return embeddings and what the states say besides [texts, width + hidden], of length 1: what a head reads."""
-        besides = unit_length(unit_length(states) - self.middle)
+        """Return embeddings and what the states say besides, of length 1: what a head reads.
+
+        [texts, width + layers * hidden].
+        """
+        besides = unit_length(by_layer(states, len(self.layers)) - self.middle)
         both: Floats = np.concatenate([self(states), besides], axis=1) * np.float32(0.5**0.5)
         return both
+
+
+def by_layer(states: Floats, layers: int) -> Floats:
+    """Scale each layer's part of states [texts, layers * hidden] to length 1."""
+    parts = states.reshape(len(states), layers, states.shape[1] // layers)
+    return unit_length(parts).reshape(states.shape)
 
 
 def unit_length(vectors: Floats) -> Floats:
@@ -46,8 +62,8 @@ def unit_length(vectors: Floats) -> Floats:
     return scaled
 
 
-def read_projection(folder: Path, hidden: int) -> Projection | None:
-    """Read a checkpoint's map; None where it has none.
+def read_projection(folder: Path, depth: int, hidden: int) -> Projection | None:
+    """Read a checkpoint's map for an encoder of `depth` layers and `hidden` width; None where it has none.
 
     Raises:
         CheckpointError: the file is damaged or does not fit the encoder.
@@ -59,11 +75,13 @@ def read_projection(folder: Path, hidden: int) -> Projection | None:
     try:
         found = read_safetensors(path)
         weight, bias, middle = (np.asarray(found[name], dtype=np.float32) for name in ("weight", "bias", "middle"))
+        layers = tuple(int(layer) for layer in found["layers"])
     except (KeyError, OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}).") from error
-    if weight.ndim != 2 or weight.shape[0] != hidden or (*middle.shape, *bias.shape) != weight.shape:
+    fits = weight.ndim == 2 and weight.shape[0] == len(layers) * hidden and (*middle.shape, *bias.shape) == weight.shape
+    if not fits or not layers or list(layers) != sorted({layer for layer in layers if 0 < layer <= depth}):
         raise CheckpointError(f"{path}: a map of {weight.shape} does not fit an encoder of width {hidden}.")
-    return Projection(weight, bias, middle)
+    return Projection(weight, bias, middle, layers)
 
 
 def write_projection(folder: Path, projection: Projection) -> None:
@@ -71,20 +89,21 @@ def write_projection(folder: Path, projection: Projection) -> None:
     from safetensors.numpy import save_file
 
     arrays = {"weight": projection.weight, "bias": projection.bias, "middle": projection.middle}
+    halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
     with atomic_file(folder / EMBEDDING_FILE) as beside:
-        save_file({name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}, beside)
+        save_file(halves | {"layers": np.array(projection.layers, dtype=np.int32)}, beside)
 
 
-def fit_projection(states: Floats, targets: Floats, ridge: float = 0.003) -> Projection:
-    """Fit the map from mean states [texts, hidden] to embeddings [texts, width] by ridge regression.
+def fit_projection(states: Floats, targets: Floats, layers: Sequence[int], ridge: float = 0.01) -> Projection:
+    """Fit the map from mean states [texts, layers * hidden] to embeddings [texts, width] by ridge regression.
 
-    `ridge` is in units of the states' mean variance. Both sides are taken at length 1.
+    `ridge` is in units of the states' mean variance. Both sides are taken at length 1, states layer by layer.
     """
-    inputs, wanted = unit_length(states).astype(np.float64), unit_length(targets).astype(np.float64)
+    inputs, wanted = by_layer(states, len(layers)).astype(np.float64), unit_length(targets).astype(np.float64)
     middle, mean = inputs.mean(axis=0), wanted.mean(axis=0)
     centred = inputs - middle
     covariance = centred.T @ centred
     penalty = ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     weight = np.linalg.solve(covariance + penalty, centred.T @ (wanted - mean))
-    parts = (weight, mean - middle @ weight, middle)
-    return Projection(*(part.astype(np.float32) for part in parts))
+    weight, bias, middle = (part.astype(np.float32) for part in (weight, mean - middle @ weight, middle))
+    return Projection(weight, bias, middle, tuple(layers))

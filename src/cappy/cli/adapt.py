@@ -1,4 +1,4 @@
-"""`cappy adapt`: a classifier learnt from labelled texts, or a scorer trained further on a task's examples."""
+"""`cappy adapt`: what labelled texts or a task's examples teach, on top of the scorer or by training it further."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.adapt_labels import learn_labels
+from cappy.cli.adapt_labels import labelled_examples, learn_labels
+from cappy.cli.adapt_training import train_scorer
 from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
+from cappy.llm.decoding import parse_plan
+from cappy.progress import progress_bar
 
 
 def adapt(
@@ -20,7 +23,7 @@ def adapt(
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
     chat: Chat = None,
-    plan: Annotated[str, typer.Option(help="How to sample from the language model.")] = "paper",
+    plan_text: Annotated[str, typer.Option("--plan", help="How to sample from the language model.")] = "paper",
     keep: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Keep samples in this file and read them from there the next time."),
@@ -40,7 +43,8 @@ def adapt(
         typer.Option(help="What parts several labels of a text, such as ';'; lists in JSON lines need none."),
     ] = None,
     finetune: Annotated[
-        bool, typer.Option("--finetune", help="Labelled texts: train the whole scorer (needs torch), not a head alone.")
+        bool,
+        typer.Option("--finetune", help="Train the scorer itself (needs torch), not only what is learnt on top of it."),
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most; training stops when it gets no better.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 5e-5,
@@ -49,57 +53,44 @@ def adapt(
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
-    """Learn a classifier from labelled texts, or adapt a scorer to a task of questions and answers.
+    """Learn a classifier from labelled texts, or to choose among a language model's answers to a task's questions.
 
-    A file of labelled texts (columns like text and label) gives a classifier for `cappy classify -m`, in seconds. From
-    questions with answers the scorer itself is trained on; a language model's own samples help where it shall be
-    boosted.
+    A file of labelled texts (columns like text and label) gives a classifier for `cappy classify -m`. Questions with
+    answers, and a language model or its samples, give a scorer that has learnt to choose for `cappy boost -m`. Both
+    take seconds besides sampling. `--finetune`, or questions alone, train the scorer itself.
 
     Example: cappy adapt reviews.csv --label-column stars -o my-classifier
 
-    Example: cappy adapt questions.csv --column instruction=question --column response=answer -o my-scorer
+    Example: cappy adapt questions.csv --column instruction=question --column response=answer --llm smollm2 -o my-task
     """
-    from cappy.data.labelled_texts import guess_instruction, has_labels, read_labelled
+    from cappy.data.labelled_texts import has_labels, read_labelled
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cappy").setLevel(logging.INFO)
     labelled = bool(template or text_column or label_column or label_separator) or (not column and has_labels(examples))
     if labelled and template is not None and "{text}" not in template:
         raise InputError("the template must hold {text}.")
     if labelled and not finetune:
         if llm or keep:
             raise InputError("labelled texts need no language model; leave --llm and --keep out.")
-        found = read_labelled(examples, text_column, label_column, label_separator)
-        learn_labels(found, output, template, model, threads)
+        texts = read_labelled(examples, text_column, label_column, label_separator)
+        learn_labels(texts, output, template, model, threads)
         return
-    try:
-        import torch
-
-        from cappy.adaptation import adapt as run
-        from cappy.data.own_examples import choice_examples, read_examples
-        from cappy.training.finetune import Tuning
-    except ImportError as error:
-        raise MissingExtraError("adapting", "train") from error
-    from cappy.llm.decoding import parse_plan
-    from cappy.llm.find import find_llm
-    from cappy.llm.kept import KeptSamples
-    from cappy.llm.model import LanguageModel
-    from cappy.progress import progress_bar
-
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("cappy").setLevel(logging.INFO)
-    if threads:
-        torch.set_num_threads(threads)
-    columns = dict(_pair(one) for one in column or [])
-    if labelled:
-        found = read_labelled(examples, text_column, label_column, label_separator)
-        if found.lists is not None:
-            raise InputError("--finetune takes one label a text; leave it out for texts with several.")
-        asked = template or guess_instruction(found.text_column, found.label_column, sorted(set(found.labels)))
-        rows, samples = choice_examples(found.texts, found.labels, asked), None
-    else:
-        rows, samples = read_examples(examples, columns)
-    language_model: LanguageModel | None = None
     if keep and not llm:
         raise InputError("--keep keeps the samples of a language model; name one with --llm.")
+    try:
+        from cappy.data.own_examples import read_examples
+        from cappy.llm.find import find_llm
+        from cappy.llm.kept import KeptSamples
+        from cappy.llm.model import LanguageModel
+    except ImportError as error:
+        raise MissingExtraError("adapting", "llm") from error
+    if labelled:
+        texts = read_labelled(examples, text_column, label_column, label_separator)
+        rows, samples = labelled_examples(texts, template), None
+    else:
+        rows, samples = read_examples(examples, dict(_pair(one) for one in column or []))
+    language_model: LanguageModel | None = None
     if llm:
         language_model = find_llm(
             llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
@@ -107,22 +98,19 @@ def adapt(
         if keep:
             language_model = KeptSamples(language_model, keep)
     scorer = load_scorer(model, "onnx", None, None, threads)
-    tuning = Tuning(learning_rate=learning_rate, epochs=epochs)
-    with progress_bar("epochs", epochs) as advance:
-        adapted = run(
-            scorer,
-            rows,
-            output,
-            llm=language_model,
-            plan=parse_plan(plan, max_tokens),
-            samples=samples,
-            tuning=tuning,
-            seed=seed,
-            advance=advance,
-        )
-    held = adapted.report["held_out_groups"]
-    typer.echo(f"on {held} held-out examples: {100 * adapted.before:.1f} before, {100 * adapted.after:.1f} after")
-    typer.echo(f"adapted scorer written to {adapted.folder}; use it with: cappy rank -m {adapted.folder} …")
+    plan = parse_plan(plan_text, max_tokens)
+    if not finetune and (language_model or samples):
+        from cappy.choosing.task import learn_choosing
+
+        with progress_bar("sampling", len(rows)) as advance:
+            taught = learn_choosing(
+                scorer, rows, output, llm=language_model, plan=plan, samples=samples, seed=seed, advance=advance
+            )
+        typer.echo(str(taught.report))
+        typer.echo(f"written to {taught.folder}; use it with: cappy boost -m {taught.folder} …")
+        return
+    settings = {"llm": language_model, "plan": plan, "samples": samples, "seed": seed}
+    train_scorer(scorer, rows, output, epochs=epochs, learning_rate=learning_rate, threads=threads, **settings)
 
 
 def _pair(text: str) -> tuple[str, str]:

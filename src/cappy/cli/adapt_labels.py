@@ -9,9 +9,10 @@ import typer
 
 from cappy.cli.options import load_scorer
 from cappy.cli.output import print_table
-from cappy.errors import MissingExtraError
+from cappy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
+    from cappy.data.examples import Example
     from cappy.data.labelled_texts import LabelledTexts
     from cappy.heads.report import Judgement
 
@@ -53,6 +54,22 @@ def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model:
     except MissingExtraError as error:
         typer.echo(str(error), err=True)
     typer.echo(f'classifier written to {output}; use it with: cappy classify -m {output} "some text"')
+
+
+def labelled_examples(rows: LabelledTexts, template: str | None) -> list[Example]:
+    """Return labelled texts as examples to train a scorer on.
+
+    Raises:
+        InputError: texts have several labels.
+
+    """
+    from cappy.data.labelled_texts import guess_instruction
+    from cappy.data.own_examples import choice_examples
+
+    if rows.lists is not None:
+        raise InputError("--finetune takes one label a text; leave it out for texts with several.")
+    asked = template or guess_instruction(rows.text_column, rows.label_column, rows.different)
+    return choice_examples(rows.texts, rows.labels, asked)
 
 
 def show_confusion(told: Judgement) -> None:

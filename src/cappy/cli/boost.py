@@ -28,12 +28,13 @@ def boost(
         typer.Option(help='How to sample: "paper" (17 samples), or decodings: "greedy,temp0.7*8". Plain unless given.'),
     ] = None,
     selector: Annotated[
-        str,
+        Optional[str],  # noqa: UP045
         typer.Option(
             help="cappy, combined (open questions), combined-short, cappy+agreement, mbr, majority, self-sum, "
-            "self-mean, first, longest, shortest, greedy or beam."
+            "self-mean, first, longest, shortest, greedy or beam; learnt for a scorer from cappy adapt. That or cappy "
+            "unless given."
         ),
-    ] = "cappy",
+    ] = None,
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Decides the samples.")] = 0,
@@ -62,7 +63,8 @@ def boost(
         instruction = "\n".join(read_lines(Path("-"))).strip("\n")
     if not instruction.strip():
         raise InputError("the instruction is empty.")
-    scorer = load_scorer(model, "onnx", None, precision, threads) if selector in NEED_SCORES or adaptive else None
+    scores = adaptive or selector in (None, *NEED_SCORES)
+    scorer = load_scorer(model, "onnx", None, precision, threads) if scores else None
     rule = DEFAULT_RULE if adaptive else None
     found = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=1024 + max_tokens, threads=threads)
     best = BestOfN(found, scorer, n, plan, selector=selector, adaptive=rule, max_tokens=max_tokens, seed=seed)
@@ -71,7 +73,7 @@ def boost(
         print_json(_as_json(result))
         return
     rows = [[str(place), f"{value:.4f}", text or "(empty)"] for place, (value, text) in enumerate(result, 1)]
-    print_table("", ["", selector, "response"], rows, numbers=(0, 1))
+    print_table("", ["", best.selector, "response"], rows, numbers=(0, 1))
     typer.echo(f"{len(result)} samples, {result.tokens} tokens by {found.name}", err=True)
     if result.error:
         typer.echo(f"some samples failed: {result.error}", err=True)

@@ -34,6 +34,9 @@ def bigbench(
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Confidence at which adaptive sampling stops.")] = 0.8,
     shots: Annotated[int, typer.Option(min=0, help="Worked examples before every prompt of the language model.")] = 0,
+    finetune: Annotated[
+        bool, typer.Option("--finetune", help="Also train the scorer on each task (needs torch): minutes a task.")
+    ] = False,
     keep_scorers: Annotated[bool, typer.Option(help="Keep every task's adapted scorer (45 MB each).")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Decides examples, samples and training.")] = 0,
     model: Model = None,
@@ -67,7 +70,7 @@ def bigbench(
         llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
     )
     kept = open_samples(language_model, output)
-    run = TaskRun(folder, output, PROFILES[profile], seed, keep_scorers, shots, hub)
+    run = TaskRun(folder, output, PROFILES[profile], seed, keep_scorers, shots, finetune, hub)
     begun = time.monotonic()
     results: list[dict[str, Any]] = []
     for number, name in enumerate(tasks, 1):
@@ -82,6 +85,7 @@ def bigbench(
     if results:
         others = [f"--task {name}" for name in task or []]
         others += [f"{flag} {value}" for flag, value in (("-m", model), ("--shots", shots)) if value]
+        others += ["--finetune"] if finetune else []
         others += ["--base-url URL"] if base_url else []
         others += [f"--hub {hub}"] if hub else []
         others += [] if chat is None else ["--chat" if chat else "--no-chat"]

@@ -93,3 +93,12 @@ def labels_in(labels: Any) -> list[Any]:
     if is_matrix(labels):
         raise InputError("a matrix of 0 and 1 does not name its columns; give choices as well.")
     return sorted({label for of_text in labels for label in of_text}, key=str)
+
+
+def f1(told: Truth, truth: Truth, counts: NDArray[np.float64] | float = 1.0) -> float:
+    """Return the F1 of all (text, label) decisions together, in [0, 1]; 1 where no label is right and none is told.
+
+    `told` and `truth` are [texts, classes]; `counts` [texts, 1] is how much each text counts.
+    """
+    both, either = (counts * (told & truth)).sum(), (counts * told).sum() + (counts * truth).sum()
+    return float(2 * both / either) if either else 1.0

@@ -6,6 +6,7 @@ safetensors file when it is made, so one file serves every runtime and precision
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,22 +39,26 @@ class EncoderGraph:
         scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
         return self.graph.model(self.graph.reshape(scores, -1))
 
-    def build_means(self) -> ModelProto:
-        """Return another graph: packed tokens of texts that stand alone in, the mean of a text's last states out.
+    def build_means(self, layers: Sequence[int]) -> ModelProto:
+        """Return another graph: packed tokens of texts that stand alone in, the mean of a text's states out.
 
+        `layers` are those whose states are wanted, counted from 1, in ascending order: [texts, layers * hidden].
         `segment_share` [texts, longest] has one divided by the text's length for every token that it has.
         """
         graph, x = self.graph, self._embed("segment")
         rows = Rows.declare(graph, "own")
         tokens, turns = Queries(rows.index, rows.inverse, self._biases("own")), self._rotations("segment")
-        for index in range(self.spec.layers):
+        share = graph.add("Unsqueeze", [graph.input("segment_share", 2, TensorProto.FLOAT), graph.ints(1)])
+        means = []
+        for index in range(max(layers)):
             query, key, value = self._queries_keys_values(x, index, turns, None)
             x = self._finish_layer(x, self._attend_own(query, key, value, tokens, rows, index), index)
-        if self.spec.last_norm:
-            x = self._norm(x, self.spec.last_norm, self.spec.hidden)
-        share = graph.add("Unsqueeze", [graph.input("segment_share", 2, TensorProto.FLOAT), graph.ints(1)])
-        means = graph.add("MatMul", [share, graph.take(x, rows.index)])
-        return graph.model(graph.reshape(means, -1, self.spec.hidden), "means", 2)
+            if index + 1 == self.spec.layers and self.spec.last_norm:
+                x = self._norm(x, self.spec.last_norm, self.spec.hidden)
+            if index + 1 in layers:
+                means.append(graph.add("MatMul", [share, graph.take(x, rows.index)]))
+        joined = graph.add("Concat", means, axis=2) if len(means) > 1 else means[0]
+        return graph.model(graph.reshape(joined, -1, len(means) * self.spec.hidden), "means", 2)
 
     def _joint(self) -> str:
         """Hidden states of the scored tokens [segments, hidden], every segment by itself."""
@@ -393,11 +398,11 @@ class EncoderGraph:
 
 
 def build_graph(
-    spec: EncoderSpec, layout: str, precision: str, half_tables: bool, means: bool = False
+    spec: EncoderSpec, layout: str, precision: str, half_tables: bool, means: Sequence[int] = ()
 ) -> tuple[bytes, dict[str, tuple[int, ...]]]:
-    """Return the serialised graph, of scores or of `means`, and the names and shapes of the weights it wants."""
+    """Return the serialised graph, of scores or of layers' `means`, and names and shapes of the weights it wants."""
     builder = EncoderGraph(spec, layout, precision, half_tables)
-    model = builder.build_means() if means else builder.build()
+    model = builder.build_means(means) if means else builder.build()
     return model.SerializeToString(), {name: shape for name, (_, shape) in builder.graph.weights.items()}
 
 

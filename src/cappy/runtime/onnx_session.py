@@ -37,8 +37,8 @@ class OnnxRuntime:
         self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         self._spec, self._threads = spec, threads
         self._session = self._open(graph, list(self._values))
-        self._means, self._lock = partial(build_graph, spec, "joint", precision, half, means=True), Lock()
-        self._means_session: ort.InferenceSession | None = None
+        self._means, self._lock = partial(build_graph, spec, "joint", precision, half), Lock()
+        self._means_sessions: dict[tuple[int, ...], ort.InferenceSession] = {}
         self._wanted = {node.name for node in self._session.get_inputs()}
 
     def _open(self, graph: bytes, names: Sequence[str]) -> ort.InferenceSession:
@@ -58,20 +58,21 @@ class OnnxRuntime:
         (scores,) = self._session.run(["scores"], {name: feed[name] for name in self._wanted})
         return np.asarray(scores)
 
-    def means(self, batch: Batch) -> NDArray[np.float32]:
-        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden].
+    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden].
 
         The session for it is made when it is first wanted; weights are shared with that of scores.
         """
         with self._lock:
-            if self._means_session is None:
-                graph, shapes = self._means()
-                self._means_session = self._open(graph, list(shapes))
+            if layers not in self._means_sessions:
+                graph, shapes = self._means(means=layers)
+                self._means_sessions[layers] = self._open(graph, list(shapes))
+            session = self._means_sessions[layers]
         feed = batch_inputs(batch) | place_inputs(batch, self._spec)
         valid = feed["own_bias"] == 0
         feed["segment_share"] = (valid / batch.segments.lengths[:, None]).astype(np.float32)
-        wanted = {node.name for node in self._means_session.get_inputs()}
-        (means,) = self._means_session.run(["means"], {name: feed[name] for name in wanted})
+        wanted = {node.name for node in session.get_inputs()}
+        (means,) = session.run(["means"], {name: feed[name] for name in wanted})
         return np.asarray(means)
 
 

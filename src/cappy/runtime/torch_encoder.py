@@ -226,15 +226,18 @@ class Encoder(nn.Module):
         hidden = self._norm(hidden, self.spec.head_norm) if self.spec.head_norm else hidden
         return self._linear(hidden, out).squeeze(-1)
 
-    def encode(self, sequences: Packed) -> Tensor:
-        """Last hidden states of sequences that stand alone: packed [tokens, hidden]."""
+    def encode(self, sequences: Packed, layers: Sequence[int]) -> list[Tensor]:
+        """Hidden states behind some layers, counted from 1, of sequences that stand alone: packed [tokens, hidden]."""
+        found = []
         rows = Rows.of(sequences.lengths, self._device)
         places, turns = self._places_within(rows.index.shape[1]), self._rotations(sequences)
         x = self._embed(sequences)
-        for index in range(self.spec.layers):
+        for index in range(max(layers)):
             bias = places.of(self.spec.is_local(index))
             x = self._finish_layer(x, self._attend(*self._qkv(x, index, turns), rows, bias), index)
-        return self._finish(x)
+            if index + 1 in layers:
+                found.append(self._finish(x) if index + 1 == self.spec.layers else x)
+        return found
 
     def forward(self, batch: Batch) -> Tensor:
         """Score every segment of `batch`: [segments], the raw regression output."""
@@ -312,9 +315,12 @@ class Encoder(nn.Module):
 
 
 @torch.no_grad()
-def mean_states(model: Encoder, sequences: Packed) -> NDArray[np.float32]:
-    """Return the mean of every sequence's last hidden states, each standing alone: [sequences, hidden]."""
-    states = model.encode(sequences).float().cpu()
+def mean_states(model: Encoder, sequences: Packed, layers: Sequence[int] = ()) -> NDArray[np.float32]:
+    """Return the mean of every sequence's hidden states, each standing alone: [sequences, layers * hidden].
+
+    Those behind the last layer unless `layers`, counted from 1, are given.
+    """
+    states = torch.cat(model.encode(sequences, layers or (model.spec.layers,)), dim=1).float().cpu()
     lengths = torch.from_numpy(sequences.lengths)
     owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
     sums = torch.zeros(len(lengths), states.shape[1]).index_add(0, owner, states)

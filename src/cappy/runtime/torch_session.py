@@ -45,6 +45,6 @@ class TorchRuntime:
         return scores
 
     @torch.inference_mode()
-    def means(self, batch: Batch) -> NDArray[np.float32]:
-        """Return the mean of every segment's last hidden states, each standing alone: [segments, hidden]."""
-        return mean_states(self._model, batch.segments)
+    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        return mean_states(self._model, batch.segments, layers)

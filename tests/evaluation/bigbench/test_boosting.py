@@ -26,7 +26,14 @@ from cappy.evaluation.bigbench.run import (
     sample_order,
     shorten,
 )
-from cappy.evaluation.bigbench.table import adaptive_summary, can_be_adaptive, summary, task_scores
+from cappy.evaluation.bigbench.table import (
+    adaptive_summary,
+    can_be_adaptive,
+    has_values,
+    measured,
+    summary,
+    task_scores,
+)
 from cappy.llm.decoding import PAPER_PLAN
 from cappy.llm.model import Sample
 from cappy.selectors import Pool
@@ -48,6 +55,7 @@ def result(task: str, seed: int, rows: int = 30, held: int = 20) -> dict[str, An
             "samples": [asdict(sample) for sample in samples],
             "qualities": qualities.tolist(),
             "cappy": draw.random(17).tolist(),
+            "cappy-learnt": (qualities + 0.1 * draw.random(17)).tolist(),
             "cappy-adapted": (qualities + 1e-6 * draw.random(17)).tolist(),
         }
 
@@ -88,9 +96,21 @@ def test_lifts_and_decided_tasks() -> None:
     assert lift["headroom_share"] == pytest.approx(1.0)
     assert lift["tasks_better"] == 5 and lift["tasks_worse"] == 0
     assert lift["interval"][0] < lift["lift"] < lift["interval"][1]
+    assert 0 < found["lifts"]["cappy-learnt"]["lift"] < lift["lift"]
     assert found["lifts"]["cappy"]["tasks_better"] <= 1  # random scores decide nothing
     assert summary(tasks) == found
     assert np.isnan(headroom_share(0.5, 0.5, 0.5))
+
+
+def test_scorers_that_were_not_trained_have_no_column() -> None:
+    results = [result(f"t{seed}", seed) for seed in range(2)]
+    for row in (row for one in results for row in (*one["rows"], *one["held_out"])):
+        del row["cappy-adapted"]
+    found = summary([task_scores(one) for one in results])
+    assert "cappy-adapted" not in measured(found)
+    assert set(found["lifts"]) == {"cappy", "cappy+agreement", "cappy-learnt"}
+    assert not has_values(results, "cappy-adapted")
+    assert has_values(results, "cappy-learnt")
 
 
 def test_what_is_missing_is_left_out_on_both_sides() -> None:

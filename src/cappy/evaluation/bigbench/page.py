@@ -24,7 +24,7 @@ def html(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[s
         raise MissingExtraError("the report", "data") from error
     template = files("cappy.evaluation.bigbench").joinpath("page.html.j2").read_text(encoding="utf-8")
     widest = 1.1 * max(found["intervals"][name][1] for name in measured(found))
-    baseline = found["baseline"]
+    baseline, best = found["baseline"], max(found["lifts"], key=lambda name: found["means"][name])
     page: str = (
         Environment(autoescape=True)
         .from_string(template)
@@ -35,9 +35,10 @@ def html(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[s
             marks=_marks(widest),
             task_marks=[{"x": place / 100, "name": place} for place in range(0, 101, 20)],
             baseline=NAMES[baseline],
+            chosen=NAMES[best],
             lifts=[_lift(name, lift) for name, lift in found["lifts"].items()],
             adaptive=[_adaptive(name, values) for name, values in facts.get("adaptive", {}).items()],
-            tasks=[_task(task, baseline) for task in tasks],
+            tasks=[_task(task, baseline, best) for task in tasks],
             facts={key: value for key, value in facts.items() if key != "adaptive"},
         )
     )
@@ -81,6 +82,6 @@ def _adaptive(name: str, values: Mapping[str, float]) -> dict[str, Any]:
     return {"name": name, "samples": f"{values['samples']:.1f}", **shown}
 
 
-def _task(task: TaskScores, baseline: str) -> dict[str, Any]:
-    values = {"base": task.mean(baseline), "cappy": task.mean("cappy-adapted"), "oracle": task.mean("oracle")}
+def _task(task: TaskScores, baseline: str, best: str) -> dict[str, Any]:
+    values = {"base": task.mean(baseline), "cappy": task.mean(best), "oracle": task.mean("oracle")}
     return {"name": task.task, **{key: round(100 * value, 1) for key, value in values.items()}}

@@ -17,6 +17,7 @@ from cappy.evaluation.bigbench.table import (
     TaskScores,
     adaptive_summary,
     can_be_adaptive,
+    has_values,
     measured,
     share,
     summary,
@@ -25,7 +26,7 @@ from cappy.evaluation.bigbench.table import (
 from cappy.evaluation.formats import percent, plain
 from cappy.files import write_json
 
-SHORT = ("beam", "sampling", "self-sum", "self-mean", "mbr", "cappy", "cappy-adapted", "oracle")
+SHORT = ("beam", "sampling", "self-sum", "self-mean", "mbr", "cappy", "cappy-learnt", "cappy-adapted", "oracle")
 """Columns of the table by task; the averages have all."""
 
 
@@ -84,11 +85,12 @@ def _adaptive(adaptive: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _by_task(tasks: Sequence[TaskScores]) -> str:
-    heading = ["task", "n", *(NAMES[name] for name in SHORT)]
+    shown = [name for name in SHORT if any(not math.isnan(task.mean(name)) for task in tasks)]
+    heading = ["task", "n", *(NAMES[name] for name in shown)]
     lines = [heading, ["---"] * len(heading)]
     for task in tasks:
         count = str(len(task.columns["oracle"]))
-        means = [task.mean(name) for name in SHORT]
+        means = [task.mean(name) for name in shown]
         lines.append([task.task, count, *("—" if math.isnan(mean) else percent(mean) for mean in means)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -119,7 +121,8 @@ def write_report(
     found = summary(tasks)
     adaptive = {}
     if can_be_adaptive(results):
-        adaptive = {NAMES[name]: adaptive_summary(results, name, threshold) for name in ("cappy", "cappy-adapted")}
+        known = [name for name in ("cappy", "cappy-learnt", "cappy-adapted") if has_values(results, name)]
+        adaptive = {NAMES[name]: adaptive_summary(results, name, threshold) for name in known}
     whole = {**facts, "adaptive": adaptive}
     path = folder / "report.md"
     path.write_text(markdown(tasks, found, whole), encoding="utf-8")

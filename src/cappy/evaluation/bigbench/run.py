@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cappy.adaptation import Adapted, adapt
+from cappy.choosing.learnt import Choosing, fit_choosing
 from cappy.data.bigbench import BigBenchExample, find_task
 from cappy.data.examples import Example
 from cappy.errors import InputError
@@ -27,7 +28,7 @@ from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
 from cappy.llm.prompts import worked_examples
 from cappy.scorer import Scorer
-from cappy.selectors import scored
+from cappy.selectors import Values, scored
 
 log = logging.getLogger("cappy.evaluation")
 
@@ -82,6 +83,8 @@ class TaskRun:
     keep_scorers: bool = False
     shots: int = 0
     """Worked examples of the train part that stand before every prompt of the language model; the scorer sees none."""
+    finetune: bool = False
+    """Whether the scorer is trained on each task as well, beside learning to choose."""
     hub: str = ""
     """A data set on the Hugging Face hub for tasks that the folder lacks."""
 
@@ -114,11 +117,15 @@ def run_task(
         shown += [len(one) for one in worked]
         prompts = ["\n\n".join([*before, one.instruction]) for before, one in zip(worked, examples, strict=True)]
         samples[name] = _sampled(llm, prompts, decodings, run.seed)
-    tell("adapting")
-    adapted = _adapt(task, scorer, train, samples["train"], run)
+    tell("learning to choose")
+    choosing, left_out = _learn(scorer, train, samples["train"], run.seed)
+    adapted = None
+    if run.finetune:
+        tell("adapting")
+        adapted = _adapt(task, scorer, train, samples["train"], run)
     tell("scoring")
     rows = [
-        {**_row(example, drawn, scorer, adapted.scorer)}
+        _row(example, drawn, scorer, adapted, choosing.values(scorer, example.instruction, drawn) if choosing else None)
         for example, drawn in zip(validation, samples["validation"], strict=True)
         if drawn
     ]
@@ -129,12 +136,12 @@ def run_task(
         "validation": len(validation),
         "worked_examples": sum(shown) / len(shown),
         "without_samples": sum(not drawn for drawn in samples["validation"]),
-        "adaptation": adapted.report,
+        "adaptation": adapted.report if adapted else None,
         "rows": rows,
-        "held_out": _held_out_rows(train, samples["train"], scorer, adapted),
+        "held_out": _held_out_rows(train, samples["train"], scorer, adapted, left_out),
     }
     write_json(path, result)
-    if not run.keep_scorers:
+    if adapted and not run.keep_scorers:
         shutil.rmtree(adapted.folder, ignore_errors=True)
     return result
 
@@ -202,25 +209,53 @@ def _adapt(
     return adapt(scorer, train, run.output / "adapted" / task, samples=texts, seed=run.seed)
 
 
-def _row(example: Example, drawn: Sequence[Sample], scorer: Scorer, adapted: Scorer) -> dict[str, Any]:
-    """Judge an example's samples and score them by both scorers."""
+def _learn(
+    scorer: Scorer, train: Sequence[Example], samples: Sequence[Sequence[Sample]], seed: int
+) -> tuple[Choosing | None, dict[int, Values]]:
+    """Learn to choose, and value every training example's samples by what the others taught; nothing if too few."""
+    try:
+        choosing, weighed = fit_choosing(scorer, train, samples, seed=seed)
+    except InputError as error:
+        log.warning("nothing is learnt of choosing: %s", error)
+        return None, {}
+    left_out = {}
+    for number, drawn in enumerate(samples):
+        if drawn:
+            texts = list(dict.fromkeys(sample.text for sample in drawn))
+            known = dict(zip(texts, weighed.values[number], strict=True))
+            left_out[number] = np.array([known[sample.text] for sample in drawn])
+    return choosing, left_out
+
+
+def _row(
+    example: Example, drawn: Sequence[Sample], scorer: Scorer, adapted: Adapted | None, learnt: Values | None
+) -> dict[str, Any]:
+    """Judge an example's samples and value them in every way there is."""
     pool = scored(scorer, example.instruction, drawn)
     judged = judge(pool, example.references)
-    return {
+    row = {
         "references": list(example.references),
         "samples": [asdict(sample) for sample in drawn],
         "qualities": list(judged.qualities),
         "cappy": list(pool.scores),
-        "cappy-adapted": list(scored(adapted, example.instruction, drawn).scores),
     }
+    if adapted:
+        row["cappy-adapted"] = list(scored(adapted.scorer, example.instruction, drawn).scores)
+    # Where nothing could be learnt, Cappy's scores are what a user is left with.
+    row["cappy-learnt"] = list(pool.scores) if learnt is None else [float(value) for value in learnt]
+    return row
 
 
 def _held_out_rows(
-    train: Sequence[Example], samples: Sequence[Sequence[Sample]], scorer: Scorer, adapted: Adapted
+    train: Sequence[Example],
+    samples: Sequence[Sequence[Sample]],
+    scorer: Scorer,
+    adapted: Adapted | None,
+    left_out: Mapping[int, Values],
 ) -> list[dict[str, Any]]:
-    """Score the training examples that adapting held out: what a stopping rule may be fitted on."""
-    held = [number for number in sorted(adapted.held_out) if samples[number]]
-    return [_row(train[number], samples[number], scorer, adapted.scorer) for number in held]
+    """Value training examples by what did not learn from them: what a stopping rule may be fitted on."""
+    held = [number for number in sorted(adapted.held_out if adapted else range(len(train))) if samples[number]]
+    return [_row(train[number], samples[number], scorer, adapted, left_out.get(number)) for number in held]
 
 
 def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, run: TaskRun) -> str:
@@ -235,6 +270,7 @@ def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, r
         asdict(run.profile),
         run.seed,
         run.shots,
+        run.finetune,
     ]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
 

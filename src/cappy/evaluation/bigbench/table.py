@@ -29,7 +29,8 @@ Array = NDArray[np.float64]
 
 UNSCORED = ("longest", "shortest", "self-sum", "self-mean", "majority", "mbr")
 SCORED = ("cappy", "cappy+agreement")
-COLUMNS = (*SINGLE, *UNSCORED, *SCORED, "cappy-adapted", "cappy-adapted+agreement", "oracle")
+LEARNT = ("cappy-learnt", "cappy-adapted", "cappy-adapted+agreement")
+COLUMNS = (*SINGLE, *UNSCORED, *SCORED, *LEARNT, "oracle")
 NAMES = {
     "beam": "beam search, 4",
     "sampling": "sampling",
@@ -44,6 +45,7 @@ NAMES = {
     "mbr": "minimum Bayes risk",
     "cappy": "Cappy, zero-shot",
     "cappy+agreement": "Cappy, zero-shot, and agreement",
+    "cappy-learnt": "Cappy, learnt to choose",
     "cappy-adapted": "Cappy, adapted",
     "cappy-adapted+agreement": "Cappy, adapted, and agreement",
     "oracle": "oracle: the best of all samples",
@@ -72,10 +74,14 @@ def task_scores(result: Mapping[str, Any]) -> TaskScores:
 
 
 def _row_scores(row: Mapping[str, Any]) -> dict[str, float]:
-    zero_shot, adapted = (judged_row(row, key) for key in ("cappy", "cappy-adapted"))
+    zero_shot = judged_row(row, "cappy")
     found = {**by_decoding(zero_shot), **by_selector(zero_shot, (*UNSCORED, *SCORED)), "oracle": oracle(zero_shot)}
-    chosen = by_selector(adapted, SCORED)
-    return {**found, "cappy-adapted": chosen["cappy"], "cappy-adapted+agreement": chosen["cappy+agreement"]}
+    if "cappy-learnt" in row:
+        found["cappy-learnt"] = by_selector(judged_row(row, "cappy-learnt"), ("cappy",))["cappy"]
+    if "cappy-adapted" in row:
+        chosen = by_selector(judged_row(row, "cappy-adapted"), SCORED)
+        found |= {"cappy-adapted": chosen["cappy"], "cappy-adapted+agreement": chosen["cappy+agreement"]}
+    return found
 
 
 def judged_row(row: Mapping[str, Any], scores: str) -> Judged:
@@ -92,7 +98,9 @@ def summary(tasks: Sequence[TaskScores], seed: int = 0) -> dict[str, Any]:
     candidates = [name for name in BASELINES if not np.isnan(means[name])] or ["sampling"]
     base = max(candidates, key=lambda name: means[name])
     lifts: dict[str, Any] = {}
-    for name in ("cappy", "cappy+agreement", "cappy-adapted", "cappy-adapted+agreement"):
+    for name in (*SCORED, *LEARNT):
+        if np.isnan(means[name]):
+            continue
         differences = {task.task: task.columns[name] - task.columns[base] for task in tasks}
         better, worse = _decided(differences, seed)
         lifts[name] = {
@@ -138,6 +146,11 @@ def can_be_adaptive(results: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether there are other tasks to fit a stopping rule on, and samples enough for two rounds."""
     rich = sum(bool(_rich(result["held_out"], "cappy")) for result in results)
     return rich > 1 and any(_rich(result["rows"], "cappy") for result in results)
+
+
+def has_values(results: Sequence[Mapping[str, Any]], scores: str) -> bool:
+    """Tell whether every sample has a value of that name, on which a stopping rule can be fitted."""
+    return all(scores in row for result in results for row in (*result["rows"], *result["held_out"]))
 
 
 def adaptive_summary(results: Sequence[Mapping[str, Any]], scores: str, threshold: float) -> dict[str, float]:

@@ -69,7 +69,8 @@ class Cappy:
         def predict(learnt: Ints, judged: Ints) -> Ints:
             if not self._learns:
                 return np.asarray(scores[judged].argmax(axis=1))
-            fitted = fit_head(features[learnt], scores[learnt], rows.targets[learnt], temperature)
+            truth = np.eye(scores.shape[1], dtype=bool)[rows.targets[learnt]]
+            fitted = fit_head(features[learnt], scores[learnt], truth, temperature)
             return np.asarray(fitted.head.logits(features[judged], scores[judged]).argmax(axis=1))
 
         return predict

@@ -1,16 +1,14 @@
-"""The head for texts with several labels, against slow references."""
+"""Texts with several labels, or none."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cappy.heads.head import sigmoid
-from cappy.heads.independent import f1, fit_independent, fit_offsets
-from cappy.heads.targets import labels_in, one_label, truth_of_many
+from cappy.heads.head import fit_head
+from cappy.heads.logistic import sigmoid
+from cappy.heads.targets import f1, labels_in, one_label, truth_of_many
 
 Floats = NDArray[np.float64]
 
@@ -24,28 +22,10 @@ def topics(count: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
     return features / np.linalg.norm(features, axis=1, keepdims=True), truth
 
 
-@given(st.integers(1, 30), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
-def test_offsets_are_the_likeliest(rows: int, seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    logits, wanted = draw.normal(size=(rows, 2)), (draw.random((rows, 2)) < 0.3).astype(float)
-    counts = draw.uniform(0.5, 2, (rows, 1))
-    found = fit_offsets(logits, wanted, counts)
-
-    def penalised(offset: float, column: int) -> float:
-        chances = sigmoid(logits[:, column] + offset)
-        likely = np.log(np.where(wanted[:, column] > 0, chances, 1 - chances))
-        return float((counts[:, 0] * likely).sum() - offset**2 / 2)
-
-    for column in range(2):
-        tried = max(np.linspace(-6, 6, 1201), key=lambda offset: penalised(offset, column))
-        assert found[column] == pytest.approx(tried, abs=0.02)
-
-
 def test_where_scores_say_nothing_the_features_are_learnt_with_no_label_at_all_among_them() -> None:
     features, truth = topics(120, 0)
     noise = np.random.default_rng(1).normal(0.5, 0.05, (120, 3))
-    fitted = fit_independent(features, noise, truth, 0.15, np.ones(120))
+    fitted = fit_head(features, noise, truth, 0.15, independent=True)
     assert fitted.accuracy > fitted.zero_shot + 0.1
     new, right = topics(300, 5)
     logits = fitted.head.logits(new, np.random.default_rng(2).normal(0.5, 0.05, (300, 3)))
@@ -62,7 +42,7 @@ def test_where_scores_are_right_noise_is_not_learnt() -> None:
     features = draw.normal(size=(12, 30))
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     truth = draw.random((12, 3)) < 0.5
-    fitted = fit_independent(features, np.where(truth, 0.9, 0.1), truth, 0.15, np.ones(12))
+    fitted = fit_head(features, np.where(truth, 0.9, 0.1), truth, 0.15, independent=True)
     assert fitted.zero_shot == 1
     right = draw.random((100, 3)) < 0.5
     new = draw.normal(size=(100, 30))

@@ -1,0 +1,104 @@
+"""Weighing what is known of samples by a task's examples: ridge regression of how good a sample is among its own.
+
+Worth and features are taken relative to the mean of an instruction's samples, since only the order among them counts.
+What would be chosen for an example that was left out is measured with others' weights and others' answers
+(cross-validation), and decides how much is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.choosing.features import FEATURES, Known, Samples, describe
+from cappy.errors import InputError
+
+Floats = NDArray[np.float64]
+
+PENALTIES = (30.0, 100.0, 300.0)
+"""Ridge penalties that are tried, for features of one deviation among an instruction's samples."""
+FOLDS = 5
+FEWEST = 4
+"""Examples whose samples differ in worth that are needed at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Weights of `FEATURES` [features], with how they were chosen.
+
+    `values` are those of every example's samples by what was learnt without it. `chosen`, in [0, 1], is the mean worth
+    of what they choose, `by_score` of what Cappy's score alone chooses, `first` of the first samples, `best` the most
+    that could be chosen; all over the examples that have samples.
+    """
+
+    weights: Floats
+    penalty: float
+    values: tuple[Floats, ...]
+    chosen: float
+    by_score: float
+    first: float
+    best: float
+
+
+def weigh(samples: Sequence[Samples], worths: Sequence[Floats], known: Known, seed: int = 0) -> Weighed:
+    """Fit weights on a task's examples.
+
+    Args:
+        samples: of every example.
+        worths: of every example's samples, in [0, 1].
+        known: the answer that every example has, in the same order.
+        seed: decides the folds.
+
+    Raises:
+        InputError: too few examples have samples of different worth.
+
+    """
+    if sum(bool(len(worth)) and float(np.ptp(worth)) > 0 for worth in worths) < FEWEST:
+        raise InputError(f"learning to choose needs {FEWEST} examples at least whose samples differ in worth.")
+    order = np.random.default_rng(seed).permutation(len(samples))
+    folds = [order[start::FOLDS] for start in range(min(FOLDS, len(order)))]
+    found: dict[float, list[Floats]] = {penalty: [np.zeros(0)] * len(samples) for penalty in PENALTIES}
+    for fold in folds:
+        learnt = np.setdiff1d(order, fold)
+        others = known.only([int(place) for place in learnt])
+        features, differences = _learnt([samples[n] for n in learnt], [worths[n] for n in learnt], others)
+        for penalty in PENALTIES:
+            weights = ridge(features, differences, penalty)
+            for place in fold:
+                found[penalty][place] = describe(samples[place], others) @ weights
+    quality = {penalty: _chosen(values, worths) for penalty, values in found.items()}
+    best = max(PENALTIES, key=lambda penalty: quality[penalty])
+    weights = ridge(*_learnt(samples, worths, known), best)
+    by_score, most = _chosen([one.scores for one in samples], worths), _chosen(worths, worths)
+    first = _chosen([np.zeros(len(worth)) for worth in worths], worths)
+    return Weighed(weights, best, tuple(found[best]), quality[best], by_score, first, most)
+
+
+def ridge(features: Floats, differences: Floats, penalty: float) -> Floats:
+    """Return weights [features] of `features` as they are, penalised at one deviation each."""
+    scale = features.std(axis=0) + 1e-3
+    scaled = features / scale
+    found: Floats = np.linalg.solve(scaled.T @ scaled + penalty * np.eye(scaled.shape[1]), scaled.T @ differences)
+    return np.asarray(found / scale)
+
+
+def _learnt(samples: Sequence[Samples], worths: Sequence[Floats], known: Known) -> tuple[Floats, Floats]:
+    """Return features and worth of all samples, relative to their own; an example's own answer is not known to it."""
+    features, differences = [np.zeros((0, len(FEATURES)))], [np.zeros(0)]
+    for place, (one, worth) in enumerate(zip(samples, worths, strict=True)):
+        if not len(worth):
+            continue
+        others = known.only([other for other in range(len(known.answers)) if other != place])
+        described = describe(one, others)
+        features.append(described - described.mean(axis=0))
+        differences.append(worth - worth.mean())
+    return np.concatenate(features), np.concatenate(differences)
+
+
+def _chosen(values: Sequence[Floats], worths: Sequence[Floats]) -> float:
+    """Return the mean worth of the samples of the highest values, the first among equals."""
+    pairs = [(value, worth) for value, worth in zip(values, worths, strict=True) if len(worth)]
+    return float(np.mean([worth[int(np.argmax(value[: len(worth)]))] for value, worth in pairs]))

@@ -1,0 +1,183 @@
+"""Learning to choose among a language model's samples from a task's examples, and what was learnt as files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.checkpoint.groups import read_safetensors
+from cappy.checkpoint.save import MANIFEST, write_manifest
+from cappy.choosing.features import FEATURES, Known, Samples, describe
+from cappy.choosing.fit import Weighed, weigh
+from cappy.data.examples import Example
+from cappy.data.labels import Labeller, rouge_l
+from cappy.errors import CheckpointError, InputError
+from cappy.files import atomic_folder
+from cappy.llm.model import Sample
+from cappy.selectors import agreement
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+Floats = NDArray[np.float64]
+
+CHOOSING_FILE, ARRAYS_FILE = "choosing.json", "choosing.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """What a task's examples teach of choosing: weights of `FEATURES`, and the answers that are known."""
+
+    weights: Floats
+    known: Known
+
+    def values(self, scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Floats:
+        """Return the value of every sample [samples], relative to the others: what is best is highest."""
+        found = read_samples(scorer, instruction, samples)
+        values = dict(zip(found.texts, describe(found, self.known) @ self.weights, strict=True))
+        return np.array([values[sample.text] for sample in samples])
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was learnt, measured on every example by what the others taught (cross-validation), in [0, 1].
+
+    Mean worth of the first sample, of what Cappy's score chooses, of what is `chosen` now, and of the best sample.
+    """
+
+    examples: int
+    samples: int
+    first: float
+    by_score: float
+    chosen: float
+    best: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        parts = (self.first, self.by_score, self.chosen, self.best)
+        first, score, chosen, best = (f"{100 * part:.1f}" for part in parts)
+        return (
+            f"{self.examples} examples with {self.samples} samples; when left out, what is chosen is worth {chosen} "
+            f"(first sample {first}, by score alone {score}, the best {best})"
+        )
+
+
+def fit_choosing(
+    scorer: Scorer,
+    examples: Sequence[Example],
+    samples: Sequence[Sequence[Sample]],
+    labeller: Labeller = rouge_l,
+    seed: int = 0,
+) -> tuple[Choosing, Weighed]:
+    """Learn from a task's examples, and a language model's samples for each, how to choose among samples.
+
+    Args:
+        scorer: whose scores and embeddings are read; it is not changed.
+        examples: with references.
+        samples: of every example; an example without any only tells what answers look like.
+        labeller: what says how good a sample is by the references, in [0, 1].
+        seed: decides what is left out together.
+
+    Raises:
+        InputError: the lists do not fit, or too few examples have samples of different worth.
+
+    """
+    if len(samples) != len(examples):
+        raise InputError(f"there are {len(examples)} examples but samples of {len(samples)}.")
+    read = [read_samples(scorer, one.instruction, drawn) for one, drawn in zip(examples, samples, strict=True)]
+    worths = [
+        np.array([labeller(text, example.references) for text in one.texts])
+        for example, one in zip(examples, read, strict=True)
+    ]
+    answers = tuple(example.references[0] for example in examples)
+    known = Known(answers, scorer.embed(answers).astype(np.float64), np.stack([one.asked for one in read]))
+    weighed = weigh(read, worths, known, seed)
+    return Choosing(weighed.weights, known), weighed
+
+
+def report_of(weighed: Weighed, samples: Sequence[Sequence[Sample]]) -> Report:
+    """Sum up what was learnt."""
+    counts = [len(drawn) for drawn in samples if drawn]
+    return Report(len(counts), sum(counts), weighed.first, weighed.by_score, weighed.chosen, weighed.best)
+
+
+def read_samples(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Samples:
+    """Score and embed an instruction's different samples, in the order they were first drawn."""
+    firsts = {sample.text: place for place, sample in reversed(list(enumerate(samples)))}
+    places = sorted(firsts.values())
+    texts = tuple(samples[place].text for place in places)
+    drawn = [sample.text for sample in samples]
+    embedded = scorer.embed([instruction, *texts]).astype(np.float64)
+    scores = scorer.score(instruction, texts) if texts else np.zeros(0)
+    alike = agreement(drawn)
+    return Samples(
+        instruction,
+        texts,
+        np.array(scores, dtype=np.float64),
+        alike[np.array(places, dtype=int)],
+        _known([samples[place].log_likelihood for place in places]),
+        _known([samples[place].mean_log_likelihood for place in places]),
+        np.array([float(drawn.count(text)) for text in texts]),
+        embedded[1:],
+        embedded[0],
+    )
+
+
+def _known(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report) -> Path:
+    """Write the scorer's files and what was learnt into `target`, whole or not at all, and return it.
+
+    Raises:
+        InputError: something else is there.
+
+    """
+    from safetensors.numpy import save_file
+
+    ours = target.is_dir() and (not any(target.iterdir()) or (target / CHOOSING_FILE).exists())
+    if target.exists() and not ours:
+        raise InputError(f"{target} is there and holds nothing that was learnt of choosing; name a new folder.")
+    weights = {name: float(weight) for name, weight in zip(FEATURES, choosing.weights, strict=True)}
+    noted = {"weights": weights, "answers": choosing.known.answers, "report": asdict(report)}
+    arrays = {"embedded": choosing.known.embedded, "asked": choosing.known.asked}
+    with atomic_folder(target) as folder:
+        for path in scorer.iterdir():
+            if path.is_file() and path.name not in (CHOOSING_FILE, ARRAYS_FILE, MANIFEST):
+                shutil.copyfile(path, folder / path.name)
+        text = json.dumps(noted, indent=2, ensure_ascii=False)
+        (folder / CHOOSING_FILE).write_text(text + "\n", encoding="utf-8")
+        save_file({name: array.astype(np.float32) for name, array in arrays.items()}, folder / ARRAYS_FILE)
+        write_manifest(folder)
+    return target
+
+
+def read_choosing(folder: Path) -> Choosing | None:
+    """Read what `save_choosing` wrote; None where nothing was learnt.
+
+    Raises:
+        CheckpointError: a file is damaged.
+
+    """
+    path = folder / CHOOSING_FILE
+    if not path.exists():
+        return None
+    try:
+        noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        weights = np.array([float(noted["weights"][name]) for name in FEATURES])
+        arrays = read_safetensors(folder / ARRAYS_FILE)
+        embedded, asked = (np.asarray(arrays[name], dtype=np.float64) for name in ("embedded", "asked"))
+        answers = tuple(map(str, noted["answers"]))
+    except (KeyError, TypeError, ValueError, OSError, CheckpointError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}).") from error
+    if not np.isfinite(weights).all() or embedded.shape != asked.shape or len(embedded) != len(answers):
+        raise CheckpointError(f"{path} and {ARRAYS_FILE} do not fit each other.")
+    return Choosing(weights, Known(answers, embedded, asked))

@@ -1,0 +1,130 @@
+"""Learning to choose among samples: what is known of them, how it is weighed, and its use by best of n."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cappy
+from cappy.choosing.features import FEATURES, FORMS, Known, Samples, copied, describe, form, overlap
+from cappy.choosing.fit import ridge, weigh
+from cappy.choosing.learnt import CHOOSING_FILE, read_choosing, read_samples
+from cappy.llm.decoding import Decoding
+from cappy.llm.model import Sample
+from cappy.llm.model import Samples as Drawn
+
+
+@pytest.fixture(scope="module")
+def scorer(shared_bert: Path) -> cappy.Scorer:
+    return cappy.load(shared_bert)
+
+
+class Model:
+    """A model that answers every sum rightly once, in figures, and wrongly in words else."""
+
+    name = "sums"
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Drawn]:
+        """Give three wrong answers and a right one, the place of which says nothing."""
+        return [Drawn(tuple(self.answers(prompt, seed))) for prompt in prompts]
+
+    def answers(self, prompt: str, seed: int) -> list[Sample]:
+        right = str(2 * int(prompt.split()[2]))
+        texts = ["the answer is blue", "who is the cat", "no idea ."]
+        texts.insert((int(right) // 2 + seed) % 4, f"{right} good")
+        return [Sample(text, "sampling", -3.0 - place, 4) for place, text in enumerate(texts)]
+
+
+EXAMPLES = [(f"what is {a} and {a} ?", f"{2 * a} good") for a in range(1, 13)]
+
+
+def test_what_is_known_of_samples() -> None:
+    known = Known(("paris", "london"), np.eye(2), np.eye(2))
+    nan = np.array([np.nan, -2.0])
+    one = Samples(
+        "The capital is Paris, is it?", ("Paris", "the capital"), np.array([0.4, 0.2]), np.array([0.5, 0.1]), nan, nan,
+        np.array([3.0, 1.0]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 0.0]),
+    )  # fmt: skip
+    found = {name: describe(one, known)[:, place].tolist() for place, name in enumerate(FEATURES)}
+    assert found["score"] == [0.4, 0.2]
+    assert found["log-likelihood"] == [-2.0, -2.0]  # the least of what is known
+    assert found["a known answer"] == [1, 0]
+    assert found["embedding: instruction"] == [1, 0]
+    assert found["embedding: known answers"] == pytest.approx([0.5**0.5] * 2)
+    assert found["words from the instruction"] == [1, 1]
+    assert found["pairs of words from it"] == [0, 1]
+    assert found["a part of it"] == [1, 1]
+    assert found["most overlap with an answer"] == [1, 0]
+    assert found["overlap with all answers"] == [0.5, 0]
+    assert found["form: words"][0] == 0 > found["form: words"][1]
+    assert len(form("x")) == len(FORMS)
+    assert overlap(["a", "b", "b"], ["b", "c"]) == pytest.approx(2 / 5)
+    assert copied("", "a b") == [0, 0, 0, 0]
+
+
+def test_weights_equal_the_textbook_at_one_deviation() -> None:
+    draw = np.random.default_rng(0)
+    features, worth = draw.normal(size=(50, 4)) * [1, 10, 0.1, 1], draw.normal(size=50)
+    scaled = features / (features.std(axis=0) + 1e-3)
+    stacked = np.vstack([scaled, np.sqrt(7.0) * np.eye(4)])
+    expected = np.linalg.lstsq(stacked, np.concatenate([worth, np.zeros(4)]), rcond=None)[0]
+    assert ridge(features, worth, 7.0) * (features.std(axis=0) + 1e-3) == pytest.approx(expected)
+
+
+def test_what_an_example_is_worth_is_measured_without_it(scorer: cappy.Scorer) -> None:
+    """Answers that are right by chance, with nothing to tell them by, are not chosen more often than by chance."""
+    draw = np.random.default_rng(0)
+    places = draw.permutation(np.arange(40) % 4)
+    read = [read_samples(scorer, f"who {n}", [Sample(w) for w in ("cat", "dog", "river", "fire")]) for n in range(40)]
+    flat = Known(("blue",) * 40, *(np.ones((40, len(read[0].asked))) for _ in range(2)))
+    found = weigh(read, [np.eye(4)[place] for place in places], flat)
+    assert found.chosen < 0.45
+    assert found.best == 1
+    assert len(found.values) == 40
+
+
+def test_a_task_is_learnt_and_used_by_best_of_n(scorer: cappy.Scorer, tmp_path: Path) -> None:
+    done: list[int] = []
+    taught = cappy.learn_choosing(
+        scorer, EXAMPLES, tmp_path / "mine", llm=Model(), plan="sampling*4", advance=done.append
+    )
+    assert sum(done) == 12
+    assert taught.report.chosen > 0.9 > taught.report.first
+    assert taught.report.best == 1
+    assert "12 examples with 48 samples" in str(taught.report)
+    boost = cappy.BestOfN(Model(), cappy.load(tmp_path / "mine"), n=4)
+    assert boost.selector == "learnt"
+    for number in range(20, 30):
+        assert boost(f"what is {number} and {number} ?").best == f"{2 * number} good"
+    assert cappy.BestOfN(Model(), taught.scorer, n=4, selector="cappy").selector == "cappy"
+    assert cappy.BestOfN(Model(), scorer, n=4).selector == "cappy"
+    with pytest.raises(cappy.InputError, match="has not learnt to choose"):
+        cappy.BestOfN(Model(), scorer, n=4, selector="learnt")
+    given = [[sample.text for sample in Model().answers(question, 0)] for question, _ in EXAMPLES]
+    again = cappy.learn_choosing(taught.scorer, EXAMPLES, tmp_path / "mine", samples=given)  # its own place is replaced
+    assert again.report.chosen > 0.9
+    assert again.scorer.score("a", "b") == pytest.approx(scorer.score("a", "b"))
+
+
+def test_what_cannot_be_learnt_from_is_refused(scorer: cappy.Scorer, tmp_path: Path) -> None:
+    with pytest.raises(cappy.InputError, match="needs a language model, or its samples"):
+        cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine")
+    with pytest.raises(cappy.InputError, match="12 examples but samples of 1"):
+        cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", samples=[["x"]])
+    with pytest.raises(cappy.InputError, match="differ in worth"):
+        cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", samples=[["x", "y"]] * 12)
+    with pytest.raises(cappy.InputError, match="name a new folder"):
+        (tmp_path / "file").write_text("")
+        cappy.learn_choosing(scorer, EXAMPLES, tmp_path, llm=Model(), plan="sampling*4")
+    assert read_choosing(tmp_path) is None
+    taught = cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", llm=Model(), plan="sampling*4")
+    path = taught.folder / CHOOSING_FILE
+    noted = json.loads(path.read_text())
+    for broken in ("{", json.dumps({**noted, "weights": {}}), json.dumps({**noted, "answers": ["x"]})):
+        path.write_text(broken)
+        with pytest.raises(cappy.CheckpointError, match=r"cannot be read|do not fit"):
+            read_choosing(taught.folder)
