@@ -47,7 +47,7 @@ def test_weights_equal_those_of_a_general_optimiser(
         return float(penalty / 2 * (weights**2).sum() - (counts[:, None] * np.log(right)).sum())
 
     best = minimize(loss, np.zeros(3 * width), method="BFGS")
-    assert loss(found.ravel()) == pytest.approx(best.fun, rel=2e-3, abs=2e-3)
+    assert loss(found.ravel()) == pytest.approx(best.fun, rel=1e-2, abs=5e-3)
 
 
 def test_a_text_that_counts_nothing_is_not_seen() -> None:
