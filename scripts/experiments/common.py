@@ -41,7 +41,7 @@ def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: i
     """Sample, adapt the scorer, and print the mean Rouge-L of what every selector chooses."""
     begun = time.monotonic()
     output = chosen.output / title.replace(" ", "-")
-    run = TaskRun(chosen.source, output, profile(chosen), chosen.seed, shots=shots)
+    run = TaskRun(chosen.source, output, profile(chosen), chosen.seed, shots=shots, finetune=True)
     kept = open_samples(llm, output)
     try:
         scorer = cappy.load("mini")
