@@ -69,6 +69,13 @@ def test_instructions_are_worded_after_the_columns(columns: tuple[str, str], lab
     assert guess_instruction(*columns, [str(number) for number in range(labels)]) == asked
 
 
+@pytest.mark.parametrize("column", ["topic", "topics"])
+def test_of_several_labels_it_is_asked_in_the_plural(column: str) -> None:
+    assert (
+        guess_instruction("message", column, ["a"], True) == "{text}\nWhat are the topics of this message: {choices}?"
+    )
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

@@ -37,7 +37,7 @@ def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model:
     if len(rows.left_out) > SHOWN:
         typer.echo(f"left out: {len(rows.left_out) - SHOWN} further rows", err=True)
     labels, several = rows.different, rows.lists is not None
-    asked = template or guess_instruction(rows.text_column, rows.label_column, labels)
+    asked = template or guess_instruction(rows.text_column, rows.label_column, labels, several)
     typer.echo(f"texts from column {rows.text_column!r}, labels from {rows.label_column!r}")
     typer.echo(f"asked as (change it with --template): {asked!r}")
     scorer = load_scorer(model, "onnx", None, None, threads)

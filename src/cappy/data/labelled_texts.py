@@ -122,8 +122,10 @@ def read_labelled(
     return LabelledTexts(texts, [one for (one,) in labels], *names, left_out)
 
 
-def guess_instruction(text_column: str, label_column: str, labels: Sequence[str]) -> str:
+def guess_instruction(text_column: str, label_column: str, labels: Sequence[str], several: bool = False) -> str:
     r"""Word an instruction, with {text} in it, from the columns' names; few labels are listed.
+
+    `several` says that a text may have several labels.
 
     >>> guess_instruction("review", "sentiment", ["bad", "good"])
     '{text}\\nWhat is the sentiment of this review: {choices}?'
@@ -131,6 +133,8 @@ def guess_instruction(text_column: str, label_column: str, labels: Sequence[str]
     thing, asked = _words(text_column), _words(label_column)
     thing = thing if text_column in TEXTS and thing != "content" else "text"
     listed = ": {choices}" if len(labels) <= LISTED else ""
+    if several:
+        return f"{{text}}\nWhat are the {asked if asked.endswith('s') else f'{asked}s'} of this {thing}{listed}?"
     if asked in ("label", "label text", "class", "category", "tag", "stars"):
         return f"{{text}}\nWhich of these describes this {thing} best{listed}?"
     return f"{{text}}\nWhat is the {asked} of this {thing}{listed}?"
