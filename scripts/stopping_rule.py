@@ -1,6 +1,6 @@
 """Fits the stopping rule of adaptive sampling on the training parts of BIG-Bench tasks.
 
-python scripts/stopping_rule.py RUN [--source FOLDER] [--llm NAME] [--profile quick] [--seed 0]
+python scripts/stopping_rule.py RUN [--source FOLDER] [--llm NAME] [--profile quick] [-m base] [--seed 0]
 
 RUN is the folder that `cappy eval bigbench -o RUN` keeps its samples in; nothing is sampled here. Every task is
 measured by a rule fitted on the others; the rule printed is fitted on all.
@@ -42,7 +42,7 @@ def judged_tasks(options: argparse.Namespace) -> dict[str, list[Judged]]:
     (file,) = (options.run / "samples").glob("*.jsonl")
     kept = KeptSamples(Absent(options.llm), file)
     run = TaskRun(options.source, options.run, PROFILES[options.profile], options.seed)
-    scorer = cappy.load("mini")
+    scorer = cappy.load(options.model)
     found: dict[str, list[Judged]] = {}
     for task in available_tasks(options.source):
         train = choose_examples(read_task(options.source, task, "train"), task, "train", run)
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=cache_folder() / "bigbench")
     parser.add_argument("--llm", default="smollm2 (chat)", help="the model's name, as the benchmark's report gives it")
     parser.add_argument("--profile", default="quick")
+    parser.add_argument("-m", "--model", default="base")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     tasks = judged_tasks(options)

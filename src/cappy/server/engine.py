@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from cappy.choosing.learnt import read_choosing
 from cappy.errors import InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
+from cappy.llm.model import Sample
 from cappy.scorer import BATCH_TOKENS, Scorer
 from cappy.selection import Selection
 from cappy.server.errors import RequestError
@@ -57,6 +59,7 @@ class Engine:
         self._encoding = 0
         self._queue = Queue(settings.queue_tokens)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="cappy-tokens")
+        self._choosing = ThreadPoolExecutor(1, thread_name_prefix="cappy-chooses")
         self._worker = threading.Thread(target=self._work, name="cappy-scores", daemon=True)
         self._worker.start()
         metrics.queue_tokens.set_function(lambda: self._queue.tokens)
@@ -98,6 +101,28 @@ class Engine:
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
         return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
+    async def learnt(self, name: str | None, instruction: str, samples: Sequence[Sample]) -> tuple[float, ...]:
+        """Value samples [samples] by what the scorer of that name has learnt of choosing; part of admitted work.
+
+        Raises:
+            RequestError: 422, it has learnt nothing; 503, the server is stopping.
+
+        """
+        used, scorer = self.scorers.find(name)
+
+        def values() -> tuple[float, ...]:
+            choosing = read_choosing(scorer.checkpoint.folder)
+            if choosing is None:
+                raise RequestError(
+                    422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has."
+                )
+            return tuple(map(float, choosing.values(scorer, instruction, samples)))
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._choosing, values)
+        except RuntimeError as error:  # the pool has been shut down
+            raise RequestError(503, "the server is stopping.", 5) from error
+
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:
         """Hold off the end of draining while a request is worked on.
@@ -132,6 +157,7 @@ class Engine:
         self.draining = True
         self._queue.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._choosing.shutdown(wait=False, cancel_futures=True)
         self._worker.join(timeout=10)
 
     def _check(self, groups: Sequence[tuple[str, Sequence[str]]], size: int) -> None:

@@ -8,14 +8,18 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import openai
 import pytest
 
 import cappy
+from cappy.choosing.learnt import read_choosing
 from cappy.llm.gguf import GgufLLM
+from cappy.llm.model import Sample
 from cappy.server.metrics import Metrics
 from cappy.server.proxy.upstream import Address, Request, Upstream
 from tests.llm.proxy import Handler, first
@@ -46,6 +50,27 @@ def test_the_best_come_first_with_the_scores_of_the_scorer(client: openai.OpenAI
     offline = cappy.load("mini").score(ASK["messages"][0]["content"], [one["text"] for one in said])
     assert [one["score"] for one in said] == pytest.approx(list(offline), abs=1e-4)
     assert answer.usage.prompt_tokens > 0 and answer.usage.completion_tokens > 0
+
+
+def test_a_scorer_that_has_learnt_to_choose_chooses_by_that(
+    upstream: Any, smollm2: GgufLLM, client: openai.OpenAI, tmp_path: Path
+) -> None:
+    examples = [(f"Name a {thing}.", f"the {thing}") for thing in ("cat", "dog", "house", "river", "fire", "wind")]
+    samples = [[answer, "Well, there are many of them, are there not?"] for _, answer in examples]
+    taught = cappy.learn_choosing(cappy.load("mini"), examples, tmp_path / "task", samples=samples)
+    choosing = read_choosing(taught.folder)
+    assert choosing is not None
+    server = Running("--llm", upstream.address, "--llm-key", smollm2.key, "-m", str(taught.folder))
+    try:
+        asking = openai.OpenAI(base_url=server.address + "/v1", api_key="unused", max_retries=0)
+        answer = asking.chat.completions.create(**ASK, extra_body=wanting(n=6, candidates=True))
+    finally:
+        assert "Traceback" not in server.stop()
+    texts = [one["text"] for one in answer.model_extra["cappy"]["candidates"]]
+    values = choosing.values(taught.scorer, ASK["messages"][0]["content"], [Sample(text) for text in texts])
+    assert answer.choices[0].message.content.strip() == texts[int(np.argmax(values))]
+    with pytest.raises(openai.UnprocessableEntityError, match="has not learnt to choose"):
+        client.chat.completions.create(**ASK, extra_body=wanting(selector="learnt"))
 
 
 def test_headers_choose_too_and_tell_what_was_done(client: openai.OpenAI) -> None:

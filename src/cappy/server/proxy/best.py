@@ -74,6 +74,8 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
                 break
     if scoring and (len(found.choices) > 1 or wishes.candidates):
         await found.score()
+        if wishes.selector == "learnt":
+            await found.learn()
     return found.choose(asked)
 
 
@@ -90,6 +92,7 @@ class _Found:
         self._scores: dict[str, float] = {}
         self._scorer = ""
         self._selection: Selection | None = None
+        self._learnt: tuple[float, ...] = ()
 
     def add(self, answers: Sequence[dict[str, Any]], errors: Sequence[UpstreamError], wanted: int) -> None:
         choices = [choice for answer in answers for choice in answer["choices"]][:wanted]
@@ -106,10 +109,14 @@ class _Found:
             self._scores |= dict(zip(new, scored.groups[0].scores, strict=True))
             self._scorer, self._selection = scored.model, scored.selection
 
+    async def learn(self) -> None:
+        """Value the samples by what the scorer has learnt of choosing."""
+        self._learnt = await self._engine.learnt(self._wishes.scorer, self._instruction, self.pool().samples)
+
     def pool(self) -> Pool:
         samples = [_sample(choice, text) for choice, text in zip(self.choices, self.texts, strict=True)]
         scores = tuple(self._scores[text] for text in self.texts) if self._scores else ()
-        return Pool(self._instruction, tuple(samples), scores, self._selection)
+        return Pool(self._instruction, tuple(samples), scores, self._selection, self._learnt)
 
     def choose(self, asked: int) -> Chosen:
         order, values, pool = list(range(len(self.choices))), [], self.pool()

@@ -13,8 +13,8 @@ from cappy.selectors import SELECTORS
 from cappy.server.errors import RequestError
 
 HEADER = "x-cappy-"
-OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam", "learnt"))
-"""Selectors that need no decoding of a certain kind among the samples, and nothing learnt of a task."""
+OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam"))
+"""Selectors that need no decoding of a certain kind among the samples."""
 
 
 class Wishes(BaseModel):
