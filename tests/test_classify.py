@@ -267,6 +267,8 @@ def test_texts_with_several_labels(scorer: cappy.Scorer, tmp_path: Path) -> None
     scores = np.array([scorer.score(f"{text} ?", ["nature", "animal"]) for text in TOPICS])
     assert zero_shot.predict(TOPICS).tolist() == (scores > 0.5).astype(int).tolist()
     assert zero_shot.predict_proba(TOPICS) == pytest.approx(1 / (1 + np.exp(-(scores - 0.5) / 0.15)), abs=1e-4)
+    unfitted = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, multi_label=True)
+    assert len(unfitted.predict_labels(TOPICS)) == 6
     learnt = clone_of(zero_shot).fit(TOPICS * 4, SEVERAL * 4)
     assert learnt.classes_.tolist() == ["nature", "animal"]  # as they were given: the order of columns
     assert learnt.predict_labels(TOPICS) == SEVERAL

@@ -23,7 +23,7 @@ def fill(template: str, choices: Sequence[str], text: str) -> str:
 
 
 def read_texts(
-    scorer: Scorer, template: str, choices: Sequence[str], texts: Sequence[str]
+    scorer: Scorer, template: str, choices: Sequence[str], texts: Sequence[str], nearness: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return features [texts, features] and scores [texts, choices]; the texts are read alone once for both.
 
@@ -32,7 +32,7 @@ def read_texts(
 
     """
     states = scorer.states(texts)
-    return scorer.checkpoint.features(states), score_choices(scorer, template, choices, texts, states)
+    return scorer.checkpoint.features(states), score_choices(scorer, template, choices, texts, nearness, states)
 
 
 def score_choices(
@@ -40,9 +40,13 @@ def score_choices(
     template: str,
     choices: Sequence[str],
     texts: Sequence[str],
+    nearness: bool = True,
     states: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
-    """Score every choice for every text: [texts, choices]; `states` are the texts' own, where they are known.
+    """Score every choice for every text: [texts, choices].
+
+    Where one choice of many is right, the nearness of its name counts and few choices are read (`heads.shortlist`);
+    without `nearness` all are read, and scores mean what they always do. `states` are the texts' own, where known.
 
     Raises:
         InputError: a text is no string, or two choices are read alike.
@@ -51,7 +55,7 @@ def score_choices(
     check_distinct(choices, scorer)
     given = [_text(number, text) for number, text in enumerate(texts)]
     instructions = [fill(template, choices, text) for text in given]
-    if len(choices) > MANY and scorer.checkpoint.nearness:
+    if nearness and len(choices) > MANY and scorer.checkpoint.nearness:
         embedded = scorer.checkpoint.embedded(scorer.states(given) if states is None else states)
         return shortlisted(scorer, embedded, instructions, choices)
     groups = [(instruction, choices) for instruction in instructions]

@@ -226,7 +226,7 @@ class Classifier:
         settings, arrays = read_classifier(Path(folder))
         try:
             found = cls(
-                **{name: settings[name] for name in _PARAMETERS if name != "scorer"}, scorer=load(folder, **options)
+                **{name: settings[name] for name in _PARAMETERS if name in settings}, scorer=load(folder, **options)
             )
             found.fit()
             found.offsets_ = arrays["offsets"]
@@ -292,11 +292,9 @@ class Classifier:
         """Return the labels of each text as a list, the likeliest first; without `multi_label` one, or none."""
         if not self.multi_label:
             return [[] if label is None else [label] for label in self.predict(X).tolist()]
+        shares = self.predict_proba(X)
         names = self.classes_.tolist()
-        return [
-            [names[place] for place in np.argsort(-row, kind="stable") if row[place] > 0.5]
-            for row in self.predict_proba(X)
-        ]
+        return [[names[place] for place in np.argsort(-row, kind="stable") if row[place] > 0.5] for row in shares]
 
     def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803  (scikit-learn's name)
         """Return the accuracy on labelled texts, in [0, 1]; where it abstains it is not right.
@@ -304,9 +302,10 @@ class Classifier:
         Of texts with several labels a text is right where all its labels are, and no other.
         """
         told = self.predict(X)
-        if self.multi_label:
-            return float(np.mean((told == truth_of_many(y, self.classes_)).all(axis=1)))
-        return float(np.mean(told == np.asarray(y)))
+        right = truth_of_many(y, self.classes_) if self.multi_label else np.asarray(y)
+        if len(right) != len(told):
+            raise InputError(f"there are {len(told)} texts but {len(right)} labels.")
+        return float(np.mean((told == right).all(axis=1) if self.multi_label else told == right))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; `deep` is there for scikit-learn."""
@@ -380,12 +379,13 @@ class Classifier:
 
     def _encode(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return features [texts, features] and scores [texts, classes]."""
-        features, scores = read_texts(self._loaded(), self.instruction, self._texts, texts)
+        features, scores = read_texts(self._loaded(), self.instruction, self._texts, texts, not self.multi_label)
         return features, scores[:, self._columns]
 
     def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
         """Score every choice for every text: [texts, classes]."""
-        return score_choices(self._loaded(), self.instruction, self._texts, _list(texts))[:, self._columns]
+        scorer, nearness = self._loaded(), not self.multi_label
+        return score_choices(scorer, self.instruction, self._texts, _list(texts), nearness)[:, self._columns]
 
 
 def _list(texts: Iterable[str]) -> list[str]:

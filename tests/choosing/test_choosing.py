@@ -12,7 +12,7 @@ import pytest
 import cappy
 from cappy.choosing.features import FEATURES, FORMS, Known, Samples, copied, describe, form, overlap
 from cappy.choosing.fit import ridge, weigh
-from cappy.choosing.learnt import CHOOSING_FILE, read_choosing, read_samples
+from cappy.choosing.learnt import CHOOSING_FILE, fit_choosing, read_choosing, read_samples
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.model import Samples as Drawn
@@ -81,10 +81,23 @@ def test_what_an_example_is_worth_is_measured_without_it(scorer: cappy.Scorer) -
     places = draw.permutation(np.arange(40) % 4)
     read = [read_samples(scorer, f"who {n}", [Sample(w) for w in ("cat", "dog", "river", "fire")]) for n in range(40)]
     flat = Known(("blue",) * 40, *(np.ones((40, len(read[0].asked))) for _ in range(2)))
-    found = weigh(read, [np.eye(4)[place] for place in places], flat)
+    worths = [np.eye(4)[place] for place in places]
+    found = weigh(read, worths, flat, range(40))
     assert found.chosen < 0.45
     assert found.best == 1
     assert len(found.values) == 40
+
+
+def test_examples_that_ask_the_same_know_nothing_of_each_other(scorer: cappy.Scorer) -> None:
+    draw = np.random.default_rng(0)
+    words = ("cat", "dog", "river", "fire")
+    examples = [(f"who is {n}", words[draw.integers(4)]) for n in range(24)]
+    samples = [list(words)] * 24
+    rows = [cappy.Example(asked, (answer,)) for asked, answer in examples]
+    drawn = [[Sample(word) for word in of] for of in samples]
+    once, twice = (fit_choosing(scorer, rows * times, drawn * times)[1] for times in (1, 2))
+    assert once.chosen < 0.6
+    assert twice.chosen < 0.6
 
 
 def test_a_task_is_learnt_and_used_by_best_of_n(scorer: cappy.Scorer, tmp_path: Path) -> None:
@@ -107,6 +120,8 @@ def test_a_task_is_learnt_and_used_by_best_of_n(scorer: cappy.Scorer, tmp_path: 
     given = [[sample.text for sample in Model().answers(question, 0)] for question, _ in EXAMPLES]
     again = cappy.learn_choosing(taught.scorer, EXAMPLES, tmp_path / "mine", samples=given)  # its own place is replaced
     assert again.report.chosen > 0.9
+    some = cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "some", samples=[[], *given[1:]])  # one failed
+    assert some.report.examples == 11
     assert again.scorer.score("a", "b") == pytest.approx(scorer.score("a", "b"))
 
 
@@ -115,6 +130,14 @@ def test_what_cannot_be_learnt_from_is_refused(scorer: cappy.Scorer, tmp_path: P
         cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine")
     with pytest.raises(cappy.InputError, match="12 examples but samples of 1"):
         cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", samples=[["x"]])
+    with pytest.raises(cappy.InputError, match="4 examples at least, but there are 2"):
+        cappy.learn_choosing(scorer, EXAMPLES[:2], tmp_path / "mine", samples=[["x"]] * 2)
+    with pytest.raises(cappy.InputError, match="example 3 has no reference"):
+        nothing = [*EXAMPLES[:3], cappy.Example("q", ())]
+        cappy.learn_choosing(scorer, nothing, tmp_path / "mine", samples=[["x"]] * 4)
+    with pytest.raises(cappy.InputError, match="all ask the same"):
+        same = [("q", f"{n}") for n in range(6)]
+        cappy.learn_choosing(scorer, same, tmp_path / "mine", samples=[[f"{n}", "x"] for n in range(6)])
     with pytest.raises(cappy.InputError, match="differ in worth"):
         cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", samples=[["x", "y"]] * 12)
     with pytest.raises(cappy.InputError, match="name a new folder"):

@@ -124,6 +124,15 @@ def test_weights_count_as_that_many_examples() -> None:
     assert fit_head(features, np.zeros((30, 3)), one_hot(targets, 3), 0.15, twice).head.weight.shape == (21, 3)
 
 
+def test_the_same_text_twice_is_left_out_together() -> None:
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(30, 20))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    truth = one_hot(draw.integers(0, 3, 30), 3)  # which nothing tells
+    fitted = fit_head(np.tile(features, (2, 1)), np.zeros((60, 3)), np.tile(truth, (2, 1)), 0.15)
+    assert fitted.accuracy < 0.6
+
+
 def test_being_left_out_is_no_sign_of_a_rare_class() -> None:
     draw = np.random.default_rng(0)
     features = draw.normal(size=(12, 40))  # that tell nothing

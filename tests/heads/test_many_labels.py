@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from cappy.heads.head import fit_head
 from cappy.heads.logistic import sigmoid
@@ -61,7 +63,12 @@ def test_labels_of_all_kinds() -> None:
     assert truth_of_many([["y", "x"], [], ("y",)], classes).tolist() == [[True, True], [False, False], [False, True]]
     assert truth_of_many(np.array([[0, 1]]), classes).tolist() == [[False, True]]
     assert labels_in([["b"], ["a", "b"], []]) == ["a", "b"]
+    table = pandas.DataFrame({"x": [0, 1], "y": [1, 1]})
+    assert truth_of_many(table, classes).tolist() == [[False, True], [True, True]]
+    assert labels_in(table) == ["x", "y"]
+    assert truth_of_many(csr_matrix([[0, 1]]), classes).tolist() == [[False, True]]
     for labels, said in (
+        (np.array([[1, -1]]), "0 and 1 only"),
         ([["z"]], "not among"),
         (["x"], "list of labels"),
         (np.zeros((2, 3)), "3 columns"),
@@ -72,4 +79,6 @@ def test_labels_of_all_kinds() -> None:
         one_label([["x"], ["y"]])
     with pytest.raises(ValueError, match="continuous"):
         one_label([0.5, 1.0])
+    with pytest.raises(ValueError, match="missing"):
+        one_label([1.0, float("nan")])
     assert one_label([1.0, 2.0]) == [1.0, 2.0]

@@ -75,7 +75,7 @@ def read_projection(folder: Path, depth: int, hidden: int) -> Projection | None:
     try:
         found = read_safetensors(path)
         weight, bias, middle = (np.asarray(found[name], dtype=np.float32) for name in ("weight", "bias", "middle"))
-        layers = tuple(int(layer) for layer in found["layers"])
+        layers = tuple(int(layer) for layer in found.get("layers", (depth,)))
     except (KeyError, OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}).") from error
     fits = weight.ndim == 2 and weight.shape[0] == len(layers) * hidden and (*middle.shape, *bias.shape) == weight.shape

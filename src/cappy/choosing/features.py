@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -90,9 +90,9 @@ class Known:
     embedded: Floats
     asked: Floats
 
-    def only(self, places: Sequence[int]) -> Known:
+    def only(self, places: Iterable[int]) -> Known:
         """Return some of them."""
-        kept = list(places)
+        kept = [int(place) for place in places]
         return replace(
             self,
             answers=tuple(self.answers[place] for place in kept),
@@ -120,6 +120,8 @@ def form(text: str) -> list[float]:
 
 def describe(samples: Samples, known: Known) -> Floats:
     """Return what is known of samples [samples, features], in the order of `FEATURES`."""
+    if not samples.texts:
+        return np.zeros((0, len(FEATURES)))
     forms = np.array([form(text) for text in samples.texts])
     answers = np.array([form(text) for text in known.answers])
     unlike = np.abs((forms - answers.mean(axis=0)) / (answers.std(axis=0) + SPREAD))

@@ -43,13 +43,18 @@ class Weighed:
     best: float
 
 
-def weigh(samples: Sequence[Samples], worths: Sequence[Floats], known: Known, seed: int = 0) -> Weighed:
+def weigh(
+    samples: Sequence[Samples], worths: Sequence[Floats], known: Known, owners: Sequence[int], seed: int = 0
+) -> Weighed:
     """Fit weights on a task's examples.
+
+    Examples that ask the same are left out together, and know nothing of each other's answers.
 
     Args:
         samples: of every example.
         worths: of every example's samples, in [0, 1].
-        known: the answer that every example has, in the same order.
+        known: the answers of all examples.
+        owners: the number of the example that has each answer.
         seed: decides the folds.
 
     Raises:
@@ -58,20 +63,28 @@ def weigh(samples: Sequence[Samples], worths: Sequence[Floats], known: Known, se
     """
     if sum(bool(len(worth)) and float(np.ptp(worth)) > 0 for worth in worths) < FEWEST:
         raise InputError(f"learning to choose needs {FEWEST} examples at least whose samples differ in worth.")
-    order = np.random.default_rng(seed).permutation(len(samples))
-    folds = [order[start::FOLDS] for start in range(min(FOLDS, len(order)))]
+    asked = list(dict.fromkeys(one.instruction for one in samples))
+    groups = np.array([asked.index(one.instruction) for one in samples])
+    of_answers = groups[np.asarray(owners, dtype=int)]
+    order = np.random.default_rng(seed).permutation(len(asked))
     found: dict[float, list[Floats]] = {penalty: [np.zeros(0)] * len(samples) for penalty in PENALTIES}
-    for fold in folds:
-        learnt = np.setdiff1d(order, fold)
-        others = known.only([int(place) for place in learnt])
-        features, differences = _learnt([samples[n] for n in learnt], [worths[n] for n in learnt], others)
+    for start in range(min(FOLDS, len(order))):
+        fold = order[start::FOLDS]
+        if len(fold) == len(order):
+            raise InputError("the examples all ask the same; others are needed to learn from.")
+        left, kept = set(np.flatnonzero(np.isin(groups, fold)).tolist()), np.flatnonzero(~np.isin(of_answers, fold))
+        learnt = [place for place in range(len(samples)) if place not in left]
+        others = known.only(kept)
+        part = ([samples[place] for place in learnt], [worths[place] for place in learnt], others)
+        features, differences = _learnt(*part, groups[learnt], of_answers[kept])
+        described = {place: describe(samples[place], others) for place in left}
         for penalty in PENALTIES:
             weights = ridge(features, differences, penalty)
-            for place in fold:
-                found[penalty][place] = describe(samples[place], others) @ weights
+            for place, values in described.items():
+                found[penalty][place] = values @ weights
     quality = {penalty: _chosen(values, worths) for penalty, values in found.items()}
     best = max(PENALTIES, key=lambda penalty: quality[penalty])
-    weights = ridge(*_learnt(samples, worths, known), best)
+    weights = ridge(*_learnt(samples, worths, known, groups, of_answers), best)
     by_score, most = _chosen([one.scores for one in samples], worths), _chosen(worths, worths)
     first = _chosen([np.zeros(len(worth)) for worth in worths], worths)
     return Weighed(weights, best, tuple(found[best]), quality[best], by_score, first, most)
@@ -85,14 +98,24 @@ def ridge(features: Floats, differences: Floats, penalty: float) -> Floats:
     return np.asarray(found / scale)
 
 
-def _learnt(samples: Sequence[Samples], worths: Sequence[Floats], known: Known) -> tuple[Floats, Floats]:
-    """Return features and worth of all samples, relative to their own; an example's own answer is not known to it."""
+def _learnt(
+    samples: Sequence[Samples],
+    worths: Sequence[Floats],
+    known: Known,
+    groups: NDArray[np.int64],
+    of_answers: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return features and worth of all samples, relative to their instruction's mean.
+
+    An example's own answers are not known to it: `groups` [examples] and `of_answers` [answers] are numbers of what is
+    asked.
+    """
     features, differences = [np.zeros((0, len(FEATURES)))], [np.zeros(0)]
-    for place, (one, worth) in enumerate(zip(samples, worths, strict=True)):
-        if not len(worth):
+    for one, worth, group in zip(samples, worths, groups, strict=True):
+        others = np.flatnonzero(of_answers != group)
+        if not len(worth) or not len(others):
             continue
-        others = known.only([other for other in range(len(known.answers)) if other != place])
-        described = describe(one, others)
+        described = describe(one, known.only(others))
         features.append(described - described.mean(axis=0))
         differences.append(worth - worth.mean())
     return np.concatenate(features), np.concatenate(differences)

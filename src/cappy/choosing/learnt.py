@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cappy.checkpoint.groups import read_safetensors
 from cappy.checkpoint.save import MANIFEST, write_manifest
 from cappy.choosing.features import FEATURES, Known, Samples, describe
-from cappy.choosing.fit import Weighed, weigh
+from cappy.choosing.fit import FEWEST, Weighed, weigh
 from cappy.data.examples import Example
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import CheckpointError, InputError
@@ -86,19 +86,26 @@ def fit_choosing(
         seed: decides what is left out together.
 
     Raises:
-        InputError: the lists do not fit, or too few examples have samples of different worth.
+        InputError: the lists do not fit, an example has no reference, or too few have samples of different worth.
 
     """
     if len(samples) != len(examples):
         raise InputError(f"there are {len(examples)} examples but samples of {len(samples)}.")
+    for number, example in enumerate(examples):
+        if not example.references:
+            raise InputError(f"example {number} has no reference to tell good samples by.")
+    if len(examples) < FEWEST:
+        raise InputError(f"learning to choose needs {FEWEST} examples at least, but there are {len(examples)}.")
     read = [read_samples(scorer, one.instruction, drawn) for one, drawn in zip(examples, samples, strict=True)]
     worths = [
         np.array([labeller(text, example.references) for text in one.texts])
         for example, one in zip(examples, read, strict=True)
     ]
-    answers = tuple(example.references[0] for example in examples)
-    known = Known(answers, scorer.embed(answers).astype(np.float64), np.stack([one.asked for one in read]))
-    weighed = weigh(read, worths, known, seed)
+    owners = [number for number, example in enumerate(examples) for _ in dict.fromkeys(example.references)]
+    answers = tuple(answer for example in examples for answer in dict.fromkeys(example.references))
+    asked = np.stack([read[number].asked for number in owners])
+    known = Known(answers, scorer.embed(answers).astype(np.float64), asked)
+    weighed = weigh(read, worths, known, owners, seed)
     return Choosing(weighed.weights, known), weighed
 
 
@@ -143,9 +150,7 @@ def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report
     """
     from safetensors.numpy import save_file
 
-    ours = target.is_dir() and (not any(target.iterdir()) or (target / CHOOSING_FILE).exists())
-    if target.exists() and not ours:
-        raise InputError(f"{target} is there and holds nothing that was learnt of choosing; name a new folder.")
+    check_place(target)
     weights = {name: float(weight) for name, weight in zip(FEATURES, choosing.weights, strict=True)}
     noted = {"weights": weights, "answers": choosing.known.answers, "report": asdict(report)}
     arrays = {"embedded": choosing.known.embedded, "asked": choosing.known.asked}
@@ -158,6 +163,18 @@ def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report
         save_file({name: array.astype(np.float32) for name, array in arrays.items()}, folder / ARRAYS_FILE)
         write_manifest(folder)
     return target
+
+
+def check_place(target: Path) -> None:
+    """Refuse a place that holds anything but what `save_choosing` wrote, which would be replaced.
+
+    Raises:
+        InputError: it does.
+
+    """
+    ours = target.is_dir() and (not any(target.iterdir()) or (target / CHOOSING_FILE).exists())
+    if target.exists() and not ours:
+        raise InputError(f"{target} is there and holds nothing that was learnt of choosing; name a new folder.")
 
 
 def read_choosing(folder: Path) -> Choosing | None:

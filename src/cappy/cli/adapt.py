@@ -67,7 +67,9 @@ def adapt(
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cappy").setLevel(logging.INFO)
-    labelled = bool(template or text_column or label_column or label_separator) or (not column and has_labels(examples))
+    labelled = bool(template or text_column or label_column or label_separator) or (
+        not (column or llm) and has_labels(examples)
+    )
     if labelled and template is not None and "{text}" not in template:
         raise InputError("the template must hold {text}.")
     if labelled and not finetune:

@@ -16,7 +16,6 @@ from cappy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from cappy.server.proxy.upstream import Address
-    from cappy.server.scorers import Scorers
 
 
 def serve(
@@ -112,15 +111,8 @@ def serve(
     address, behind = _where(llm, llm_key, llm_model, threads) if llm else (None, None)
     if address:
         address = replace(address, seconds=llm_seconds, at_once=llm_at_once)
-    run(loaded, settings, host, port, address, Wishes(n=samples, adaptive=adaptive, selector=_selector(loaded)))
+    run(loaded, settings, host, port, address, Wishes(n=samples, adaptive=adaptive))
     del behind
-
-
-def _selector(scorers: Scorers) -> str:
-    """Return how to choose unless a request says: by what the first scorer has learnt, where it has."""
-    from cappy.choosing.learnt import read_choosing
-
-    return "learnt" if read_choosing(scorers.find(None)[1].checkpoint.folder) else "cappy"
 
 
 def _hosts(host: str, further: list[str]) -> tuple[str, ...]:

@@ -24,7 +24,10 @@ TEXTS = (
     "tweet",
     "content",
 )
-LABELS = ("label", "category", "intent", "class", "topic", "sentiment", "tag", "rating", "stars", "label_text")
+LABELS = (
+    *("label", "category", "intent", "class", "topic", "sentiment", "tag", "rating", "stars", "label_text"),
+    *("labels", "categories", "topics", "tags"),
+)
 """Columns that are taken where none is named, the first that the file has."""
 LISTED = 12
 """Labels at most that an instruction lists."""
@@ -103,7 +106,7 @@ def read_labelled(
         said, meant = row.get(names[0]), row.get(names[1])
         if not isinstance(said, str) or not said.strip():
             left_out.append(f"{place}: no text in {names[0]!r}")
-        elif meant is None or not str(meant).strip():
+        elif meant is None or (not str(meant).strip() and separator is None):
             left_out.append(f"{place}: no label in {names[1]!r}")
         else:
             several |= isinstance(meant, list)

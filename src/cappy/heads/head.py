@@ -148,12 +148,13 @@ class _Data:
         return known_logits(self.scores, self.temperature * setting.sharpness, self.independent)
 
     def folds(self) -> list[Ints]:
-        """Part the texts, each class evenly, into those left out together."""
-        draw = np.random.default_rng(0)
-        shuffled = draw.permutation(len(self.truth))
-        order = shuffled[np.argsort(self.truth[shuffled].argmax(axis=1), kind="stable")]
+        """Part the texts, each class evenly, into those left out together; the same text always with its likes."""
+        _, first, same = np.unique(self.features, axis=0, return_index=True, return_inverse=True)
+        shuffled = np.random.default_rng(0).permutation(len(first))
+        order = shuffled[np.argsort(self.truth[first[shuffled]].argmax(axis=1), kind="stable")]
         count = min(len(order), FOLDS if len(order) <= FEW else FOLDS_OF_MANY)
-        return [order[start::count] for start in range(count)]
+        parts = [np.flatnonzero(np.isin(same.ravel(), order[start::count])) for start in range(count)]
+        return parts if count > 1 else []
 
     def without(self, fold: Ints) -> Floats:
         """Return how much each text counts [texts] when a fold is left out and the rest of each class makes up for it.

@@ -25,8 +25,12 @@ def one_label(labels: Any) -> list[Any]:
         raise InputError(
             "y must hold one label for each text; where texts have several, make Classifier(..., multi_label=True)."
         )
-    if found.dtype.kind == "f" and not np.equal(found, np.floor(found)).all():
-        raise InputError(f"Unknown label type: continuous values such as {found[0]} are no labels.")
+    if found.dtype.kind == "f":
+        broken = found[~np.equal(found, np.floor(found))]
+        if len(broken) and np.isnan(broken[0]):
+            raise InputError("a label is missing (NaN); leave its text out.")
+        if len(broken):
+            raise InputError(f"Unknown label type: continuous values such as {broken[0]} are no labels.")
     return found.tolist()  # type: ignore[no-any-return]
 
 
@@ -62,7 +66,10 @@ def truth_of_many(labels: Any, classes: NDArray[Any]) -> Truth:
         InputError: a label is not among the classes, or the matrix has another shape.
 
     """
+    labels = as_matrix(labels)
     if is_matrix(labels):
+        if not np.isin(labels, (0, 1)).all():
+            raise InputError("a matrix of labels must hold 0 and 1 only.")
         if labels.shape[1] != len(classes):
             raise InputError(f"y has {labels.shape[1]} columns, but there are {len(classes)} classes.")
         return np.asarray(labels, dtype=bool)
@@ -78,19 +85,29 @@ def truth_of_many(labels: Any, classes: NDArray[Any]) -> Truth:
     return truth
 
 
+def as_matrix(labels: Any) -> Any:
+    """Return tables and sparse matrices as arrays, and anything else as it is."""
+    for name in ("toarray", "to_numpy"):
+        if hasattr(labels, name) and len(getattr(labels, "shape", ())) == 2:
+            return np.asarray(getattr(labels, name)())
+    return labels
+
+
 def is_matrix(labels: Any) -> bool:
     """Tell whether labels are a matrix of 0 and 1 [texts, classes]."""
     return isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind in "biuf"
 
 
 def labels_in(labels: Any) -> list[Any]:
-    """Return the different labels of texts with any number each, sorted.
+    """Return the different labels of texts with any number each, sorted; of a table the names of its columns.
 
     Raises:
         InputError: they are a matrix, which does not say what its columns mean.
 
     """
-    if is_matrix(labels):
+    if hasattr(labels, "columns"):
+        return list(labels.columns)
+    if is_matrix(as_matrix(labels)):
         raise InputError("a matrix of 0 and 1 does not name its columns; give choices as well.")
     return sorted({label for of_text in labels for label in of_text}, key=str)
 

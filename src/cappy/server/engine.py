@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cappy.choosing.learnt import read_choosing
-from cappy.errors import InputError
+from cappy.choosing.learnt import Choosing, read_choosing
+from cappy.errors import CheckpointError, InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
 from cappy.llm.model import Sample
@@ -101,27 +101,35 @@ class Engine:
         self.metrics.candidates.inc(sum(len(result.scores) for result in results))
         return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
+    async def usual_selector(self, name: str | None) -> str:
+        """Return how to choose by the scorer of that name unless somebody says: as it has learnt, where it has."""
+        return "learnt" if (await self._aside(self._learnt_by, name)) else "cappy"
+
     async def learnt(self, name: str | None, instruction: str, samples: Sequence[Sample]) -> tuple[float, ...]:
         """Value samples [samples] by what the scorer of that name has learnt of choosing; part of admitted work.
 
         Raises:
-            RequestError: 422, it has learnt nothing; 503, the server is stopping.
+            RequestError: 422, it has learnt nothing, or a text cannot be read; 503, the server is stopping.
 
         """
         used, scorer = self.scorers.find(name)
+        choosing = await self._aside(self._learnt_by, name)
+        if choosing is None:
+            raise RequestError(422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has.")
+        values = await self._aside(choosing.values, scorer, instruction, samples)
+        return tuple(map(float, values))
 
-        def values() -> tuple[float, ...]:
-            choosing = read_choosing(scorer.checkpoint.folder)
-            if choosing is None:
-                raise RequestError(
-                    422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has."
-                )
-            return tuple(map(float, choosing.values(scorer, instruction, samples)))
+    def _learnt_by(self, name: str | None) -> Choosing | None:
+        return read_choosing(self.scorers.find(name)[1].checkpoint.folder)
 
+    async def _aside(self, work: Callable[..., Result], *given: Any) -> Result:
+        """Do work on a thread of its own, while the event loop goes on."""
+        if self.draining and self._closed.is_set():
+            raise RequestError(503, "the server is stopping.", 5)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._choosing, values)
-        except RuntimeError as error:  # the pool has been shut down
-            raise RequestError(503, "the server is stopping.", 5) from error
+            return await asyncio.get_running_loop().run_in_executor(self._choosing, work, *given)
+        except (InputError, CheckpointError) as error:
+            raise RequestError(422, str(error)) from error
 
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:

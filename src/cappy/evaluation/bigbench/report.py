@@ -121,7 +121,8 @@ def write_report(
     found = summary(tasks)
     adaptive = {}
     if can_be_adaptive(results):
-        known = [name for name in ("cappy", "cappy-learnt", "cappy-adapted") if has_values(results, name)]
+        # What was learnt of choosing looks at all samples, so it cannot be cut off after some of them.
+        known = [name for name in ("cappy", "cappy-adapted") if has_values(results, name)]
         adaptive = {NAMES[name]: adaptive_summary(results, name, threshold) for name in known}
     whole = {**facts, "adaptive": adaptive}
     path = folder / "report.md"

@@ -59,6 +59,8 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
         RequestError: nothing could be sampled (the language model's own error), or scoring is refused.
 
     """
+    if wishes.selector is None:
+        wishes = wishes.model_copy(update={"selector": await engine.usual_selector(wishes.scorer)})
     rounds = list(_rounds(wishes, kept, greedy))
     asked = sum(count for _, count in rounds)
     found = _Found(instruction, wishes, engine)
@@ -121,7 +123,7 @@ class _Found:
     def choose(self, asked: int) -> Chosen:
         order, values, pool = list(range(len(self.choices))), [], self.pool()
         if len(order) > 1 or pool.scores:
-            found = SELECTORS[self._wishes.selector](pool)
+            found = SELECTORS[self._wishes.selector or "cappy"](pool)
             try:
                 order = ranked(found, self.texts)
             except InputError as problem:

@@ -26,15 +26,21 @@ class Wishes(BaseModel):
     plan: Annotated[
         str, Field(description="Decodings in place of the request's own, like 'temp0.7*4,topk40*4'; counts for n.")
     ] = ""
-    selector: Annotated[str, Field(description=f"How to choose: {', '.join(OFFERED)}.")] = "cappy"
+    selector: Annotated[
+        str | None,
+        Field(
+            description=f"How to choose: {', '.join(OFFERED)}. Unless said, learnt where the scorer has learnt to "
+            "choose for a task, else cappy."
+        ),
+    ] = None
     scorer: Annotated[str | None, Field(description="A scorer by name; the first unless said.")] = None
     adaptive: Annotated[bool, Field(description="Sample in rounds; stop when more would likely not help.")] = False
     candidates: Annotated[bool, Field(description="Return all candidates with their scores.")] = False
 
     @field_validator("selector")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in OFFERED:
+    def _known(cls, value: str | None) -> str | None:
+        if value not in (None, *OFFERED):
             raise ValueError(f"selector {value!r} is unknown; the selectors are {', '.join(OFFERED)}")
         return value
 
