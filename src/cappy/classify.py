@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.batch_calibration import batch_offsets, check_share
+from cappy.checkpoint.beside import CLASSIFIER
 from cappy.choices import read_texts, score_choices
 from cappy.errors import CheckpointError, InputError
 from cappy.heads.examples import Learnt, Seen, example_weights, text_weights
 from cappy.heads.head import Fitted, Head, fit_head
 from cappy.heads.logistic import sigmoid
 from cappy.heads.reject import reject_below
-from cappy.heads.saved import SETTINGS_FILE, read_classifier, save_classifier
 from cappy.heads.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
 from cappy.temperature import softmax
 
@@ -211,7 +211,7 @@ class Classifier:
             settings["threshold"] = getattr(self, "threshold_", None)
             arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
             arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
-        return save_classifier(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
+        return CLASSIFIER.save(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
 
     @classmethod
     def load(cls, folder: Path | str, **options: Any) -> Classifier:
@@ -223,7 +223,7 @@ class Classifier:
         """
         from cappy.scorer import load
 
-        settings, arrays = read_classifier(Path(folder))
+        settings, arrays = CLASSIFIER.read(Path(folder))
         try:
             found = cls(
                 **{name: settings[name] for name in _PARAMETERS if name in settings}, scorer=load(folder, **options)
@@ -239,7 +239,7 @@ class Classifier:
                 if settings["threshold"] is not None:
                     found.threshold_ = float(settings["threshold"])
         except (KeyError, TypeError, InputError) as error:
-            raise CheckpointError(f"{folder}: {SETTINGS_FILE} cannot be used ({error}).") from error
+            raise CheckpointError(f"{folder}: {CLASSIFIER.settings_file} cannot be used ({error}).") from error
         return found
 
     def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import cappy
+from cappy.checkpoint.beside import CHOOSING
 from cappy.choosing.features import FEATURES, FORMS, Known, Samples, copied, describe, form, overlap
 from cappy.choosing.fit import ridge, weigh
-from cappy.choosing.learnt import CHOOSING_FILE, fit_choosing, read_choosing, read_samples
+from cappy.choosing.learnt import fit_choosing, read_choosing, read_samples
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.model import Samples as Drawn
@@ -145,9 +146,9 @@ def test_what_cannot_be_learnt_from_is_refused(scorer: cappy.Scorer, tmp_path: P
         cappy.learn_choosing(scorer, EXAMPLES, tmp_path, llm=Model(), plan="sampling*4")
     assert read_choosing(tmp_path) is None
     taught = cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "mine", llm=Model(), plan="sampling*4")
-    path = taught.folder / CHOOSING_FILE
+    path = taught.folder / CHOOSING.settings_file
     noted = json.loads(path.read_text())
     for broken in ("{", json.dumps({**noted, "weights": {}}), json.dumps({**noted, "answers": ["x"]})):
         path.write_text(broken)
-        with pytest.raises(cappy.CheckpointError, match=r"cannot be read|do not fit"):
+        with pytest.raises(cappy.CheckpointError, match=r"not JSON|cannot be used|do not fit"):
             read_choosing(taught.folder)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.groups import read_safetensors
-from cappy.checkpoint.save import MANIFEST, write_manifest
+from cappy.checkpoint.beside import CHOOSING
 from cappy.choosing.features import FEATURES, Known, Samples, describe
 from cappy.choosing.fit import FEWEST, Weighed, weigh
 from cappy.data.examples import Example
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import CheckpointError, InputError
-from cappy.files import atomic_folder
 from cappy.llm.model import Sample
 from cappy.selectors import agreement
 
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 Floats = NDArray[np.float64]
-
-CHOOSING_FILE, ARRAYS_FILE = "choosing.json", "choosing.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +142,10 @@ def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report
         InputError: something else is there.
 
     """
-    from safetensors.numpy import save_file
-
-    check_place(target)
     weights = {name: float(weight) for name, weight in zip(FEATURES, choosing.weights, strict=True)}
-    noted = {"weights": weights, "answers": choosing.known.answers, "report": asdict(report)}
+    settings = {"weights": weights, "answers": choosing.known.answers, "report": asdict(report)}
     arrays = {"embedded": choosing.known.embedded, "asked": choosing.known.asked}
-    with atomic_folder(target) as folder:
-        for path in scorer.iterdir():
-            if path.is_file() and path.name not in (CHOOSING_FILE, ARRAYS_FILE, MANIFEST):
-                shutil.copyfile(path, folder / path.name)
-        text = json.dumps(noted, indent=2, ensure_ascii=False)
-        (folder / CHOOSING_FILE).write_text(text + "\n", encoding="utf-8")
-        save_file({name: array.astype(np.float32) for name, array in arrays.items()}, folder / ARRAYS_FILE)
-        write_manifest(folder)
-    return target
-
-
-def check_place(target: Path) -> None:
-    """Refuse a place that holds anything but what `save_choosing` wrote, which would be replaced.
-
-    Raises:
-        InputError: it does.
-
-    """
-    ours = target.is_dir() and (not any(target.iterdir()) or (target / CHOOSING_FILE).exists())
-    if target.exists() and not ours:
-        raise InputError(f"{target} is there and holds nothing that was learnt of choosing; name a new folder.")
+    return CHOOSING.save(target, scorer, settings, {name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 def read_choosing(folder: Path) -> Choosing | None:
@@ -184,17 +155,15 @@ def read_choosing(folder: Path) -> Choosing | None:
         CheckpointError: a file is damaged.
 
     """
-    path = folder / CHOOSING_FILE
-    if not path.exists():
+    if not (folder / CHOOSING.settings_file).exists():
         return None
+    settings, arrays = CHOOSING.read(folder)
     try:
-        noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        weights = np.array([float(noted["weights"][name]) for name in FEATURES])
-        arrays = read_safetensors(folder / ARRAYS_FILE)
+        weights = np.array([float(settings["weights"][name]) for name in FEATURES])
         embedded, asked = (np.asarray(arrays[name], dtype=np.float64) for name in ("embedded", "asked"))
-        answers = tuple(map(str, noted["answers"]))
-    except (KeyError, TypeError, ValueError, OSError, CheckpointError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}).") from error
+        answers = tuple(map(str, settings["answers"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: {CHOOSING.settings_file} cannot be used ({error}).") from error
     if not np.isfinite(weights).all() or embedded.shape != asked.shape or len(embedded) != len(answers):
-        raise CheckpointError(f"{path} and {ARRAYS_FILE} do not fit each other.")
+        raise CheckpointError(f"{folder}: {CHOOSING.settings_file} and {CHOOSING.arrays_file} do not fit each other.")
     return Choosing(weights, Known(answers, embedded, asked))

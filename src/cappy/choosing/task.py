@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cappy.checkpoint.beside import CHOOSING
 from cappy.choosing.fit import FEWEST
-from cappy.choosing.learnt import Report, check_place, fit_choosing, report_of, save_choosing
+from cappy.choosing.learnt import Report, fit_choosing, report_of, save_choosing
 from cappy.data.examples import Example
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import InputError
@@ -63,7 +64,7 @@ def learn_choosing(
         InputError: there is nothing to choose among, or too few examples have samples of different worth.
 
     """
-    check_place(Path(output))
+    CHOOSING.check_place(Path(output))
     rows = [one if isinstance(one, Example) else Example(one[0], (one[1],)) for one in examples]
     if (samples is None) == (llm is None):
         raise InputError("learning to choose needs a language model, or its samples, and not both.")

@@ -25,13 +25,13 @@ SHARES = ("recall", "precision")
 
 def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int) -> None:
     """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
+    from cappy.checkpoint.beside import CLASSIFIER
     from cappy.classify import Classifier
     from cappy.data.labelled_texts import guess_instruction
     from cappy.heads.report import Judgement, page
-    from cappy.heads.saved import check_place
     from cappy.heads.targets import truth_of_many
 
-    check_place(output)
+    CLASSIFIER.check_place(output)
     for line in rows.left_out[:SHOWN]:
         typer.echo(f"left out: {line}", err=True)
     if len(rows.left_out) > SHOWN:

@@ -54,14 +54,14 @@ def classify(
 
     Example: cappy classify -m my-classifier "I waited an hour"
     """
+    from cappy.checkpoint.beside import CLASSIFIER
     from cappy.classify import Classifier
-    from cappy.heads.saved import SETTINGS_FILE
 
     names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
     given = gather_texts(texts or [], file)
     if not given:
         raise InputError("there are no texts to classify.")
-    if not names and model and (Path(model) / SETTINGS_FILE).is_file():
+    if not names and model and (Path(model) / CLASSIFIER.settings_file).is_file():
         if instruction:
             raise InputError(f"{model} is a classifier with its own instruction; leave --instruction out.")
         options = {"runtime": runtime, "layout": layout, "precision": precision, "threads": threads}
