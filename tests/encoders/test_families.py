@@ -87,6 +87,6 @@ def test_modernbert_embeds_as_transformers_does(modernbert: Path) -> None:
     ids = np.arange(4, 24, dtype=np.int64)
     packed = Packed(ids, np.arange(20, dtype=np.int64), np.zeros(20, dtype=np.int64), np.array([20]))
     with torch.no_grad():
-        ours = Encoder(spec, weights).encode(packed)
+        ours = Encoder(spec, weights).encode(packed, [spec.layers])[0]
         theirs = model(input_ids=torch.from_numpy(ids)[None]).last_hidden_state[0]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
