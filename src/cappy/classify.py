@@ -207,7 +207,8 @@ class Classifier:
         arrays: dict[str, NDArray[Any]] = {"offsets": self.offsets_}
         if head is not None:
             seen: Seen = self._seen
-            settings |= {"temperature": head.temperature, "scale": head.scale, "report": asdict(self.report_)}
+            settings |= {"temperature": head.temperature, "scale": head.scale, "undecided": head.undecided}
+            settings["report"] = asdict(self.report_)
             settings["threshold"] = getattr(self, "threshold_", None)
             arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
             arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
@@ -234,7 +235,8 @@ class Classifier:
                 features, scores = arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64)
                 found._seen = Seen(features, scores, arrays["truth"], arrays["weights"])
                 weight = arrays["weight"].astype(np.float64)
-                found.head_ = Head(weight, settings["temperature"], settings["scale"], found.multi_label)
+                fitted = (settings["temperature"], settings["scale"], found.multi_label, settings["undecided"])
+                found.head_ = Head(weight, *fitted)
                 found.report_ = Learnt(**settings["report"])
                 if settings["threshold"] is not None:
                     found.threshold_ = float(settings["threshold"])

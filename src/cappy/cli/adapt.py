@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -14,6 +14,9 @@ from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_s
 from cappy.errors import InputError, MissingExtraError
 from cappy.llm.decoding import parse_plan
 from cappy.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cappy.llm.model import LanguageModel
 
 
 def adapt(
@@ -82,11 +85,8 @@ def adapt(
         raise InputError("--keep keeps the samples of a language model; name one with --llm.")
     try:
         from cappy.data.own_examples import read_examples
-        from cappy.llm.find import find_llm
-        from cappy.llm.kept import KeptSamples
-        from cappy.llm.model import LanguageModel
     except ImportError as error:
-        raise MissingExtraError("adapting", "llm") from error
+        raise MissingExtraError("adapting", "data") from error
     if labelled:
         texts = read_labelled(examples, text_column, label_column, label_separator)
         rows, samples = labelled_examples(texts, template), None
@@ -94,6 +94,11 @@ def adapt(
         rows, samples = read_examples(examples, dict(_pair(one) for one in column or []))
     language_model: LanguageModel | None = None
     if llm:
+        try:
+            from cappy.llm.find import find_llm
+            from cappy.llm.kept import KeptSamples
+        except ImportError as error:
+            raise MissingExtraError("sampling", "llm") from error
         language_model = find_llm(
             llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
         )

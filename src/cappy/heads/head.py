@@ -5,7 +5,8 @@ to what they get wrong. So where the scores are right little is learnt, and few 
 infinite temperature makes all choices alike, and the head an ordinary classifier. Temperature, penalty and the scale
 of the sum are those under which the examples are most likely, each predicted by a head that was fitted on others
 (cross-validation), with some doubt of what is not zero-shot. Where texts may have several labels, every choice is
-judged by itself: its logit is how far its score lies above one half, where a scorer is undecided.
+judged by itself: its logit is how far its score lies above where the scorer is undecided, one half unless the examples
+say otherwise.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ DOUBT_OF_LEARNING, DOUBT_OF_TEMPERATURE = 4.0, 1.0
 the temperature: a dozen examples are likely to be told apart by chance. Infinity counts as four doublings. With 2
 nats in place of 4, four examples a class of trec cost 4 points of what the scores tell.
 """
+UNDECIDED = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Scores that are tried as saying neither yes nor no, where every choice is judged by itself."""
 SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """What the sum is multiplied by."""
 FOLDS, FEW, FOLDS_OF_MANY = 10, 400, 4
@@ -46,18 +49,21 @@ TRIED = 1000
 class Head:
     """A fitted head: `weight` [features + 1, classes], `temperature` of the scores, `scale` of the logits.
 
-    The last row of `weight` is the intercept. `independent`: every class is judged by itself, else one of all is right.
+    The last row of `weight` is the intercept. `independent`: every class is judged by itself, else one of all is right;
+    `undecided` is then the score that says neither yes nor no.
     """
 
     weight: Floats
     temperature: float
     scale: float
     independent: bool = False
+    undecided: float = UNDECIDED[0]
 
     def logits(self, features: Floats, scores: Floats) -> Floats:
         """Return logits [texts, classes] from features [texts, features] and scores [texts, classes]."""
         learnt = features @ self.weight[:-1] + self.weight[-1]
-        found: Floats = self.scale * (known_logits(scores, self.temperature, self.independent) + learnt)
+        known = known_logits(scores, self.temperature, self.independent, self.undecided)
+        found: Floats = self.scale * (known + learnt)
         return found
 
 
@@ -84,6 +90,7 @@ class _Setting:
     sharpness: float
     penalty: float
     scale: float = 1.0
+    undecided: float = UNDECIDED[0]
 
 
 def fit_head(
@@ -112,16 +119,16 @@ def fit_head(
     best, alone = _best_setting(tried)
     basis = data.basis()
     left_out = data.tried(basis, data.folds(), best)[1]
-    head = Head(data.learn(basis, best), temperature * best.sharpness, best.scale, independent)
+    head = Head(data.learn(basis, best), temperature * best.sharpness, best.scale, independent, best.undecided)
     zero_shot = data.right(known_logits(scores, temperature, independent))
     chances = data.chances(best.scale * left_out)
     return Fitted(head, chances, zero_shot, alone, data.right(left_out), best.penalty)
 
 
-def known_logits(scores: Floats, temperature: float, independent: bool) -> Floats:
+def known_logits(scores: Floats, temperature: float, independent: bool, undecided: float = UNDECIDED[0]) -> Floats:
     """Return what scores say of choices [texts, classes], as logits."""
     if independent:
-        return np.asarray((scores - 0.5) / temperature)
+        return np.asarray((scores - undecided) / temperature)
     return np.log(np.maximum(softmax(scores / temperature), 1e-30))
 
 
@@ -145,7 +152,7 @@ class _Data:
         return Basis.of(np.concatenate([self.features, constant], axis=1), self.counts)
 
     def known(self, setting: _Setting) -> Floats:
-        return known_logits(self.scores, self.temperature * setting.sharpness, self.independent)
+        return known_logits(self.scores, self.temperature * setting.sharpness, self.independent, setting.undecided)
 
     def folds(self) -> list[Ints]:
         """Part the texts, each class evenly, into those left out together; the same text always with its likes."""
@@ -209,11 +216,23 @@ def _best_setting(data: _Data) -> tuple[_Setting, float]:
     Every temperature is tried with the middle penalty, the other penalties with the best temperature alone.
     """
     basis, folds = data.basis(), data.folds()
-    nothing = [(_Setting(sharpness, np.inf), data.known(_Setting(sharpness, np.inf))) for sharpness in SHARPNESS]
-    middle = [data.tried(basis, folds, _Setting(sharpness, MIDDLE)) for sharpness in SHARPNESS]
-    every = [_scaled(data, *one) for one in (*nothing, *middle)]
+    nothing = [
+        min(
+            _scaled(data, setting, data.known(setting))
+            for undecided in (UNDECIDED if data.independent else UNDECIDED[:1])
+            for setting in [_Setting(sharpness, np.inf, undecided=undecided)]
+        )
+        for sharpness in SHARPNESS
+    ]
+    learning = [replace(one[1], penalty=MIDDLE) for one in nothing]
+    every = [*nothing, *(_scaled(data, *data.tried(basis, folds, setting)) for setting in learning)]
     sharpest = {min(every)[1].sharpness, np.inf}
-    rest = [_Setting(sharpness, penalty) for sharpness in sharpest for penalty in PENALTIES if penalty != MIDDLE]
+    rest = [
+        replace(setting, penalty=penalty)
+        for setting in learning
+        for penalty in PENALTIES
+        if setting.sharpness in sharpest and penalty != MIDDLE
+    ]
     every += [_scaled(data, *data.tried(basis, folds, setting)) for setting in rest]
     return min(every)[1], min(one for one in every if one[1].sharpness == np.inf)[2]
 
@@ -228,4 +247,5 @@ def _scaled(data: _Data, setting: _Setting, logits: Floats) -> tuple[float, _Set
 def _doubt(setting: _Setting) -> float:
     """Return how many nats a setting must gain over the scores as they are."""
     doublings = abs(np.log2(min(setting.sharpness, 16.0)))
-    return float(DOUBT_OF_TEMPERATURE * doublings + DOUBT_OF_LEARNING * (setting.penalty != np.inf))
+    moved = DOUBT_OF_TEMPERATURE * (doublings + (setting.undecided != UNDECIDED[0]))
+    return float(moved + DOUBT_OF_LEARNING * (setting.penalty != np.inf))
