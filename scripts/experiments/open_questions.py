@@ -2,13 +2,14 @@
 
 python scripts/experiments/open_questions.py --llm smollm2 -n 8 --seed 0
 
-The first answer is what one gets without choosing. Nothing is left out or edited but for line ends and bars, which
-would break the table.
+The first answer is what one gets without choosing. Nothing is left out or edited but for line ends, bars and
+marks that would break the table.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import sys
 
 import cappy
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split()) or "(empty)"
+    return html.escape(" ".join(text.replace("|", "\\|").split()), quote=False) or "(empty)"
 
 
 if __name__ == "__main__":
