@@ -37,7 +37,9 @@ def test_weights_equal_those_of_a_general_optimiser(
     counts = draw.uniform(0.2, 3, texts)
     basis = Basis.of(rows, counts)
     assert basis.rows @ basis.back.T == pytest.approx(rows, abs=2e-3)  # but for what next to no text tells apart
-    found = basis.back @ fit_logistic(basis, known, truth, counts, penalty, independent=independent, settled=1e-5)
+    found = basis.back @ fit_logistic(
+        basis, known, truth, counts, penalty, independent=independent, settled=1e-6, steps=5000
+    )
 
     def loss(flat: Floats) -> float:
         weights = flat.reshape(width, 3)

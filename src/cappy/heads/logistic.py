@@ -67,6 +67,7 @@ def fit_logistic(
     *,
     independent: bool,
     settled: float = SETTLED,
+    steps: int = STEPS,
 ) -> NDArray[np.float32]:
     """Return the weights [rank, classes] in a basis under which labels are likeliest.
 
@@ -78,6 +79,7 @@ def fit_logistic(
         penalty: above 0.
         independent: whether classes are judged by themselves (sigmoid) or one of all is right (softmax).
         settled: change of a logit in a step below which the fit is done.
+        steps: after which it is done at the latest.
 
     """
     rows = basis.rows
@@ -87,7 +89,7 @@ def fit_logistic(
     longest = float(np.sqrt((rows**2).sum(axis=1).max(initial=0)))
     weights: NDArray[Any] = np.zeros((rows.shape[1], truth.shape[1]), np.float32)
     ahead, pace, before, least = weights, 1.0, weights, np.inf
-    for _ in range(STEPS):
+    for _ in range(steps):
         logits = offsets + rows @ ahead
         chances = sigmoid(logits) if independent else softmax(logits)
         loss = _loss(chances, truth, counts, independent) + penalty / 2 * float((ahead**2).sum())
