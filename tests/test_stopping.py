@@ -7,7 +7,8 @@ import pytest
 
 from cappy.llm.model import Sample
 from cappy.selectors import Pool
-from cappy.stopping import DEFAULT_RULE, StoppingRule, features, fit_stopping_rule, logistic_regression, sigmoid
+from cappy.stopping import DEFAULT_RULE, StoppingRule, features, fit_stopping_rule, logistic_regression
+from cappy.temperature import sigmoid
 
 
 def test_the_fit_finds_the_weights() -> None:

@@ -170,7 +170,8 @@ class BestOfN:
         if self.scorer is not None and self.selector in NEED_SCORES:
             pool = scored(self.scorer, instruction, samples)
             if self.selector == "learnt" and self._choosing:
-                pool = replace(pool, learnt=tuple(self._choosing.values(self.scorer, instruction, samples)))
+                values = self._choosing.values(self.scorer, instruction, samples, pool.scores)
+                pool = replace(pool, learnt=tuple(values))
         else:
             pool = Pool(instruction, tuple(samples))
         values = self._value(pool)

@@ -16,10 +16,9 @@ from cappy.choices import read_texts, score_choices
 from cappy.errors import CheckpointError, InputError
 from cappy.heads.examples import Learnt, Seen, example_weights, text_weights
 from cappy.heads.head import Fitted, Head, fit_head
-from cappy.heads.logistic import sigmoid
 from cappy.heads.reject import reject_below
 from cappy.heads.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
-from cappy.temperature import softmax
+from cappy.temperature import sigmoid, softmax
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer

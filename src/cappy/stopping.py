@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.selectors import Pool, best_place
+from cappy.temperature import sigmoid
 
 FEATURES = (
     "constant",
@@ -96,12 +97,6 @@ def logistic_regression(
         if np.abs(step).max() < 1e-8:
             break
     return weights
-
-
-def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 / (1 + exp(-x)) without overflow."""
-    result: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * values))
-    return result
 
 
 DEFAULT_RULE = StoppingRule((0.247, 0.621, 1.234, 1.555, -1.556, 0.712), threshold=0.9)

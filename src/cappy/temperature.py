@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,12 @@ TEMPERATURE = 0.15
 """Where none was fitted. Scores live in about [0, 1]; this is the unit in which training compares choices."""
 _BOUNDS = (0.005, 5.0)
 _STEPS = 60
+
+
+def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return 1 / (1 + exp(-logits)), in [0, 1]."""
+    found: NDArray[Any] = 0.5 * (1 + np.tanh(logits / 2))
+    return found
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

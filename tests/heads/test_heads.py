@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cappy.heads.head import fit_head
-from cappy.heads.logistic import Basis, fit_logistic, sigmoid
+from cappy.heads.logistic import Basis, fit_logistic
 from cappy.heads.reject import reject_below
 from cappy.heads.targets import Truth
-from cappy.temperature import softmax
+from cappy.temperature import sigmoid, softmax
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from cappy.heads.head import fit_head
-from cappy.heads.logistic import sigmoid
 from cappy.heads.targets import f1, labels_in, one_label, truth_of_many
+from cappy.temperature import sigmoid
 
 Floats = NDArray[np.float64]
 

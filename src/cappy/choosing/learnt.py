@@ -32,11 +32,15 @@ class Choosing:
     weights: Floats
     known: Known
 
-    def values(self, scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Floats:
-        """Return the value of every sample [samples], relative to the others: what is best is highest."""
-        found = read_samples(scorer, instruction, samples)
-        values = dict(zip(found.texts, describe(found, self.known) @ self.weights, strict=True))
-        return np.array([values[sample.text] for sample in samples])
+    def values(
+        self, scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
+    ) -> Floats:
+        """Return the value of every sample [samples], relative to the others: what is best is highest.
+
+        `scores` [samples] are the scorer's, where they are known already.
+        """
+        found = read_samples(scorer, instruction, samples, scores)
+        return by_sample(samples, found.texts, describe(found, self.known) @ self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +113,33 @@ def report_of(weighed: Weighed, samples: Sequence[Sequence[Sample]]) -> Report:
     return Report(len(counts), sum(counts), weighed.first, weighed.by_score, weighed.chosen, weighed.best)
 
 
-def read_samples(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Samples:
-    """Score and embed an instruction's different samples, in the order they were first drawn."""
+def by_sample(samples: Sequence[Sample], texts: Sequence[str], values: Floats) -> Floats:
+    """Return the value of every sample [samples] from those of the different texts [texts]."""
+    known = dict(zip(texts, values, strict=True))
+    return np.array([known[sample.text] for sample in samples])
+
+
+def read_samples(
+    scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
+) -> Samples:
+    """Score and embed an instruction's different samples, in the order they were first drawn.
+
+    `scores` [samples] are taken as they are where they are known already.
+    """
     firsts = {sample.text: place for place, sample in reversed(list(enumerate(samples)))}
     places = sorted(firsts.values())
     texts = tuple(samples[place].text for place in places)
     drawn = [sample.text for sample in samples]
     embedded = scorer.embed([instruction, *texts]).astype(np.float64)
-    scores = scorer.score(instruction, texts) if texts else np.zeros(0)
+    if scores is not None:
+        scores = [scores[place] for place in places]
+    elif texts:
+        scores = scorer.score(instruction, texts).tolist()
     alike = agreement(drawn)
     return Samples(
         instruction,
         texts,
-        np.array(scores, dtype=np.float64),
+        np.array(scores or (), dtype=np.float64),
         alike[np.array(places, dtype=int)],
         _known([samples[place].log_likelihood for place in places]),
         _known([samples[place].mean_log_likelihood for place in places]),

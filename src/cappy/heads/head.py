@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.heads.logistic import Basis, fit_logistic, sigmoid
+from cappy.heads.logistic import Basis, fit_logistic
 from cappy.heads.targets import Truth, f1
-from cappy.temperature import softmax
+from cappy.temperature import sigmoid, softmax
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

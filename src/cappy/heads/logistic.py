@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.temperature import softmax
+from cappy.temperature import sigmoid, softmax
 
 Floats = NDArray[np.float64]
 
@@ -114,9 +114,3 @@ def _loss(chances: NDArray[Any], truth: NDArray[np.bool_], counts: Floats, indep
     if independent:
         return float(-(counts[:, None] * np.log(np.maximum(np.where(truth, chances, 1 - chances), 1e-12))).sum())
     return float(-(counts * np.log(np.maximum((chances * truth).sum(axis=1), 1e-12))).sum())
-
-
-def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
-    """Return 1 / (1 + exp(-logits)), in [0, 1]."""
-    found: NDArray[Any] = 0.5 * (1 + np.tanh(logits / 2))
-    return found

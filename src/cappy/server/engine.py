@@ -18,9 +18,9 @@ from cappy.choosing.learnt import Choosing, read_choosing
 from cappy.errors import CheckpointError, InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
-from cappy.llm.model import Sample
 from cappy.scorer import BATCH_TOKENS, Scorer
 from cappy.selection import Selection
+from cappy.selectors import Pool
 from cappy.server.errors import RequestError
 from cappy.server.leaving import Result, unless
 from cappy.server.metrics import Metrics
@@ -105,8 +105,8 @@ class Engine:
         """Return how to choose by the scorer of that name unless somebody says: as it has learnt, where it has."""
         return "learnt" if (await self._aside(self._learnt_by, name)) else "cappy"
 
-    async def learnt(self, name: str | None, instruction: str, samples: Sequence[Sample]) -> tuple[float, ...]:
-        """Value samples [samples] by what the scorer of that name has learnt of choosing; part of admitted work.
+    async def learnt(self, name: str | None, pool: Pool) -> tuple[float, ...]:
+        """Value scored samples [samples] by what the scorer of that name has learnt; part of admitted work.
 
         Raises:
             RequestError: 422, it has learnt nothing, or a text cannot be read; 503, the server is stopping.
@@ -116,7 +116,7 @@ class Engine:
         choosing = await self._aside(self._learnt_by, name)
         if choosing is None:
             raise RequestError(422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has.")
-        values = await self._aside(choosing.values, scorer, instruction, samples)
+        values = await self._aside(choosing.values, scorer, pool.instruction, pool.samples, pool.scores)
         return tuple(map(float, values))
 
     def _learnt_by(self, name: str | None) -> Choosing | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cappy.adaptation import Adapted, adapt
-from cappy.choosing.learnt import Choosing, fit_choosing
+from cappy.choosing.learnt import Choosing, by_sample, fit_choosing
 from cappy.data.bigbench import BigBenchExample, find_task
 from cappy.data.examples import Example
 from cappy.errors import InputError
@@ -28,7 +28,7 @@ from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
 from cappy.llm.prompts import worked_examples
 from cappy.scorer import Scorer
-from cappy.selectors import Values, scored
+from cappy.selectors import Pool, Values, scored
 
 log = logging.getLogger("cappy.evaluation")
 
@@ -124,11 +124,12 @@ def run_task(
         tell("adapting")
         adapted = _adapt(task, scorer, train, samples["train"], run)
     tell("scoring")
-    rows = [
-        _row(example, drawn, scorer, adapted, choosing.values(scorer, example.instruction, drawn) if choosing else None)
-        for example, drawn in zip(validation, samples["validation"], strict=True)
-        if drawn
-    ]
+    rows = []
+    for example, drawn in zip(validation, samples["validation"], strict=True):
+        if drawn:
+            pool = scored(scorer, example.instruction, drawn)
+            learnt = choosing.values(scorer, example.instruction, drawn, pool.scores) if choosing else None
+            rows.append(_row(example, pool, adapted, learnt))
     result = {
         "identity": identity,
         "task": task,
@@ -218,29 +219,25 @@ def _learn(
     except InputError as error:
         log.warning("nothing is learnt of choosing: %s", error)
         return None, {}
-    left_out = {}
-    for number, drawn in enumerate(samples):
-        if drawn:
-            texts = list(dict.fromkeys(sample.text for sample in drawn))
-            known = dict(zip(texts, weighed.values[number], strict=True))
-            left_out[number] = np.array([known[sample.text] for sample in drawn])
+    left_out = {
+        number: by_sample(drawn, list(dict.fromkeys(sample.text for sample in drawn)), weighed.values[number])
+        for number, drawn in enumerate(samples)
+        if drawn
+    }
     return choosing, left_out
 
 
-def _row(
-    example: Example, drawn: Sequence[Sample], scorer: Scorer, adapted: Adapted | None, learnt: Values | None
-) -> dict[str, Any]:
-    """Judge an example's samples and value them in every way there is."""
-    pool = scored(scorer, example.instruction, drawn)
+def _row(example: Example, pool: Pool, adapted: Adapted | None, learnt: Values | None) -> dict[str, Any]:
+    """Judge an example's samples, which are scored, and value them in every way there is."""
     judged = judge(pool, example.references)
     row = {
         "references": list(example.references),
-        "samples": [asdict(sample) for sample in drawn],
+        "samples": [asdict(sample) for sample in pool.samples],
         "qualities": list(judged.qualities),
         "cappy": list(pool.scores),
     }
     if adapted:
-        row["cappy-adapted"] = list(scored(adapted.scorer, example.instruction, drawn).scores)
+        row["cappy-adapted"] = list(scored(adapted.scorer, example.instruction, pool.samples).scores)
     # Where nothing could be learnt, Cappy's scores are what a user is left with.
     row["cappy-learnt"] = list(pool.scores) if learnt is None else [float(value) for value in learnt]
     return row
@@ -257,7 +254,10 @@ def _held_out_rows(
     # Without training nothing was held out, and a fifth does.
     numbers = sorted(adapted.held_out) if adapted else range(0, len(train), 5)
     held = [number for number in numbers if samples[number]]
-    return [_row(train[number], samples[number], scorer, adapted, left_out.get(number)) for number in held]
+    return [
+        _row(train[number], scored(scorer, train[number].instruction, samples[number]), adapted, left_out.get(number))
+        for number in held
+    ]
 
 
 def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, run: TaskRun) -> str:

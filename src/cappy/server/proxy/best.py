@@ -113,7 +113,7 @@ class _Found:
 
     async def learn(self) -> None:
         """Value the samples by what the scorer has learnt of choosing."""
-        self._learnt = await self._engine.learnt(self._wishes.scorer, self._instruction, self.pool().samples)
+        self._learnt = await self._engine.learnt(self._wishes.scorer, self.pool())
 
     def pool(self) -> Pool:
         samples = [_sample(choice, text) for choice, text in zip(self.choices, self.texts, strict=True)]
