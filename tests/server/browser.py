@@ -81,6 +81,11 @@ class Page:
         """Wait until nothing runs any more."""
         self.until("#output:not([aria-busy])")
 
+    def show_code(self) -> None:
+        """Open what shows the calls: by key, as a page that grows on a slow machine moves away from under a click."""
+        self.one("#code summary").send_keys("\n")
+        self.until("#curl")
+
     def until(self, selector: str) -> Any:
         """Wait for an element that can be seen, and return it."""
         from selenium.webdriver.support.ui import WebDriverWait

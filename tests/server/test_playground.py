@@ -146,7 +146,7 @@ def test_narrow_screens(driver: Any, server: str, dark: bool) -> None:
     page.score()
     page.one(".result button").click()
     page.until(".strongest")
-    page.one("#code summary").click()
+    page.show_code()
     assert page.run("document.documentElement.scrollWidth") <= 360
     background = page.run("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 200) == dark
@@ -231,7 +231,7 @@ def test_keys_limits_and_a_dead_server(driver: Any) -> None:
         assert page.run("document.activeElement.id") == "key"
         page.one("#key").send_keys("secret")
         page.score()
-        page.one("#code summary").click()
+        page.show_code()
         assert "CAPPY_API_KEY" in page.one("#curl").text and "secret" not in page.one("#code").text
         assert page.run("localStorage.length + sessionStorage.length + document.cookie.length") == 0
         page.one("#add").click()
@@ -287,8 +287,7 @@ def test_the_calls_shown_are_the_calls_made(page: Page) -> None:
     page.fill("", said)
     page.run(f"document.getElementById('instruction').value = {asked!r}")
     page.score()
-    page.one("#code summary").click()
-    page.until("#python")
+    page.show_code()
     values = page.texts(".value")
     python = page.run("document.getElementById('python').textContent")
     ast.parse(python)
