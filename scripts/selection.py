@@ -1,10 +1,12 @@
-r"""Fit how score, agreement, length and repetition are weighed in choosing among samples (`cappy.selection`).
+r"""Fit how all that is known of samples is weighed in choosing among them (`cappy.choosing.selection`).
 
-python scripts/selection.py --data DATA -m SCORER --seed 0
+python scripts/selection.py --data DATA -m SCORER --llm smollm2 --seed 0
 
-DATA holds sets of judged answers (train/NAME.jsonl.zst). A scorer that was trained on them tells of them more than of
-others: fit with one that was not. Every set is measured by weights fitted on the other sets, and for short answers
-one half of the prompts by the other; the weights printed are fitted on all. `--write` notes them in SCORER's config.
+DATA holds sets of judged answers and prompts with references (train/NAME.jsonl.zst); the language model answers the
+latter eight times (kept; about 12 minutes), and Rouge-L says how good its samples are. A scorer that was trained on
+these sets tells of them more than of others: fit with one that was not. Every open set is measured by weights fitted
+on the others, and of the prompts with references every fifth of the tasks by the rest; the weights printed are fitted
+on all. `--write` notes them in the config of a checkpoint.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,122 +24,239 @@ from numpy.typing import NDArray
 
 import cappy
 from cappy.checkpoint.save import note_setting
-from cappy.data.answers import JudgedAnswers, drawn_answers, read_answers
+from cappy.choosing.fit import ridge
+from cappy.choosing.selection import FEATURES, LONG, Weighing, describe
+from cappy.choosing.texts import words
+from cappy.data.answers import drawn_answers, read_answers
+from cappy.data.labels import rouge_l
 from cappy.data.rows import read_rows
 from cappy.evaluation.answers.measures import chosen_worth, pair_order, share_of_the_way
 from cappy.files import write_json
-from cappy.selection import Weighing, describe, fit_weights
+from cappy.llm.decoding import parse_plan
+from cappy.llm.kept import KeptSamples
+from cappy.llm.model import Sample
 from cappy.selectors import agreement
 from cappy.training.recipes import STRENGTHS
-from cappy.training.samples import sample_candidates
 
 Floats = NDArray[np.float64]
-Row = tuple[Floats, Floats, Floats]
-"""Features [answers, features], worth [answers] and characters [answers]."""
+Weights = tuple[float, ...]
 OPEN = {
     "self_instruct_predictions": 251,
-    "pandalm_testset": 400,
-    "tulu_1_human_eval": 300,
-    "autoj_pairwise": 300,
-    "qa_feedback_dev": 150,
+    "pandalm_testset": 300,
+    "tulu_1_human_eval": 200,
+    "autoj_pairwise": 250,
+    "qa_feedback_dev": 120,
     "oasst_model_outputs": 80,
 }
 """Instructions drawn of each set."""
 EQUAL = 80
 """Instructions of a set that are fitted on: as many of each."""
-SHORT, SHORT_ROWS = "smollm2_samples", 500
-SAMPLES = ("greedy", "temperature_0.7_top_p_0.95", "temperature_1.0_top_p_0.9")
+PROMPTS, SOURCE = "smollm2_samples", "super_natural_instructions"
+LONGEST, WORDS, TOKENS = 1500, 40, 48
+"""Characters of a prompt, words of a reference, and tokens of a sample at most."""
+PER_TASK, MOST, FOLDS = 8, 416, 5
+PENALTY, SPREAD = 10.0, 0.1
+"""Of the ridge regression; and the spread of worth among an open instruction's answers, in Rouge-L of short ones."""
+PLAN = "greedy,temp0.7*3,sampling*4"
 MARGINS = (0.1, 0.15, 0.2, 0.3, 0.5, 9.0)
-KEPT = {"open": 0.2, "short": 0.5}
+KEPT = {"open": 0.2, "short": 0.5, "either": 0.5}
 """Margins of the veto that are written."""
+SHORT = [name for name in FEATURES if name != "different words"]
+EITHER = ["score", "agreement", "log-likelihood a token", "repetition"]
 
 
-def open_rows(options: argparse.Namespace, name: str) -> list[JudgedAnswers]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An instruction's samples: features [samples, features], worth and characters [samples], words of the median one.
+
+    `unit` is how much of worth counts as 1.
+    """
+
+    features: Floats
+    worth: Floats
+    characters: Floats
+    words: float
+    task: str
+    unit: float
+
+    @classmethod
+    def of(cls, task: str, instruction: str, samples: Sequence[Sample], worth: Sequence[float], scores: Floats) -> Row:
+        """Describe the samples of an instruction."""
+        texts = [sample.text for sample in samples]
+        sums = [np.nan if one.log_likelihood is None else one.log_likelihood for one in samples]
+        means = [np.nan if one.mean_log_likelihood is None else one.mean_log_likelihood for one in samples]
+        features = describe(instruction, texts, scores, agreement(texts), np.array(sums), np.array(means))
+        lengths = np.array([float(len(text)) for text in texts])
+        median = float(np.median([len(words(text)) for text in texts]))
+        # Rouge-L is one measure for all; what people's verdicts and ranks are worth is known up to scale and shift.
+        unit = max(float(np.std(worth)) / SPREAD, 1e-9) if task in OPEN else 1.0
+        return cls(features, np.array(worth), lengths, median, task, unit)
+
+    def without_likelihoods(self) -> Row:
+        """Return what is known where the language model tells no likelihoods."""
+        features = self.features.copy()
+        features[:, [FEATURES.index("log-likelihood"), FEATURES.index("log-likelihood a token")]] = 0
+        return replace(self, features=features)
+
+
+Pool = tuple[str, str, list[Sample], list[float]]
+"""Task, instruction, samples and their worth."""
+
+
+def open_pools(options: argparse.Namespace, name: str) -> list[Pool]:
     rows, _ = read_answers(options.data / "train" / f"{name}.jsonl.zst", dict(STRENGTHS))
     rows = [row for row in rows if len(set(row.worth)) > 1]
     drawn = random.Random(options.seed).sample(rows, min(OPEN[name], len(rows)))
-    return [drawn_answers(row, 8, options.seed) for row in drawn]
-
-
-def short_rows(options: argparse.Namespace) -> list[JudgedAnswers]:
-    rows = [row for row in read_rows(options.data / "train" / f"{SHORT}.jsonl.zst") if row["references"]]
-    drawn = random.Random(options.seed).sample(rows, SHORT_ROWS)
-    found = []
-    for row in drawn:
-        labelled = sample_candidates({name: row[name] for name in SAMPLES}, row["references"])
-        texts, worth = zip(*((one.text, one.label or 0.0) for one in labelled), strict=True)
-        found.append(JudgedAnswers(row["instruction"], texts, worth))
-    return found
-
-
-def described(scorer: cappy.Scorer, rows: list[JudgedAnswers], kept: Path) -> list[Row]:
-    """Score rows, or take their scores from the file `kept` where they were scored before."""
-    if not kept.exists():
-        scored = scorer.score_groups(((row.instruction, row.answers) for row in rows), progress=True)
-        write_json(kept, [one.scores for one in scored])
-    scores = json.loads(kept.read_text(encoding="utf-8"))
     return [
-        (
-            describe(np.array(one), agreement(row.answers), row.answers),
-            np.array(row.worth),
-            np.array([float(len(text)) for text in row.answers]),
-        )
-        for row, one in zip(rows, scores, strict=True)
+        (name, row.instruction, [Sample(text) for text in row.answers], list(row.worth))
+        for row in (drawn_answers(row, 8, options.seed) for row in drawn)
     ]
 
 
-def fitted(rows: list[Row]) -> tuple[float, ...]:
-    return fit_weights([features for features, _, _ in rows], [worth for _, worth, _ in rows])
+def short_pools(options: argparse.Namespace) -> list[Pool]:
+    """Sample a language model for prompts of many tasks, alike many of each, that have short references."""
+    tasks = defaultdict(list)
+    for row in read_rows(options.data / "train" / f"{PROMPTS}.jsonl.zst"):
+        brief = len(row["instruction"]) <= LONGEST and row["references"] and len(row["references"][0].split()) <= WORDS
+        if row["source"] == SOURCE and brief:
+            tasks[row["instruction"][:60]].append(row)
+    draw = random.Random(options.seed)
+    rows = [row for task in sorted(tasks) for row in draw.sample(tasks[task], min(PER_TASK, len(tasks[task])))]
+    draw.shuffle(rows)
+    rows = rows[:MOST]
+    llm = KeptSamples(cappy.find_llm(options.llm), options.kept / "samples.jsonl")
+    prompts = [row["instruction"] for row in rows]
+    drawn: list[list[Sample]] = [[] for _ in rows]
+    for decoding in parse_plan(PLAN, TOKENS):
+        for place, samples in enumerate(llm.generate(prompts, decoding, options.seed)):
+            drawn[place] += samples.samples
+    llm.close()
+    return [
+        (row["instruction"][:60], row["instruction"], samples, [rouge_l(s.text, row["references"]) for s in samples])
+        for row, samples in zip(rows, drawn, strict=True)
+        if len(samples) > 1
+    ]
 
 
-def measured(rows: list[Row], values: list[Floats]) -> tuple[float, float]:
-    """Return pairs in order and the share of the way that `values` [rows][answers] give, in percent."""
-    worths = [worth for _, worth, _ in rows]
-    pairs = np.array([pair_order(value, worth) for value, worth in zip(values, worths, strict=True)])
-    chosen = np.array([chosen_worth(value, worth) for value, worth in zip(values, worths, strict=True)])
-    random_worth, best = (np.array([one(worth) for worth in worths]) for one in (np.mean, np.max))
-    return 100 * float(np.nanmean(pairs)), 100 * float(share_of_the_way(chosen, random_worth, best))
+def described(scorer: cappy.Scorer, pools: list[Pool], kept: Path) -> list[Row]:
+    """Score pools, or take their scores from the file `kept` where they were scored before."""
+    if not kept.exists():
+        groups = [(instruction, [sample.text for sample in samples]) for _, instruction, samples, _ in pools]
+        write_json(kept, [one.scores for one in scorer.score_groups(groups, progress=True)])
+    scores = json.loads(kept.read_text(encoding="utf-8"))
+    return [Row.of(*pool, np.array(one)) for pool, one in zip(pools, scores, strict=True)]
 
 
-def show(title: str, parts: list[tuple[list[Row], tuple[float, ...]]]) -> None:
-    print(title)
-    lines = {
-        "longest": [measured(rows, [characters for _, _, characters in rows]) for rows, _ in parts],
-        "score alone": [measured(rows, [features[:, 0] for features, _, _ in rows]) for rows, _ in parts],
+def fitted(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> Weights:
+    """Fit the weights of some features in units of the score's; likelihoods are left out of half of the rows.
+
+    Many language models tell none.
+    """
+    columns = [FEATURES.index(name) for name in names]
+    both = [one for row in rows for one in (row, row.without_likelihoods())]
+    features = [row.features[:, columns] - row.features[:, columns].mean(axis=0) for row in both]
+    differences = [(row.worth - row.worth.mean()) / row.unit for row in both]
+    # Every instruction counts alike, however many answers it has.
+    shares = [1 / np.sqrt(len(row.worth)) for row in both]
+    inputs = np.concatenate([one * share for one, share in zip(features, shares, strict=True)])
+    outputs = np.concatenate([one * share for one, share in zip(differences, shares, strict=True)])
+    found = ridge(inputs, outputs, PENALTY)
+    if found[0] <= 0:
+        raise SystemExit("the score does not tell better answers from worse")
+    weights = dict(zip(names, found / found[0], strict=True))
+    return tuple(float(weights.get(name, 0.0)) for name in FEATURES)
+
+
+def measured(rows: Sequence[Row], values: Sequence[Floats]) -> tuple[float, float, float]:
+    """Return pairs in order, the share of the way that `values` [rows][answers] give, and the chosen worth."""
+    pairs = np.array([pair_order(value, row.worth) for value, row in zip(values, rows, strict=True)])
+    chosen = np.array([chosen_worth(value, row.worth) for value, row in zip(values, rows, strict=True)])
+    random_worth, best = (np.array([one(row.worth) for row in rows]) for one in (np.mean, np.max))
+    way = float(share_of_the_way(chosen, random_worth, best))
+    return 100 * float(np.nanmean(pairs)), 100 * way, 100 * float(chosen.mean())
+
+
+Valued = Callable[[Row], Floats]
+
+
+def _valued(weights: Weights, margin: float) -> Valued:
+    weighing = Weighing(weights, margin)
+    return lambda row: weighing.values(row.features)
+
+
+def show(title: str, parts: Sequence[tuple[Sequence[Row], Weights]], margins: Sequence[float] = MARGINS) -> None:
+    """Print the mean over `parts`, rows with the weights that were fitted without them."""
+    column = {name: place for place, name in enumerate(FEATURES)}
+
+    def by(name: str) -> list[tuple[Sequence[Row], Valued]]:
+        return [(rows, lambda row: row.features[:, column[name]]) for rows, _ in parts]
+
+    lines: dict[str, list[tuple[Sequence[Row], Valued]]] = {
+        "first": [(rows, lambda row: -np.arange(float(len(row.worth)))) for rows, _ in parts],
+        "longest": [(rows, lambda row: row.characters) for rows, _ in parts],
+        "agreement": by("agreement"),
+        "self, sum": by("log-likelihood"),
+        "self, mean": by("log-likelihood a token"),
+        "score alone": by("score"),
     }
-    for margin in MARGINS:
-        lines[f"margin {margin}"] = [
-            measured(rows, [Weighing(weights, margin).values(features) for features, _, _ in rows])
-            for rows, weights in parts
-        ]
-    for name, found in lines.items():
-        cells = "  ".join(f"{pairs:.1f} {way:.0f}" for pairs, way in found)
-        pairs, way = np.mean(found, axis=0)
-        print(f"  {name:12} pairs {pairs:.1f}, of the way {way:.1f}   ({cells})")
+    for margin in margins:
+        lines[f"margin {margin}"] = [(rows, _valued(weights, margin)) for rows, weights in parts]
+    print(title)
+    for name, of in lines.items():
+        found = [measured(rows, [value(row) for row in rows]) for rows, value in of]
+        cells = "  ".join(f"{pairs:.1f} {way:.0f}" for pairs, way, _ in found)
+        pairs, way, worth = np.mean(found, axis=0)
+        print(f"  {name:12} pairs {pairs:.1f}, of the way {way:.1f}, worth {worth:.2f}   ({cells})")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-m", "--model", required=True)
+    parser.add_argument("--llm", default="smollm2")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kept", type=Path, default=Path("runs/selection"), help="folder the scores are kept in")
+    parser.add_argument(
+        "--kept", type=Path, default=Path("runs/selection"), help="folder scores and samples are kept in"
+    )
     parser.add_argument("--write", type=Path, help="folder of the checkpoint to note them in")
     options = parser.parse_args()
     scorer = cappy.load(options.model)
     options.kept.mkdir(parents=True, exist_ok=True)
-    sets = {name: described(scorer, open_rows(options, name), options.kept / f"{name}.json") for name in OPEN}
+    sets = {name: described(scorer, open_pools(options, name), options.kept / f"{name}.json") for name in OPEN}
+    short = described(scorer, short_pools(options), options.kept / "short.json")
     equal = {name: rows[:EQUAL] for name, rows in sets.items()}
     others = {name: [row for other in OPEN if other != name for row in equal[other]] for name in OPEN}
     show(f"open, each set by the others: {', '.join(OPEN)}", [(sets[name], fitted(others[name])) for name in OPEN])
-    short = described(scorer, short_rows(options), options.kept / f"{SHORT}.json")
-    half = len(short) // 2
-    show("short, one half by the other", [(short[:half], fitted(short[half:])), (short[half:], fitted(short[:half]))])
-    weights = {"open": fitted([row for rows in equal.values() for row in rows]), "short": fitted(short)}
-    noted = {
-        kind: {"weights": [round(weight, 3) for weight in one], "margin": KEPT[kind]} for kind, one in weights.items()
+
+    tasks = sorted({row.task for row in short})
+    fold = {task: place % FOLDS for place, task in enumerate(random.Random(options.seed).sample(tasks, len(tasks)))}
+    parts = [([r for r in short if fold[r.task] == k], [r for r in short if fold[r.task] != k]) for k in range(FOLDS)]
+    show(f"short, each fifth of {len(tasks)} tasks by the rest", [(part, fitted(rest, SHORT)) for part, rest in parts])
+    silent = [([row.without_likelihoods() for row in part], fitted(rest, SHORT)) for part, rest in parts]
+    show("the same without likelihoods", silent)
+
+    brief = {name: [row for row in rows if row.words < LONG] for name, rows in equal.items()}
+    mixed = [(sets[name], short + [row for other in OPEN if other != name for row in brief[other]]) for name in OPEN]
+    apart = [([r for r in rows if r.words < LONG], fitted(rest, EITHER)) for rows, rest in mixed]
+    show(f"open of fewer than {LONG} words, by what holds for both", [part for part in apart if part[0]])
+    every = [row for rows in brief.values() for row in rows]
+    both = [(part, fitted(rest + every, EITHER)) for part, rest in parts]
+    show("short, by what holds for both", both)
+    show("the same without likelihoods", [([row.without_likelihoods() for row in part], one) for part, one in both])
+
+    weights = {
+        "open": fitted([row for rows in equal.values() for row in rows]),
+        "short": fitted(short, SHORT),
+        "either": fitted(short + every, EITHER),
     }
-    print(json.dumps(noted))
+    noted = {
+        kind: {
+            "weights": {name: round(weight, 4) for name, weight in zip(FEATURES, one, strict=True) if weight},
+            "margin": KEPT[kind],
+        }
+        for kind, one in weights.items()
+    }
+    print(json.dumps(noted, indent=2))
     if options.write:
         note_setting(options.write, "selection", noted)
 

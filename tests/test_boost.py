@@ -12,7 +12,7 @@ from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding
 from cappy.llm.gguf import GgufLLM
 from cappy.llm.model import Sample, Samples
-from cappy.selectors import scored
+from cappy.selectors import SELECTORS, scored
 from cappy.stopping import StoppingRule
 
 ANSWERS = ["London is a city", "Paris", "I do not know", "Rome", "Berlin", "Madrid", "Paris", ""]
@@ -116,3 +116,13 @@ def test_a_real_model_is_boosted(smollm2: GgufLLM, scorer: cappy.Scorer) -> None
     result = cappy.BestOfN(smollm2, scorer, plan="greedy,sampling*3", max_tokens=16)("Name the capital of France.")
     assert len(result) == 4 and result.tokens >= 4
     assert result.best == max(result, key=lambda pair: pair[0])[1]
+
+
+def test_what_chooses_unless_it_is_said(scorer: cappy.Scorer) -> None:
+    assert BestOfN(Script(), scorer).selector == "cappy"
+    base = cappy.load()
+    result = BestOfN(Script(), base, n=8)("What is the capital of France?")
+    assert result.selector == "combined"  # as cappy-base notes how all that is known is weighed
+    assert list(result.values) == pytest.approx(
+        list(SELECTORS["combined"](scored(base, "What is the capital of France?", result.samples)))
+    )

@@ -10,7 +10,7 @@ from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import LanguageModel, Sample
 from cappy.scorer import Scorer
-from cappy.selectors import NEED_SCORES, Pool, find_selector, ranked, scored
+from cappy.selectors import NEED_SCORES, Pool, find_selector, ranked, scored, usual_selector
 from cappy.stopping import StoppingRule
 
 SEARCHED = {"greedy": "greedy,sampling*7", "beam": "beam4,sampling*7"}
@@ -84,8 +84,8 @@ class BestOfN:
             n: samples an instruction; with `plan`, what that asks for counts.
             plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; `n` plain samples
                 unless given.
-            selector: how to choose; see `cappy.selectors.SELECTORS`. `learnt` for a scorer that has learnt to choose,
-                else `cappy`, unless given.
+            selector: how to choose; see `cappy.selectors.SELECTORS`. `learnt` for a scorer that has learnt to choose
+                unless given, `combined` for one that notes how (cappy-base does), else `cappy`.
             adaptive: a rule to stop sampling early; samples then come in rounds of `ROUND`.
             max_tokens: longest response, in tokens, where `plan` is a text.
             seed: decides the samples, as far as the model allows.
@@ -97,7 +97,7 @@ class BestOfN:
         if n < 1:
             raise InputError(f"n is {n}, but must be at least 1.")
         self._choosing = None if scorer is None else read_choosing(scorer.checkpoint.folder)
-        selector = selector or ("learnt" if self._choosing else "cappy")
+        selector = selector or usual_selector(scorer.selection if scorer else None, self._choosing is not None)
         if selector == "learnt" and scorer is not None and self._choosing is None:
             raise InputError("this scorer has not learnt to choose; make one that has with cappy.learn_choosing.")
         if scorer is None and (selector in NEED_SCORES or adaptive):
@@ -161,19 +161,22 @@ class BestOfN:
                 yield replace(decoding, name=name, count=min(ROUND, decoding.count - start))
 
     def _enough(self, instruction: str, samples: Sequence[Sample]) -> bool:
-        assert self._rule and self.scorer
-        return len(samples) >= ROUND and self._rule.stops(scored(self.scorer, instruction, samples))
+        assert self._rule
+        return len(samples) >= ROUND and self._rule.stops(self._scored(instruction, samples))
+
+    def _scored(self, instruction: str, samples: Sequence[Sample]) -> Pool:
+        """Score samples, and value them by what was learnt where that chooses."""
+        assert self.scorer
+        pool = scored(self.scorer, instruction, samples)
+        if self.selector != "learnt" or self._choosing is None:
+            return pool
+        return replace(pool, learnt=tuple(self._choosing.values(self.scorer, instruction, samples, pool.scores)))
 
     def _choose(self, instruction: str, samples: Sequence[Sample], used: int, error: str) -> Boosted:
         if not samples:
             return Boosted(instruction, (), (), (), self.selector, used, error or "the language model gave no samples.")
-        if self.scorer is not None and self.selector in NEED_SCORES:
-            pool = scored(self.scorer, instruction, samples)
-            if self.selector == "learnt" and self._choosing:
-                values = self._choosing.values(self.scorer, instruction, samples, pool.scores)
-                pool = replace(pool, learnt=tuple(values))
-        else:
-            pool = Pool(instruction, tuple(samples))
+        scoring = self.scorer is not None and self.selector in NEED_SCORES
+        pool = self._scored(instruction, samples) if scoring else Pool(instruction, tuple(samples))
         values = self._value(pool)
         try:
             order = ranked(values, [sample.text for sample in pool.samples])

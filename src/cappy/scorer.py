@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
+from cappy.choosing.selection import Selection
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
 from cappy.layout import (
@@ -29,7 +30,6 @@ from cappy.layout import (
     split_group,
     token_batches,
 )
-from cappy.selection import Selection
 
 RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
 """What computes, each with the precisions that it knows."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.choosing.selection import Selection, describe
 from cappy.data.labels import rouge_l
 from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.llm.model import Sample
-from cappy.selection import Selection, describe
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -110,10 +110,16 @@ def cappy_and_agreement(pool: Pool) -> Values:
 
 
 def combined(pool: Pool) -> Values:
-    """Cappy's score, agreement, length and repetition, as the scorer's checkpoint weighs them for open instructions.
+    """All that is known of samples, as the scorer's checkpoint weighs it (see `cappy.choosing.selection`).
 
-    See `cappy.selection`. A checkpoint that notes no weights gives what `cappy+agreement` does.
+    Where the samples are long, as for open instructions; else by what holds for every kind of instruction. A checkpoint
+    that notes no weights gives what `cappy+agreement` does.
     """
+    return _combined(pool, None)
+
+
+def combined_open(pool: Pool) -> Values:
+    """Weigh the same for open instructions, whose answers people judge by how much they help."""
     return _combined(pool, "open")
 
 
@@ -127,11 +133,13 @@ def learnt(pool: Pool) -> Values:
     return np.array(pool.learnt)
 
 
-def _combined(pool: Pool, kind: str) -> Values:
+def _combined(pool: Pool, kind: str | None) -> Values:
     if pool.selection is None:
         return cappy_and_agreement(pool)
     texts = [sample.text for sample in pool.samples]
-    return pool.selection.kinds[kind].values(describe(np.array(pool.scores), agreement(texts), texts))
+    weighing = pool.selection.kinds[kind] if kind else pool.selection.usual(texts)
+    known = np.array(pool.scores), agreement(texts), self_sum(pool), self_mean(pool)
+    return weighing.values(describe(pool.instruction, texts, *known))
 
 
 SELECTORS: dict[str, Selector] = {
@@ -147,10 +155,11 @@ SELECTORS: dict[str, Selector] = {
     "cappy": cappy,
     "cappy+agreement": cappy_and_agreement,
     "combined": combined,
+    "combined-open": combined_open,
     "combined-short": combined_short,
     "learnt": learnt,
 }
-NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-short", "learnt")
+NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-open", "combined-short", "learnt")
 NEED_LIKELIHOODS = ("self-sum", "self-mean")
 
 
@@ -190,8 +199,15 @@ def choose(values: Values, texts: Sequence[str]) -> int:
 
 
 def best_place(pool: Pool) -> int:
-    """Return the place of the sample that Cappy's scores choose."""
-    return choose(np.array(pool.scores), [sample.text for sample in pool.samples])
+    """Return the place of the sample that is chosen where no selector is named: see `usual_selector`."""
+    return choose(
+        SELECTORS[usual_selector(pool.selection, bool(pool.learnt))](pool), [one.text for one in pool.samples]
+    )
+
+
+def usual_selector(selection: Selection | None, learnt: bool) -> str:
+    """Return the name of the selector for a scorer that notes a `selection`, or has `learnt` a task's choosing."""
+    return "learnt" if learnt else "combined" if selection else "cappy"
 
 
 def agreement(texts: Sequence[str]) -> Values:

@@ -16,11 +16,11 @@ from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projecti
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
 from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
+from cappy.choosing.selection import Selection
 from cappy.encoders.registry import encoder_spec
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
 from cappy.layout import Limits
-from cappy.selection import Selection
 from cappy.temperature import TEMPERATURE
 
 Array = NDArray[Any]

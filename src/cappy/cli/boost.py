@@ -30,9 +30,9 @@ def boost(
     selector: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="cappy, combined (open questions), combined-short, cappy+agreement, mbr, majority, self-sum, "
-            "self-mean, first, longest, shortest, greedy or beam; learnt for a scorer from cappy adapt. That or cappy "
-            "unless given."
+            help="combined, combined-open (open questions), combined-short (questions with a short right answer), "
+            "cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, longest, shortest, greedy or beam; "
+            "learnt for a scorer from cappy adapt. That, combined, or cappy, by what the scorer can, unless given."
         ),
     ] = None,
     adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,

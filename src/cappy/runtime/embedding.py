@@ -18,8 +18,17 @@ from cappy.runtime.torch_encoder import Encoder, mean_states
 
 
 @torch.no_grad()
-def embed(model: Encoder, tokenizer: TextTokenizer, texts: Sequence[str], budget: int = 8000) -> NDArray[np.float32]:
-    """Embed texts as the sentence encoder does: the mean of the last hidden states, of length 1: [texts, width]."""
+def embed(
+    model: Encoder,
+    tokenizer: TextTokenizer,
+    texts: Sequence[str],
+    budget: int = 8000,
+    advance: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Embed texts as the sentence encoder does: the mean of the last hidden states, of length 1: [texts, width].
+
+    `budget` tokens at most are computed at a time; `advance` is told how many texts are done.
+    """
     conventions = Conventions.of(model.spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     limits = Limits(min(160, model.spec.max_tokens), 8)
     # A text stands as an instruction; the candidate behind it is empty and its score unused.
@@ -29,6 +38,8 @@ def embed(model: Encoder, tokenizer: TextTokenizer, texts: Sequence[str], budget
         packed = pack([encoded[i] for i in batch], conventions)
         assert packed.prefixes is not None  # the shared layout has instructions
         vectors[batch] = unit_length(mean_states(model, packed.prefixes))
+        if advance:
+            advance(len(batch))
     return vectors
 
 

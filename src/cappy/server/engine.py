@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from cappy.choosing.learnt import Choosing, read_choosing
+from cappy.choosing.selection import Selection
 from cappy.errors import CheckpointError, InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
 from cappy.scorer import BATCH_TOKENS, Scorer
-from cappy.selection import Selection
-from cappy.selectors import Pool
+from cappy.selectors import Pool, usual_selector
 from cappy.server.errors import RequestError
 from cappy.server.leaving import Result, unless
 from cappy.server.metrics import Metrics
@@ -102,8 +102,9 @@ class Engine:
         return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
     async def usual_selector(self, name: str | None) -> str:
-        """Return how to choose by the scorer of that name unless somebody says: as it has learnt, where it has."""
-        return "learnt" if (await self._aside(self._learnt_by, name)) else "cappy"
+        """Return how to choose by the scorer of that name unless somebody says; see `cappy.selectors`."""
+        learnt = await self._aside(self._learnt_by, name)
+        return usual_selector(self.scorers.find(name)[1].selection, learnt is not None)
 
     async def learnt(self, name: str | None, pool: Pool) -> tuple[float, ...]:
         """Value scored samples [samples] by what the scorer of that name has learnt; part of admitted work.

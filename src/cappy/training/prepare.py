@@ -113,6 +113,8 @@ def encode_texts(
         layout = "joint" if draw.random() < recipe.joint else "shared"
         parts[group.task if group.task in parts else layout].append(group)
 
+    log.info("encoding %d groups", len(texts.training) + sum(len(made.groups) for made in texts.made))
+
     def encode(
         groups: Sequence[Group], layout: Conventions, limits: Limits, most: int, short: int = 0
     ) -> list[TrainingGroup]:

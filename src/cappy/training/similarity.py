@@ -8,6 +8,7 @@ arXiv 1503.02531). They hold many candidates, hard ones among them, and some lis
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,10 +19,13 @@ from cappy.checkpoint.tokenizer import TextTokenizer
 from cappy.data.phrases import phrases, sentences
 from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.progress import progress_bar
 from cappy.runtime.embedding import embed
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.recipes import Similarity
 from cappy.training.wordings import ask_for_name
+
+log = logging.getLogger("cappy.training")
 
 TASK = "similarity"
 _NEAR = 120
@@ -44,7 +48,9 @@ def similarity_groups(
     texts, names = drawn[: plan.groups], phrases(drawn, plan.phrases, seed)
     if len(names) < plan.candidates:
         return []
-    vectors = embed(model, tokenizer, [*texts, *names])
+    log.info("embedding %d sentences and %d phrases", len(texts), len(names))
+    with progress_bar("texts", len(texts) + len(names)) as advance:
+        vectors = embed(model, tokenizer, [*texts, *names], advance=advance)
     return list(labelled_groups(texts, names, vectors[: len(texts)], vectors[len(texts) :], plan, seed))
 
 

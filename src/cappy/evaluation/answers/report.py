@@ -24,6 +24,7 @@ NAMES = {
     "cappy": "Cappy",
     "cappy+agreement": "Cappy, agreement",
     "combined": "combined",
+    "combined-open": "combined-open",
     "combined-short": "combined-short",
 }
 

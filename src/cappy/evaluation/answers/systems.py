@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.choosing.selection import Selection
 from cappy.data.answers import JudgedAnswers
 from cappy.data.closest import Embedder
 from cappy.llm.model import Sample
-from cappy.selection import Selection
 from cappy.selectors import SELECTORS, Pool
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Values = list[Floats]
 
 PLAIN = ("first", "longest", "shortest", "mbr")
 """Selectors that need the answers alone. `random` is not among them: what it gives is computed, not drawn."""
-SCORED = ("cappy", "cappy+agreement", "combined", "combined-short")
+SCORED = ("cappy", "cappy+agreement", "combined", "combined-open", "combined-short")
 MEDOID, LIKELIHOOD = "embedding-medoid", "self-mean"
 
 

@@ -28,7 +28,7 @@ from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
 from cappy.llm.prompts import worked_examples
 from cappy.scorer import Scorer
-from cappy.selectors import Pool, Values, scored
+from cappy.selectors import SELECTORS, Pool, Values, scored
 
 log = logging.getLogger("cappy.evaluation")
 
@@ -238,8 +238,10 @@ def _row(example: Example, pool: Pool, adapted: Adapted | None, learnt: Values |
     }
     if adapted:
         row["cappy-adapted"] = list(scored(adapted.scorer, example.instruction, pool.samples).scores)
-    # Where nothing could be learnt, Cappy's scores are what a user is left with.
-    row["cappy-learnt"] = list(pool.scores) if learnt is None else [float(value) for value in learnt]
+    for name in ("combined", "combined-short"):
+        row[f"cappy-{name}"] = [float(value) for value in SELECTORS[name](pool)]
+    # Where nothing could be learnt, a user is left with what needs no examples.
+    row["cappy-learnt"] = row["cappy-combined"] if learnt is None else [float(value) for value in learnt]
     return row
 
 

@@ -29,8 +29,9 @@ Array = NDArray[np.float64]
 
 UNSCORED = ("longest", "shortest", "self-sum", "self-mean", "majority", "mbr")
 SCORED = ("cappy", "cappy+agreement")
+COMBINED = ("cappy-combined", "cappy-combined-short")
 LEARNT = ("cappy-learnt", "cappy-adapted", "cappy-adapted+agreement")
-COLUMNS = (*SINGLE, *UNSCORED, *SCORED, *LEARNT, "oracle")
+COLUMNS = (*SINGLE, *UNSCORED, *SCORED, *COMBINED, *LEARNT, "oracle")
 NAMES = {
     "beam": "beam search, 4",
     "sampling": "sampling",
@@ -45,6 +46,8 @@ NAMES = {
     "mbr": "minimum Bayes risk",
     "cappy": "Cappy, zero-shot",
     "cappy+agreement": "Cappy, zero-shot, and agreement",
+    "cappy-combined": "Cappy, combined (without examples)",
+    "cappy-combined-short": "Cappy, combined-short (without examples)",
     "cappy-learnt": "Cappy, learnt to choose",
     "cappy-adapted": "Cappy, adapted",
     "cappy-adapted+agreement": "Cappy, adapted, and agreement",
@@ -76,8 +79,9 @@ def task_scores(result: Mapping[str, Any]) -> TaskScores:
 def _row_scores(row: Mapping[str, Any]) -> dict[str, float]:
     zero_shot = judged_row(row, "cappy")
     found = {**by_decoding(zero_shot), **by_selector(zero_shot, (*UNSCORED, *SCORED)), "oracle": oracle(zero_shot)}
-    if "cappy-learnt" in row:
-        found["cappy-learnt"] = by_selector(judged_row(row, "cappy-learnt"), ("cappy",))["cappy"]
+    for name in (*COMBINED, "cappy-learnt"):
+        if name in row:
+            found[name] = by_selector(judged_row(row, name), ("cappy",))["cappy"]
     if "cappy-adapted" in row:
         chosen = by_selector(judged_row(row, "cappy-adapted"), SCORED)
         found |= {"cappy-adapted": chosen["cappy"], "cappy-adapted+agreement": chosen["cappy+agreement"]}
@@ -98,7 +102,7 @@ def summary(tasks: Sequence[TaskScores], seed: int = 0) -> dict[str, Any]:
     candidates = [name for name in BASELINES if not np.isnan(means[name])] or ["sampling"]
     base = max(candidates, key=lambda name: means[name])
     lifts: dict[str, Any] = {}
-    for name in (*SCORED, *LEARNT):
+    for name in (*SCORED, *COMBINED, *LEARNT):
         if np.isnan(means[name]):
             continue
         differences = {task.task: task.columns[name] - task.columns[base] for task in tasks}

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cappy.boost import ROUND
+from cappy.choosing.selection import Selection
 from cappy.errors import InputError
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.openai_protocol import read_samples
-from cappy.selection import Selection
 from cappy.selectors import NEED_SCORES, SELECTORS, Pool, ranked
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError

@@ -30,7 +30,7 @@ class Wishes(BaseModel):
         str | None,
         Field(
             description=f"How to choose: {', '.join(OFFERED)}. Unless said, learnt where the scorer has learnt to "
-            "choose for a task, else cappy."
+            "choose for a task, combined where it notes how, else cappy."
         ),
     ] = None
     scorer: Annotated[str | None, Field(description="A scorer by name; the first unless said.")] = None
