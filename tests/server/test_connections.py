@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -10,7 +11,11 @@ from contextlib import suppress
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
+from cappy.server.connections import Connection, bounded
+from cappy.server.settings import Settings
 from tests.server.conftest import Running
 
 SECONDS = 1.0
@@ -168,3 +173,55 @@ def test_nonsense_in_a_refused_body_ends_the_connection_quietly(address: str) ->
         with suppress(ConnectionResetError):
             assert read_all(connection) == b""
     assert httpx.get(address + "/health").status_code == 200
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    async def accepted() -> int:
+        config = uvicorn.Config(lambda: None, http=bounded(Settings()), lifespan="off")
+        config.load()
+        made: list[Connection] = []
+
+        def make() -> Connection:
+            made.append(config.http_protocol_class(config, ServerState(), {}))
+            return made[-1]
+
+        # Of sockets made this way asyncio does not know the protocol, and sets nothing by itself.
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = await asyncio.get_running_loop().create_server(make, sock=listening)
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        while not (made and made[0].transport):
+            await asyncio.sleep(0.01)
+        found = made[0].transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        server.close()
+        return int(found)
+
+    assert asyncio.run(accepted())
+
+
+def test_a_head_over_the_limit_is_refused_even_where_it_comes_whole(address: str) -> None:
+    ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Long: %b\r\n\r\n"
+    with connect(address) as connection:
+        connection.sendall(ask % (b"a" * 2**15))
+        with suppress(ConnectionResetError):  # in pieces, of which the last is not read any more
+            assert b" 400 " in read_all(connection).split(b"\r\n", 1)[0]
+    with connect(address) as connection:
+        connection.sendall(ask % (b"a" * 30_000))
+        assert b" 200 " in connection.recv(100)
+
+
+def test_a_stop_answers_half_sent_requests_and_every_line_of_the_log_is_json() -> None:
+    running = Running("--drain-seconds", "1")
+    half, nonsense = connect(running.address), connect(running.address)
+    half.sendall(HEAD + b"\r\n{")
+    nonsense.sendall(b"nonsense\r\n\r\n")
+    assert b" 400 " in read_all(nonsense)
+    running.process.terminate()
+    answer = read_all(half)
+    assert answer == b"" or b" 503 " in answer.split(b"\r\n", 1)[0]
+    running.process.wait(timeout=30)  # or it is asked to stop a second time
+    written = running.stop()
+    assert all(line.startswith("{") for line in written.splitlines()), written
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert any(line["event"] == "Invalid HTTP request received." for line in lines)
+    assert not any("Traceback" in line["event"] for line in lines)

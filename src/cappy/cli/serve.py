@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -27,8 +29,15 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8100,
     api_key: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(envvar="CAPPY_API_KEY", help="Key that clients must send; may be given again."),
+        typer.Option(help="Key that clients must send; may be given again. CAPPY_API_KEY in the environment is one."),
     ] = None,
+    api_key_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="File of such keys, one a line."),
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Listen beyond this machine without a key: everybody may ask.")
+    ] = False,
     cors_origin: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Web page that may ask from a browser; may be given again."),
@@ -91,6 +100,7 @@ def serve(
         if name in loaders:
             raise InputError(f"two scorers are named {name!r}; name them as NAME=CHECKPOINT.")
         loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads)
+    keys = _keys(api_key, api_key_file, host, no_auth)
     settings = Settings(
         body_bytes=body_bytes,
         candidates=candidates,
@@ -101,9 +111,9 @@ def serve(
         body_seconds=body_seconds,
         keep_alive_seconds=keep_alive_seconds,
         connections=connections,
-        api_keys=tuple(key for key in api_key or () if key),
+        api_keys=keys,
         cors_origins=tuple(cors_origin or ()),
-        hosts=_hosts(host, allowed_host or []) if not api_key else (),
+        hosts=_hosts(host, allowed_host or []) if not keys else (),
     )
     if samples > llm_most:
         raise InputError(f"-n is {samples}, but --llm-most is {llm_most}.")
@@ -115,16 +125,44 @@ def serve(
     del behind
 
 
+def _keys(given: list[str] | None, file: Path | None, host: str, no_auth: bool) -> tuple[str, ...]:
+    """Return the keys that clients must send, from wherever they are given."""
+    from cappy.server.keys import check_keys, read_keys
+
+    named = os.environ.get("CAPPY_API_KEY")
+    if given is None and file is None and named is not None:
+        given = [named]
+    keys = (*(given or ()), *(read_keys(file) if file else ()))
+    check_keys(keys)
+    if keys and no_auth:
+        raise InputError("--no-auth is for a server without keys, but a key is given.")
+    if not keys and not no_auth and not _is_loopback(host):
+        raise InputError(
+            f"{host} can be reached from other machines: give a key (--api-key, --api-key-file, CAPPY_API_KEY), or say "
+            "--no-auth."
+        )
+    return keys
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _hosts(host: str, further: list[str]) -> tuple[str, ...]:
     """Return the names a server answers to: on loopback its own, elsewhere any."""
-    own = ("localhost", "127.0.0.1", "[::1]")
-    return (*own, *(name.lower() for name in further)) if host in ("localhost", "127.0.0.1", "::1") else ()
+    own = ("localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host)
+    return (*dict.fromkeys(own), *(name.lower() for name in further)) if _is_loopback(host) else ()
 
 
 def _where(llm: str, key: str | None, model: str | None, threads: int) -> tuple[Address, object]:
     """Return where the language model is, and what must live as long as it is asked."""
     from cappy.server.proxy.upstream import Address
 
+    if key is not None and not key.strip():
+        raise InputError("the language model's key is empty; an unset variable, perhaps.")
     if llm.startswith(("http://", "https://")):
         return Address(llm, key, model), None
     from cappy.llm.find import find_llm

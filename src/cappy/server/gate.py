@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import time
 import uuid
@@ -12,7 +10,9 @@ import uuid
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cappy.server.connections import HEADER_BYTES
 from cappy.server.errors import RequestError, error_body
+from cappy.server.keys import Keys
 from cappy.server.metrics import Metrics
 from cappy.server.settings import Settings
 
@@ -34,7 +34,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, paths: frozenset[str]) -> None:
         """Stand before `app`; `paths` are those worth naming in logs and metrics."""
         self.app, self.settings, self.metrics, self.paths = app, settings, metrics, paths
-        self._keys = [_digest(key.encode()) for key in settings.api_keys]
+        self._keys = Keys(settings.api_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer for it."""
@@ -59,11 +59,16 @@ class Gate:
         try:
             if scope["state"].get("crowded") and scope["path"] not in OPEN_PATHS:
                 raise _ClosingError(503, "the server has too many connections; try again later.", 1)
+            _check_head(scope)
             self._check_host(scope)
             self._check_key(scope)
+            scope["state"]["onward"] = self._keys.onward(scope["headers"])
             await self.app(scope, await self._in_time(scope, receive), watched)
         except RequestError as error:
             await refuse(error)
+        except asyncio.CancelledError:  # the time to drain is over, and the client has not sent all of its request
+            if not status:
+                await refuse(_ClosingError(503, "the server is stopping."))
         except Exception as error:  # the type alone: a message may hold a text
             log.error("a request failed", extra={"id": request_id, "error": type(error).__name__})
             if not status:
@@ -81,18 +86,8 @@ class Gate:
     def _check_key(self, scope: Scope) -> None:
         if not self._keys or scope["path"] in (*OPEN_PATHS, "/openapi.json") or scope["method"] == "OPTIONS":
             return
-        headers = dict(scope["headers"])
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if kind.lower() == b"bearer" and self._known(given.strip()):
-            # It has served here, and must not go on to a language model's server.
-            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
-        elif not self._known(headers.get(b"x-api-key", b"")):
+        if not self._keys.admit(scope["headers"]):
             raise RequestError(401, "the API key is missing or wrong.")
-
-    def _known(self, given: bytes) -> bool:
-        """Compare with every key, each in constant time, so that the time tells nothing."""
-        found = _digest(given)
-        return bool(sum(hmac.compare_digest(found, key) for key in self._keys))
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse other names than the server's own: a web page may have its own name lead to this machine."""
@@ -137,6 +132,9 @@ class Gate:
         return again
 
 
-def _digest(key: bytes) -> bytes:
-    """Make keys of all lengths alike long, as a comparison in constant time wants them."""
-    return hashlib.sha256(key).digest()
+def _check_head(scope: Scope) -> None:
+    """Refuse a head over the limit; uvicorn does so only for one that comes in pieces."""
+    size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if size > HEADER_BYTES:
+        raise _ClosingError(400, f"the request line and headers are over {HEADER_BYTES} bytes.")

@@ -34,8 +34,10 @@ class JsonLines(logging.Formatter):
         said: dict[str, Any] = {
             "time": self.formatTime(record),
             "level": record.levelname,
-            "event": record.getMessage(),
+            "event": record.getMessage().strip(),
         }
+        if record.exc_info and record.exc_info[0]:  # the type alone: a message may hold a text
+            said["error"] = record.exc_info[0].__name__
         said |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
         return json.dumps(said)
 
@@ -88,6 +90,16 @@ class Server(uvicorn.Server):
                 log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
 
 
+def _log_lines() -> None:
+    """Write what the server and the libraries below it say as JSON lines on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    for name, level in ((log.name, logging.INFO), ("uvicorn", logging.WARNING), ("asyncio", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+
+
 def serve(
     scorers: Scorers,
     settings: Settings,
@@ -102,10 +114,7 @@ def serve(
         InputError: the address cannot be listened on.
 
     """
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.INFO)
+    _log_lines()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)

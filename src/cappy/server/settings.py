@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cappy.server.keys import check_keys
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -31,3 +33,12 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse keys that are none.
+
+        Raises:
+            InputError: a key is empty or holds white space.
+
+        """
+        check_keys(self.api_keys)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cappy.server.errors import RequestError
 from cappy.server.proxy.answer import added, chunks, whole, written
-from cappy.server.proxy.best import text_of_choice
-from cappy.server.proxy.conversation import instruction_of
+from cappy.server.proxy.conversation import instruction_of, text_of_choice
+from cappy.server.proxy.upstream import readable
 from cappy.server.proxy.wishes import Wishes, read_wishes
 
 
@@ -46,6 +46,39 @@ def test_what_of_a_choice_is_scored() -> None:
     assert text_of_choice({"message": {"content": None, "refusal": "No."}}) == "No."
     assert text_of_choice({"text": " go on"}) == "go on"
     assert text_of_choice({}) == ""
+
+
+FIELDS = ("role", "content", "refusal", "tool_calls", "function_call", "function", "arguments", "name", "text", "type")
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+fields = st.sampled_from((*FIELDS, "message", "logprobs", "finish_reason"))
+anything = st.recursive(
+    leaves, lambda one: st.lists(one, max_size=3) | st.dictionaries(fields, one, max_size=4), max_leaves=12
+)
+
+
+@given(st.lists(st.dictionaries(fields, anything, max_size=5), max_size=3))
+def test_messages_of_any_json_are_read_or_refused(messages: list[dict]) -> None:
+    try:
+        assert isinstance(instruction_of(messages), str)
+    except ValueError as error:
+        assert "tool_calls" in str(error)
+
+
+@given(anything, st.dictionaries(st.sampled_from(["total_tokens", "details"]), anything))
+def test_choices_of_any_json_are_read_or_set_aside(choices: object, usage: dict) -> None:
+    kept = readable(choices)
+    assert [isinstance(text_of_choice(choice), str) for choice in kept] == [True] * len(kept)
+    if kept:
+        body = whole([{"usage": usage}, {"usage": {"total_tokens": 1}}], kept, None)
+        json.loads(written(body))
+        assert events(b"".join(chunks(body, True)))
+
+
+def test_calls_that_are_none_are_refused() -> None:
+    for calls in (5, "a", [5], {}, False):
+        with pytest.raises(ValueError, match="tool_calls must be a list of objects"):
+            instruction_of([said("user", "Why?"), said("assistant", None, tool_calls=calls)])
+        assert readable([{"message": {"tool_calls": calls}}]) == []
 
 
 def events(content: bytes) -> list:

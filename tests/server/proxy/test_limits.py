@@ -46,6 +46,13 @@ def test_too_much_or_too_little_is_refused_before_sampling(
     assert not spoiled.bodies
 
 
+def test_a_message_of_no_known_shape_is_refused(running: Running, spoiled: Any) -> None:
+    body = {**ASK, "messages": [*ASK["messages"], {"role": "assistant", "content": None, "tool_calls": 5}]}
+    answer = httpx.post(running.address + "/v1/chat/completions", json=body)
+    assert answer.status_code == 422 and "tool_calls must be a list" in answer.text
+    assert not spoiled.bodies
+
+
 def test_many_prompts_of_many_samples_are_refused(client: openai.OpenAI, spoiled: Any) -> None:
     with pytest.raises(openai.UnprocessableEntityError, match="2048 samples are asked for; at most 1024"):
         client.completions.create(model="m", prompt=["a"] * 32, extra_body=wanting(n=64))
@@ -58,6 +65,25 @@ def test_an_empty_answer_never_wins_over_another(client: openai.OpenAI, spoiled:
     texts = [choice.message.content for choice in raw.parse().choices]
     assert sorted(texts[:2]) == ["It is a river.", "Perhaps."] and not any(texts[2:])
     assert raw.headers["x-cappy-warning"] == "2 samples are empty"
+
+
+def test_choices_of_no_known_shape_are_set_aside_and_asked_for_again(client: openai.OpenAI, spoiled: Any) -> None:
+    given = 0
+
+    def some(handler: Handler, body: dict[str, Any]) -> bool:
+        nonlocal given
+        given += 1
+        broken = answer_of("never", tool_calls=7) if given == 1 else answer_of(f"answer {given}")
+        whole = {**broken, "choices": [*broken["choices"], *answer_of("the sea")["choices"]][: body.get("n", 1)]}
+        return handler.answer(200, json.dumps(whole).encode()) or True
+
+    spoiled.fault = some
+    answer = client.chat.completions.create(**ASK, n=2, extra_body=wanting(n=2))
+    texts = {choice.message.content for choice in answer.choices}
+    assert "the sea" in texts and "never" not in texts and len(texts) == 2
+    spoiled.fault = answering("never", tool_calls=7)
+    with pytest.raises(openai.InternalServerError, match="without choices"):
+        client.chat.completions.create(**ASK)
 
 
 def test_several_greedy_answers_are_asked_for_one_by_one(client: openai.OpenAI, spoiled: Any) -> None:
@@ -93,11 +119,13 @@ def test_the_servers_own_key_stays_here(spoiled: Any) -> None:
         for headers, status in (
             ({"Authorization": "Bearer secret"}, 200),
             ({"X-API-Key": "secret", "Authorization": "Bearer theirs"}, 200),
+            ({"X-API-Key": "secret", "Authorization": "secret"}, 200),
+            ([("Authorization", "Bearer secret"), ("Authorization", "Bearer theirs")], 200),
             ({"Authorization": "Bearer theirs"}, 401),
         ):
             answer = httpx.post(running.address + "/v1/chat/completions", json=ASK, headers=headers)
             assert answer.status_code == status
-        assert seen == [None, "Bearer theirs"]
+        assert seen == [None, "Bearer theirs", None, None]
     finally:
         running.stop()
 

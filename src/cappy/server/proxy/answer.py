@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cappy.server.proxy.conversation import calls_of
+
 _UNSAID: dict[str, Any] = {"logprobs": None, "finish_reason": None}
 _PIECES = re.compile(r"\s*\S+\s*|\s+")
 
@@ -19,11 +21,16 @@ def added(usages: Sequence[Any]) -> dict[str, Any]:
         if not isinstance(usage, Mapping):
             continue
         for name, value in usage.items():
+            before = total.get(name)
             if isinstance(value, Mapping):
-                total[name] = added([total.get(name, {}), value])
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                total[name] = total.get(name, 0) + value
+                total[name] = added([before, value])
+            elif _is_number(value):
+                total[name] = value + (before if _is_number(before) else 0)
     return total
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def whole(answers: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, Any]], extra: Any) -> dict[str, Any]:
@@ -74,8 +81,8 @@ def _chat_parts(choice: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for place, piece in enumerate(pieces):
         part = {"delta": {"content": piece}}
         yield {**part, "logprobs": choice.get("logprobs")} if place == 0 else part
-    for place, call in enumerate(message.get("tool_calls") or []):
-        yield {"delta": {"tool_calls": [{"index": place, **call} if isinstance(call, Mapping) else call]}}
+    for place, call in enumerate(calls_of(message)):
+        yield {"delta": {"tool_calls": [{"index": place, **call}]}}
     rest = {k: v for k, v in choice.items() if k not in ("index", "message", "logprobs", "finish_reason")}
     yield {"delta": {}, **rest, "finish_reason": choice.get("finish_reason") or "stop"}
 

@@ -15,7 +15,7 @@ from cappy.llm.openai_protocol import read_samples
 from cappy.selectors import NEED_SCORES, SELECTORS, Pool, ranked
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
-from cappy.server.proxy.conversation import response_of
+from cappy.server.proxy.conversation import text_of_choice
 from cappy.server.proxy.upstream import UpstreamError
 from cappy.server.proxy.wishes import Wishes
 from cappy.stopping import DEFAULT_RULE
@@ -144,13 +144,6 @@ class _Found:
             self.errors,
             self._scorer,
         )
-
-
-def text_of_choice(choice: Mapping[str, Any]) -> str:
-    """Return what of a choice is scored: its message, calls of tools among it, or its text."""
-    message = choice.get("message")
-    text = response_of(message) if isinstance(message, Mapping) else choice.get("text")
-    return text.strip() if isinstance(text, str) else ""
 
 
 def _sample(choice: Mapping[str, Any], text: str) -> Sample:

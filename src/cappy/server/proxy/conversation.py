@@ -16,6 +16,10 @@ def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
 
     What the system (or developer) says comes first. A single message of a user follows as it is; several turns follow
     as a transcript, one `User: …`, `Assistant: …` or `Tool: …` a line. Images, sounds and files are named, not read.
+
+    Raises:
+        ValueError: a field that is read has none of the protocol's shapes.
+
     """
     told = [text_of(message.get("content")) for message in messages if message.get("role") in INSTRUCTORS]
     turns = [message for message in messages if message.get("role") not in INSTRUCTORS]
@@ -27,15 +31,50 @@ def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def response_of(message: Mapping[str, Any]) -> str:
-    """Return a message's text; a call of a tool is written as `name(arguments)`, a refusal as it is worded."""
+    """Return a message's text; a call of a tool is written as `name(arguments)`, a refusal as it is worded.
+
+    Raises:
+        ValueError: a field that is read has none of the protocol's shapes.
+
+    """
     parts = [text_of(message.get("content"))]
     if not parts[0]:
         parts = [text_of(message.get("refusal"))]
-    calls = message.get("tool_calls")
-    parts += [_call(call.get("function")) for call in calls or [] if isinstance(call, Mapping)] if calls else []
+    parts += [_call(call.get("function")) for call in calls_of(message)]
     if message.get("function_call"):
         parts.append(_call(message["function_call"]))
     return "\n".join(part for part in parts if part)
+
+
+def text_of_choice(choice: Mapping[str, Any]) -> str:
+    """Return what of a choice is scored: its message, calls of tools among it, or its text.
+
+    Raises:
+        ValueError: it has neither, or a field that is read has none of the protocol's shapes.
+
+    """
+    message = choice.get("message")
+    text = choice.get("text") if message is None else message
+    if isinstance(text, Mapping):
+        text = response_of(text)
+    if text is not None and not isinstance(text, str):
+        raise ValueError("a choice must have a message or a text")
+    return (text or "").strip()
+
+
+def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a message's calls of tools.
+
+    Raises:
+        ValueError: they are no list of objects.
+
+    """
+    calls = message.get("tool_calls")
+    if calls is None:
+        return []
+    if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+        raise ValueError("tool_calls must be a list of objects")
+    return calls
 
 
 def text_of(content: Any) -> str:

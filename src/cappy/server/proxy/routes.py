@@ -38,7 +38,11 @@ class Proxy:
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer a conversation."""
-        return await self._answer(body, request, "/chat/completions", [(instruction_of(body.messages), {})])
+        try:
+            instruction = instruction_of(body.messages)
+        except ValueError as error:
+            raise RequestError(422, f"messages: {error}.") from error
+        return await self._answer(body, request, "/chat/completions", [(instruction, {})])
 
     async def completion(self, body: CompletionRequest, request: Request) -> Response:
         """Go on from one prompt or several."""
@@ -64,7 +68,7 @@ class Proxy:
         base = {name: value for name, value in fields.items() if name not in _OWN}
         if upstream.address.model and (upstream.address.only or not base.get("model")):
             base["model"] = upstream.address.model
-        onward = Onward(path, request.headers, request.url.query)
+        onward = Onward(path, request.state.onward, request.url.query)
 
         async def one(instruction: str, own: Mapping[str, Any]) -> Chosen:
             async def draw(others: Mapping[str, Any], count: int, before: int) -> Any:
@@ -126,7 +130,7 @@ def proxy_routes(engine: Engine, upstream: Upstream | None, defaults: Wishes) ->
     async def models(request: Request) -> dict[str, Any]:
         """List the language model's models, where there is one, and the scorers (owned by `cappy`)."""
         scorers = [ModelItem(id=name, created=started).model_dump() for name in engine.scorers.names]
-        behind = await upstream.models(request.headers) if upstream else []
+        behind = await upstream.models(request.state.onward) if upstream else []
         return {"object": "list", "data": [*behind, *scorers]}
 
     return router

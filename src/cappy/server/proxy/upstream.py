@@ -16,6 +16,7 @@ from cappy.llm.openai_protocol import is_loopback
 from cappy.server.errors import RequestError
 from cappy.server.leaving import together
 from cappy.server.metrics import Metrics
+from cappy.server.proxy.conversation import text_of_choice
 
 MOST_AT_ONCE = 8
 """Samples asked for in one request: more are refused by servers with few slots."""
@@ -57,7 +58,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of a client's request goes on beside its body: the path below /v1, some headers, the query."""
+    """What of a client's request goes on beside its body: the path below /v1, headers, the query.
+
+    All `headers` go on: which do is decided in `cappy.server.keys`.
+    """
 
     path: str
     headers: Mapping[str, str]
@@ -109,15 +113,16 @@ class Upstream:
             refused = count > 1 and errors and all(_about_n(error) for error in errors)
             if not refused and errors:
                 return answers, errors
-            lacking = count - sum(len(answer["choices"]) for answer in answers)
             # A server that is known to ignore `n` or refuse it is not asked in vain again.
             self._one_each = bool(refused) or (count > 1 and all(len(answer["choices"]) == 1 for answer in answers))
+            answers = [_kept(answer) for answer in answers]
+            lacking = count - sum(len(answer["choices"]) for answer in answers)
         else:
             lacking = count
         if lacking <= 0:
             return answers, []
         more, errors = await self._gather(request, body, [1] * lacking, before + count - lacking)
-        return [*answers, *more], errors
+        return [*answers, *map(_kept, more)], errors
 
     async def _gather(
         self, request: Request, body: Mapping[str, Any], sizes: list[int], first: int
@@ -166,13 +171,8 @@ class Upstream:
         return self.address.url.rstrip("/")
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        headers = {"content-type": "application/json"}
-        headers |= {name: given[name] for name in ("openai-organization", "openai-project") if name in given}
-        if self.address.key:
-            headers["authorization"] = f"Bearer {self.address.key}"
-        elif "authorization" in given:
-            headers["authorization"] = given["authorization"]
-        return headers
+        own = {"authorization": f"Bearer {self.address.key}"} if self.address.key else {}
+        return {"content-type": "application/json", **given, **own}
 
 
 def _sized(body: Mapping[str, Any], size: int, start: int) -> dict[str, Any]:
@@ -196,9 +196,25 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UpstreamError(502, "the language model's server gives no readable answer.") from error
     choices = found.get("choices") if isinstance(found, dict) else None
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+    if not readable(choices):
         raise UpstreamError(502, "the language model's server gives an answer without choices.")
     return {str(key): value for key, value in found.items()}
+
+
+def _kept(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "choices": readable(answer["choices"])}
+
+
+def readable(choices: Any) -> list[dict[str, Any]]:
+    """Return the choices that can be read; others are set aside, and asked for again as those that lack."""
+    kept = []
+    for choice in choices if isinstance(choices, list) else []:
+        try:
+            if isinstance(choice, dict) and isinstance(text_of_choice(choice), str):
+                kept.append(choice)
+        except ValueError:
+            continue
+    return kept
 
 
 def _about_n(error: UpstreamError) -> bool:
