@@ -71,7 +71,9 @@ def check_distinct(choices: Sequence[str], scorer: Scorer) -> None:
 
     """
     read: dict[tuple[int, ...], str] = {}
-    for choice, ids in zip(choices, scorer.checkpoint.tokenizer.encode(list(choices)), strict=True):
+    for choice, ids in zip(
+        choices, scorer.checkpoint.tokenizer.encode(list(choices), scorer.limits.max_tokens), strict=True
+    ):
         kept = truncate(ids, scorer.limits.max_tokens - 2, "middle")[0]
         if kept in read:
             raise InputError(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.checkpoint.spec import LAYOUTS, TRUNCATION_SIDES
+from cappy.checkpoint.tokenizer import PartlyRead
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.group import Cut
@@ -113,10 +114,14 @@ class EncodedGroup:
 
 
 def truncate(ids: Sequence[int], limit: int, side: str) -> tuple[tuple[int, ...], int]:
-    """Keep at most `limit` ids, cutting at the `left`, the `right` or the `middle`; also count the cut."""
+    """Keep at most `limit` ids, cutting at the `left`, the `right` or the `middle`; also count the cut.
+
+    Of a text that was read in part, what was not read counts as cut.
+    """
     excess = len(ids) - limit
+    unread = ids.unread if isinstance(ids, PartlyRead) else 0
     if excess <= 0:
-        return tuple(ids), 0
+        return tuple(ids), unread
     if side == "left":
         kept = ids[excess:]
     elif side == "right":
@@ -124,7 +129,7 @@ def truncate(ids: Sequence[int], limit: int, side: str) -> tuple[tuple[int, ...]
     else:
         head = (limit + 1) // 2
         kept = [*ids[:head], *ids[len(ids) - (limit - head) :]]
-    return tuple(kept), excess
+    return tuple(kept), excess + unread
 
 
 def encode_group(

@@ -155,7 +155,7 @@ class Scorer:
         In the shared layout an instruction has what the response budget leaves; where the longest response is known,
         the budget need be no larger than that. Scores change only for instructions that would have been cut.
         """
-        longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices))), default=0)
+        longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices), self.limits.max_tokens)), default=0)
         limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
         options = {**self._options, "response_tokens": limits.response_tokens}
         return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options)
@@ -221,7 +221,8 @@ class Scorer:
                 raise InputError(f"text {number} must be text, not {type(text).__name__}.")
         spec = self.checkpoint.spec
         alone = replace(self._conventions, layout="joint")
-        encoded = [encode_alone(ids, alone, self.limits) for ids in self.checkpoint.tokenizer.encode(list(texts))]
+        tokenised = self.checkpoint.tokenizer.encode(list(texts), self.limits.max_tokens)
+        encoded = [encode_alone(ids, alone, self.limits) for ids in tokenised]
         read = tuple(layers) or self.checkpoint.state_layers
         states = np.empty((len(encoded), len(read) * spec.hidden), dtype=np.float32)
         for batch in token_batches([Size.of(one) for one in encoded], BATCH_TOKENS):
@@ -274,7 +275,8 @@ class Scorer:
     def _encode(self, window: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
         """Tokenise a window, every distinct text once: choices are often the same for all texts."""
         texts = list(dict.fromkeys(text for instruction, responses in window for text in (instruction, *responses)))
-        ids = dict(zip(texts, self.checkpoint.tokenizer.encode(texts), strict=True))
+        read = self.checkpoint.tokenizer.encode(texts, self.limits.max_tokens)
+        ids = dict(zip(texts, read, strict=True))
         return [
             encode_group(ids[instruction], [ids[text] for text in responses], self._conventions, self.limits)
             for instruction, responses in window

@@ -12,6 +12,19 @@ from cappy.data.text import repair
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError
 
+CHARACTERS = 64
+"""Characters of a long text that are read for each token that there is room for, at its start and at its end.
+
+The longest tokens of the vocabularies in use have fewer (BERT's 18, RoBERTa's runs of dashes some more), so that what
+lies between could not be kept anyway; white space and words of hundreds of characters, which are one token or none,
+are the exception."""
+
+
+class PartlyRead(list[int]):
+    """The ids of a long text's start and end; about `unread` tokens lie between."""
+
+    unread = 0
+
 
 class TextTokenizer:
     """A thread-safe wrapper of a `tokenizers` tokenizer.
@@ -36,12 +49,30 @@ class TextTokenizer:
         """Number of ids, added tokens included."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text."""
+    def encode(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
+        """Return the ids of each text.
+
+        Where no more than `most` tokens of a text will be kept, of its start and its end, a text far longer than they
+        can hold is read at both ends only (`PartlyRead`): what a text costs is bounded, whatever it weighs.
+        """
         if not texts:
             return []
-        clean = [repair(text) for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+        reach = None if most is None else CHARACTERS * most
+        parts = [_ends(text, reach) for text in texts]
+        clean = [repair(part) for ends in parts for part in ends]
+        found = iter(self._tokenizer.encode_batch_fast(clean, add_special_tokens=False))
+        ids: list[list[int]] = []
+        for text, ends in zip(texts, parts, strict=True):
+            if len(ends) == 1:
+                ids.append(next(found).ids)
+            else:
+                ids.append(partly := PartlyRead([*next(found).ids, *next(found).ids]))
+                partly.unread = -(-(len(text) - sum(map(len, ends))) // CHARACTERS)
+        return ids
+
+
+def _ends(text: str, reach: int | None) -> tuple[str, ...]:
+    return (text,) if reach is None or len(text) <= 2 * reach else (text[:reach], text[-reach:])
 
 
 def load_tokenizer(folder: Path, spec: EncoderSpec) -> TextTokenizer:

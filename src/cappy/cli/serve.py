@@ -68,6 +68,9 @@ def serve(
     request_tokens: Annotated[int, typer.Option(min=1, help="Tokens of one request; more get 413.")] = 2**18,
     candidates: Annotated[int, typer.Option(min=1, help="Candidates of one request; more get 413.")] = 4096,
     body_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one request; more get 413.")] = 8 * 2**20,
+    waiting_bytes: Annotated[
+        int, typer.Option(min=1, help="Bytes of the larger requests inside together; further ones wait, then get 429.")
+    ] = 32 * 2**20,
     drain_seconds: Annotated[float, typer.Option(min=0, help="Time to finish admitted work after SIGTERM.")] = 30.0,
     body_seconds: Annotated[float, typer.Option(min=0.1, help="Time to send a request; slower ones get 408.")] = 30.0,
     keep_alive_seconds: Annotated[int, typer.Option(min=1, help="Time an idle connection is kept.")] = 75,
@@ -103,6 +106,7 @@ def serve(
     keys = _keys(api_key, api_key_file, host, no_auth)
     settings = Settings(
         body_bytes=body_bytes,
+        waiting_bytes=waiting_bytes,
         candidates=candidates,
         request_tokens=request_tokens,
         queue_tokens=queue_tokens,
