@@ -74,7 +74,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 
 
 @pytest.mark.parametrize("change", [{"precision": "int8"}, {"max_tokens": 60}, {"layout": "joint"}])
-def test_work_of_another_scorer_is_neither_continued_nor_destroyed(
+def test_work_of_another_scorer_is_not_continued_and_goes_when_the_target_is_written(
     shared_bert: Path, source: Path, tmp_path: Path, change: dict[str, object]
 ) -> None:
     target = tmp_path / "out.jsonl"
@@ -86,11 +86,14 @@ def test_work_of_another_scorer_is_neither_continued_nor_destroyed(
     with pytest.raises(KilledError):
         score_file(cappy.load(shared_bert), source, target, Columns(), lambda *_: None, die)
     (kept,) = tmp_path.glob(".out.jsonl.*.progress")
+    theirs = tmp_path / ".out.jsonl.notes.progress"
+    theirs.write_text("no journal of Cappy's")
     other = cappy.load(shared_bert, **change)  # type: ignore[arg-type]
-    finish(other, source, target)
     finish(other, source, tmp_path / "whole.jsonl")
-    assert target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert kept.exists()
+    finish(other, source, target)
+    assert target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not kept.exists() and theirs.exists()
 
 
 def test_two_runs_on_one_output_do_not_mix(scorer: cappy.Scorer, source: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from cappy.checkpoint.save import save_checkpoint, scorer_config
 from cappy.data.candidates import WrongAnswers, make_groups, merge
-from cappy.data.examples import Example
+from cappy.data.examples import Example, as_examples
 from cappy.data.labels import Labeller, rouge_l
 from cappy.data.sampling import with_samples
 from cappy.errors import InputError, MissingExtraError
@@ -92,13 +92,17 @@ def adapt(
         raise MissingExtraError("adapting", "train") from error
     folder = Path(output)
     check_target(folder)
-    rows = [one if isinstance(one, Example) else Example(one[0], (one[1],)) for one in examples]
+    rows = as_examples(examples)
     learnt, held = split(rows, task_groups(rows, seed=seed), seed)
     groups = task_groups(rows, llm=llm, plan=plan, samples=samples, labeller=labeller, apart=frozenset(held), seed=seed)
     training = [groups[number] for number in learnt if number in groups]
     held_out = [groups[number] for number in held]
     if not training:
-        raise InputError("the examples to learn from have all the same answer.")
+        raise InputError(
+            f"of {len(rows)} examples {len(held)} are held out, and the other {len(learnt)} all have the same answer; "
+            "more examples with different answers are needed."
+        )
+    log.info("%d of %d examples are held out to decide when to stop", len(held), len(rows))
     tuning = tuning or Tuning()
     encode, weights = _encoder(scorer, seed)
     spec, conventions = scorer.checkpoint.spec, scorer.conventions
@@ -163,8 +167,10 @@ def task_groups(
     together = [replace(example, task="", template="") for example in examples]
     made = dict(make_groups(together, wrong or WrongAnswers(near=0, far=4), seed))
     if len(made) < FEWEST:
+        different = len({example.references for example in examples})
         raise InputError(
-            f"adapting needs {FEWEST} examples with different answers at least, but there are {len(made)}."
+            f"adapting needs {FEWEST} examples at least that others lend a wrong answer; there are {len(examples)} "
+            f"examples with {different} different {'answer' if different == 1 else 'answers'}."
         )
     if apart:
         rest = [number for number in range(len(examples)) if number not in apart]
@@ -206,7 +212,9 @@ def split(
             held.setdefault(asked, []).append(number)
     training = [number for number in order if examples[number].instruction not in held]
     if not training:
-        raise InputError("the examples ask too few different things to hold some of them out.")
+        raise InputError(
+            f"the {len(order)} examples ask too few different things to hold some of them out ({len(held)})."
+        )
     return training, [number for one in held.values() for number in one]
 
 

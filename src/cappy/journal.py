@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,11 +19,15 @@ except ImportError:  # Windows, where two runs on one output are not told apart
     fcntl = None  # type: ignore[assignment]
 
 
+KEY = 12
+"""Digits of the hash in a journal's name."""
+
+
 class Journal:
     """Outcomes of an input's rows in order, a line of JSON each, appended and synced as they are finished.
 
     The name holds a hash of what the work depends on, so work of other input or another scorer is
-    neither continued nor destroyed. One run at a time may hold it.
+    not continued. One run at a time may hold it.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -72,11 +77,14 @@ def locked(file: BinaryIO, complaint: str) -> None:
 def open_journal(target: Path, identity: Mapping[str, Any]) -> Iterator[Journal]:
     """Open the journal of `target` for work described by `identity`; it is removed when the block ends well.
 
+    With it go those of other work for the same target, which was interrupted and is not wanted any more: of an input
+    that has changed since, say.
+
     Raises:
         InputError: another run holds it, or it cannot be written.
 
     """
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:KEY]
     path = target.with_name(f".{target.name}.{key}.progress")
     try:
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
@@ -85,5 +93,13 @@ def open_journal(target: Path, identity: Mapping[str, Any]) -> Iterator[Journal]
             journal.resume()
             yield journal
             path.unlink()
+            _remove_abandoned(target)
     except OSError as error:
         raise InputError(f"{target} cannot be written ({error.strerror or error}).") from error
+
+
+def _remove_abandoned(target: Path) -> None:
+    for path in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * KEY}.progress"):
+        with suppress(OSError, InputError), path.open("rb") as file:
+            locked(file, "another run works on it")
+            path.unlink()

@@ -25,10 +25,14 @@ def test_plans_are_read() -> None:
     assert (nucleus.top_p, nucleus.count) == (0.95, 2)
 
 
-@pytest.mark.parametrize("text", ["", "beam", "topk40*", "greedy*2", "topp2", "warm9", "temp0*3"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "beam", "topk40*", "greedy*2", "topp2", "warm9", "temp0*3", "topk" + "9" * 5000, "greedy*" + "9" * 5000],
+)
 def test_plans_that_make_no_sense(text: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as refused:
         parse_plan(text)
+    assert len(str(refused.value)) < 200
 
 
 def build_llm(folder: Path, kind: str) -> Path:

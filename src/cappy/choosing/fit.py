@@ -18,7 +18,7 @@ from cappy.errors import InputError
 
 Floats = NDArray[np.float64]
 
-PENALTIES = (30.0, 100.0, 300.0)
+PENALTIES = (100.0, 300.0, 1000.0)
 """Ridge penalties that are tried, for features of one deviation among an instruction's samples."""
 FOLDS = 5
 FEWEST = 4

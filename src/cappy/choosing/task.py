@@ -10,7 +10,7 @@ from pathlib import Path
 from cappy.checkpoint.beside import CHOOSING
 from cappy.choosing.fit import FEWEST
 from cappy.choosing.learnt import Report, fit_choosing, report_of, save_choosing
-from cappy.data.examples import Example
+from cappy.data.examples import Example, as_examples
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import InputError
 from cappy.llm.decoding import Decoding, parse_plan
@@ -65,7 +65,7 @@ def learn_choosing(
 
     """
     CHOOSING.check_place(Path(output))
-    rows = [one if isinstance(one, Example) else Example(one[0], (one[1],)) for one in examples]
+    rows = as_examples(examples)
     if (samples is None) == (llm is None):
         raise InputError("learning to choose needs a language model, or its samples, and not both.")
     if len(rows) < FEWEST:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cappy.errors import InputError
 from cappy.group import Group
 
 
@@ -23,6 +24,26 @@ class Example:
     task: str = ""
     template: str = ""
     address: str = ""
+
+
+def as_examples(given: Iterable[Any]) -> list[Example]:
+    """Return examples as they are, and (instruction, response) pairs as examples with one reference.
+
+    Raises:
+        InputError: one is neither; named by its number.
+
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InputError(f"examples must be a list of (instruction, response) pairs, not {type(given).__name__}.")
+    found = []
+    for number, one in enumerate(given):
+        if isinstance(one, Example):
+            found.append(one)
+        elif isinstance(one, list | tuple) and len(one) == 2 and all(isinstance(part, str) for part in one):
+            found.append(Example(one[0], (one[1],)))
+        else:
+            raise InputError(f"example {number} is no pair of an instruction and a response, both texts.")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ PAPER_PLAN = (
 )
 """The 17 responses an instruction gets in the paper (Tan et al., 2023, section 4.2), of 3 to 64 new tokens."""
 
-_PART = re.compile(r"(?:(greedy|sampling)|(beam|temp|topk|topp)(\d+(?:\.\d+)?))(?:\*(\d+))?")
+_PART = re.compile(r"(?:(greedy|sampling)|(beam|temp|topk|topp)(\d{1,6}(?:\.\d{1,12})?))(?:\*(\d{1,6}))?")
 
 
 def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
@@ -61,7 +61,8 @@ def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
         if match is None:
-            raise InputError(f"{part.strip()!r} is no decoding; a plan is like 'paper' or 'greedy,beam4,topk40*4'.")
+            said = part.strip() if len(part) <= 40 else f"{part.strip()[:40]}…"
+            raise InputError(f"{said!r} is no decoding; a plan is like 'paper' or 'greedy,beam4,topk40*4'.")
         word, kind, number, count = match.groups()
         base = Decoding(part.strip().partition("*")[0], int(count or 1), max_tokens=max_tokens, min_tokens=0)
         if kind == "beam" and float(number) < 2:
