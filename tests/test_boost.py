@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def scorer() -> cappy.Scorer:
 
 def test_the_scorer_chooses(scorer: cappy.Scorer) -> None:
     question = "What is the capital of France?"
-    result = BestOfN(Script(), scorer, n=8)(question)
+    result = BestOfN(Script(), scorer, n=8, selector="cappy")(question)
     ranking = scorer.rank(question, ANSWERS)
     assert result.best == str(result) == ranking.best.text
     assert len(result) == 8 and result.tokens == 24 and result.prompt_tokens == 5
@@ -118,8 +119,8 @@ def test_a_real_model_is_boosted(smollm2: GgufLLM, scorer: cappy.Scorer) -> None
     assert result.best == max(result, key=lambda pair: pair[0])[1]
 
 
-def test_what_chooses_unless_it_is_said(scorer: cappy.Scorer) -> None:
-    assert BestOfN(Script(), scorer).selector == "cappy"
+def test_what_chooses_unless_it_is_said(shared_bert: Path) -> None:
+    assert BestOfN(Script(), cappy.load(shared_bert)).selector == "cappy"
     base = cappy.load()
     result = BestOfN(Script(), base, n=8)("What is the capital of France?")
     assert result.selector == "combined"  # as cappy-base notes how all that is known is weighed

@@ -57,8 +57,8 @@ def fit_stopping_rule(
 ) -> StoppingRule:
     """Fit a rule on instructions whose samples' `qualities`, in [0, 1], are known (by their references).
 
-    After each number of samples in `rounds`, the choice by Cappy's score among those is held against the choice among
-    all: an example of "no help" is one where the latter is not better. Weights come from a ridge-penalised logistic
+    After each number of samples in `rounds`, the usual choice among those (`cappy.selectors.best_place`) is held against
+    the choice among all: an example of "no help" is one where the latter is not better. Weights come from a ridge-penalised logistic
     regression by Newton's method.
 
     Raises:
@@ -99,5 +99,5 @@ def logistic_regression(
     return weights
 
 
-DEFAULT_RULE = StoppingRule((0.247, 0.621, 1.234, 1.555, -1.556, 0.712), threshold=0.9)
-"""For cappy-mini: `python scripts/stopping_rule.py RUN --seed 0`. Figures in docs/boosting.md."""
+DEFAULT_RULE = StoppingRule((-1.129, 2.301, -1.422, 0.933, -0.243, 0.769), threshold=0.9)
+"""For cappy-base and `combined`: `python scripts/stopping_rule.py RUN -m base --seed 0`. Figures in docs/boosting.md."""

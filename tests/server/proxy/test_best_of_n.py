@@ -44,7 +44,7 @@ def wanting(**wishes: Any) -> dict[str, Any]:
 def test_the_best_come_first_with_the_scores_of_the_scorer(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(**ASK, n=2, extra_body=wanting(n=6, candidates=True))
     said = answer.model_extra["cappy"]["candidates"]
-    assert len(said) == 6 and said == sorted(said, key=lambda one: -one["score"])
+    assert len(said) == 6 and said == sorted(said, key=lambda one: -one["value"])
     assert [choice.message.content.strip() for choice in answer.choices] == [one["text"] for one in said[:2]]
     assert [choice.index for choice in answer.choices] == [0, 1]
     offline = cappy.load("mini").score(ASK["messages"][0]["content"], [one["text"] for one in said])
