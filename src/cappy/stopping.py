@@ -57,9 +57,9 @@ def fit_stopping_rule(
 ) -> StoppingRule:
     """Fit a rule on instructions whose samples' `qualities`, in [0, 1], are known (by their references).
 
-    After each number of samples in `rounds`, the usual choice among those (`cappy.selectors.best_place`) is held against
-    the choice among all: an example of "no help" is one where the latter is not better. Weights come from a ridge-penalised logistic
-    regression by Newton's method.
+    After each number of samples in `rounds`, the usual choice among those (`cappy.selectors.best_place`) is held
+    against the choice among all: an example of "no help" is one where the latter is not better. Weights come from a
+    ridge-penalised logistic regression by Newton's method.
 
     Raises:
         InputError: no pool has more samples than the first round.
@@ -100,4 +100,4 @@ def logistic_regression(
 
 
 DEFAULT_RULE = StoppingRule((-1.129, 2.301, -1.422, 0.933, -0.243, 0.769), threshold=0.9)
-"""For cappy-base and `combined`: `python scripts/stopping_rule.py RUN -m base --seed 0`. Figures in docs/boosting.md."""
+"""For cappy-base and `combined`: `python scripts/stopping_rule.py RUN --seed 0`. Figures in docs/boosting.md."""

@@ -83,8 +83,10 @@ def test_what_an_example_is_worth_is_measured_without_it(scorer: cappy.Scorer) -
     read = [read_samples(scorer, f"who {n}", [Sample(w) for w in ("cat", "dog", "river", "fire")]) for n in range(40)]
     flat = Known(("blue",) * 40, *(np.ones((40, len(read[0].asked))) for _ in range(2)))
     worths = [np.eye(4)[place] for place in places]
-    found = weigh(read, worths, flat, range(40))
+    nothing = [np.arange(4.0)] * 40
+    found = weigh(read, worths, flat, range(40), nothing)
     assert found.chosen < 0.45
+    assert found.without == np.mean([place == 3 for place in places])
     assert found.best == 1
     assert len(found.values) == 40
 
@@ -115,7 +117,7 @@ def test_a_task_is_learnt_and_used_by_best_of_n(scorer: cappy.Scorer, tmp_path: 
     for number in range(20, 30):
         assert boost(f"what is {number} and {number} ?").best == f"{2 * number} good"
     assert cappy.BestOfN(Model(), taught.scorer, n=4, selector="cappy").selector == "cappy"
-    assert cappy.BestOfN(Model(), scorer, n=4).selector == "cappy"
+    assert cappy.BestOfN(Model(), scorer, n=4).selector != "learnt"
     with pytest.raises(cappy.InputError, match="has not learnt to choose"):
         cappy.BestOfN(Model(), scorer, n=4, selector="learnt")
     given = [[sample.text for sample in Model().answers(question, 0)] for question, _ in EXAMPLES]
@@ -124,6 +126,24 @@ def test_a_task_is_learnt_and_used_by_best_of_n(scorer: cappy.Scorer, tmp_path: 
     some = cappy.learn_choosing(scorer, EXAMPLES, tmp_path / "some", samples=[[], *given[1:]])  # one failed
     assert some.report.examples == 11
     assert again.scorer.score("a", "b") == pytest.approx(scorer.score("a", "b"))
+
+
+def test_examples_that_teach_nothing_better_change_nothing(scorer: cappy.Scorer, tmp_path: Path) -> None:
+    """Known answers that have nothing to do with the right samples: the scorer's usual choice stays."""
+    draw = np.random.default_rng(1)
+    words = ("cat", "dog", "river", "fire", "house", "wind")
+    examples = [(f"who is {n}", words[draw.integers(6)]) for n in range(8)]
+    taught = cappy.learn_choosing(scorer, examples, tmp_path / "mine", samples=[list(words)] * 8)
+    if taught.report.learnt:
+        assert taught.report.chosen > taught.report.without
+    right = [(f"who is {n}", scorer.rank(f"who is {n}", words).best.text) for n in range(8)]
+    taught = cappy.learn_choosing(scorer, right, tmp_path / "theirs", samples=[list(words)] * 8)
+    assert not taught.report.learnt and taught.report.chosen == taught.report.without == 1
+    assert "teach nothing that chooses better than 100.0" in str(taught.report)
+    read = read_choosing(taught.folder)
+    assert read is not None and read.weights is None
+    samples = [Sample(word) for word in words]
+    assert read.values(scorer, "who is 9", samples) == pytest.approx(scorer.score("who is 9", words))
 
 
 def test_what_cannot_be_learnt_from_is_refused(scorer: cappy.Scorer, tmp_path: Path) -> None:

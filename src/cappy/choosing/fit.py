@@ -29,22 +29,28 @@ FEWEST = 4
 class Weighed:
     """Weights of `FEATURES` [features], with how they were chosen.
 
-    `values` are those of every example's samples by what was learnt without it. `chosen`, in [0, 1], is the mean worth
-    of what they choose, `by_score` of what Cappy's score alone chooses, `first` of the first samples, `best` the most
-    that could be chosen; all over the examples that have samples.
+    `weights` are None where what was learnt chooses no better than what is known without examples, which is then gone
+    by. `values` are those of every example's samples by what was learnt without it. `chosen`, in [0, 1], is the mean
+    worth of what they choose, `without` of what is chosen without examples, `first` of the first samples, `best` the
+    most that could be chosen; all over the examples that have samples.
     """
 
-    weights: Floats
+    weights: Floats | None
     penalty: float
     values: tuple[Floats, ...]
     chosen: float
-    by_score: float
+    without: float
     first: float
     best: float
 
 
 def weigh(
-    samples: Sequence[Samples], worths: Sequence[Floats], known: Known, owners: Sequence[int], seed: int = 0
+    samples: Sequence[Samples],
+    worths: Sequence[Floats],
+    known: Known,
+    owners: Sequence[int],
+    unlearnt: Sequence[Floats],
+    seed: int = 0,
 ) -> Weighed:
     """Fit weights on a task's examples.
 
@@ -55,6 +61,7 @@ def weigh(
         worths: of every example's samples, in [0, 1].
         known: the answers of all examples.
         owners: the number of the example that has each answer.
+        unlearnt: values of every example's samples without examples.
         seed: decides the folds.
 
     Raises:
@@ -84,10 +91,12 @@ def weigh(
                 found[penalty][place] = values @ weights
     quality = {penalty: _chosen(values, worths) for penalty, values in found.items()}
     best = max(PENALTIES, key=lambda penalty: quality[penalty])
+    first, most = _chosen([np.zeros(len(worth)) for worth in worths], worths), _chosen(worths, worths)
+    without = _chosen(unlearnt, worths)
+    if quality[best] <= without:
+        return Weighed(None, best, tuple(unlearnt), without, without, first, most)
     weights = ridge(*_learnt(samples, worths, known, groups, of_answers), best)
-    by_score, most = _chosen([one.scores for one in samples], worths), _chosen(worths, worths)
-    first = _chosen([np.zeros(len(worth)) for worth in worths], worths)
-    return Weighed(weights, best, tuple(found[best]), quality[best], by_score, first, most)
+    return Weighed(weights, best, tuple(found[best]), quality[best], without, first, most)
 
 
 def ridge(features: Floats, differences: Floats, penalty: float) -> Floats:

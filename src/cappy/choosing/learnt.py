@@ -17,7 +17,7 @@ from cappy.data.examples import Example
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import CheckpointError, InputError
 from cappy.llm.model import Sample
-from cappy.selectors import agreement
+from cappy.selectors import SELECTORS, Pool, agreement, scored, usual_selector
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -27,9 +27,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """What a task's examples teach of choosing: weights of `FEATURES`, and the answers that are known."""
+    """What a task's examples teach of choosing: weights of `FEATURES`, and the answers that are known.
 
-    weights: Floats
+    Without weights, which more examples may bring, it chooses as if there were no examples.
+    """
+
+    weights: Floats | None
     known: Known
 
     def values(
@@ -39,6 +42,8 @@ class Choosing:
 
         `scores` [samples] are the scorer's, where they are known already.
         """
+        if self.weights is None:
+            return unlearnt(scorer, instruction, samples, scores)
         found = read_samples(scorer, instruction, samples, scores)
         return by_sample(samples, found.texts, describe(found, self.known) @ self.weights)
 
@@ -47,23 +52,28 @@ class Choosing:
 class Report:
     """What was learnt, measured on every example by what the others taught (cross-validation), in [0, 1].
 
-    Mean worth of the first sample, of what Cappy's score chooses, of what is `chosen` now, and of the best sample.
+    Mean worth of the first sample, of what is chosen `without` examples, of what is `chosen` now, and of the best
+    sample. `learnt` tells whether the examples are gone by: where they teach nothing better they are not.
     """
 
     examples: int
     samples: int
     first: float
-    by_score: float
+    without: float
     chosen: float
     best: float
+    learnt: bool = True
 
     def __str__(self) -> str:
         """Say it in a line."""
-        parts = (self.first, self.by_score, self.chosen, self.best)
-        first, score, chosen, best = (f"{100 * part:.1f}" for part in parts)
+        parts = (self.first, self.without, self.chosen, self.best)
+        first, without, chosen, best = (f"{100 * part:.1f}" for part in parts)
+        drawn = f"{self.examples} examples with {self.samples} samples"
+        if not self.learnt:
+            return f"{drawn} teach nothing that chooses better than {without} (first sample {first}, the best {best})"
         return (
-            f"{self.examples} examples with {self.samples} samples; when left out, what is chosen is worth {chosen} "
-            f"(first sample {first}, by score alone {score}, the best {best})"
+            f"{drawn}; when left out, what is chosen is worth {chosen} "
+            f"(first sample {first}, without examples {without}, the best {best})"
         )
 
 
@@ -103,14 +113,43 @@ def fit_choosing(
     answers = tuple(answer for example in examples for answer in dict.fromkeys(example.references))
     asked = np.stack([read[number].asked for number in owners])
     known = Known(answers, scorer.embed(answers).astype(np.float64), asked)
-    weighed = weigh(read, worths, known, owners, seed)
+    plain = [
+        _of_texts(unlearnt(scorer, one.instruction, drawn, _of_samples(one, drawn)), one, drawn)
+        for one, drawn in zip(read, samples, strict=True)
+    ]
+    weighed = weigh(read, worths, known, owners, plain, seed)
     return Choosing(weighed.weights, known), weighed
 
 
 def report_of(weighed: Weighed, samples: Sequence[Sequence[Sample]]) -> Report:
     """Sum up what was learnt."""
-    counts = [len(drawn) for drawn in samples if drawn]
-    return Report(len(counts), sum(counts), weighed.first, weighed.by_score, weighed.chosen, weighed.best)
+    counts, learnt = [len(drawn) for drawn in samples if drawn], weighed.weights is not None
+    return Report(len(counts), sum(counts), weighed.first, weighed.without, weighed.chosen, weighed.best, learnt)
+
+
+def unlearnt(
+    scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
+) -> Floats:
+    """Return the value of every sample [samples] without any examples: by the scorer's usual selector.
+
+    `scores` [samples] are the scorer's, where they are known already.
+    """
+    if not samples:
+        return np.zeros(0)
+    pool = scored(scorer, instruction, samples) if scores is None else None
+    pool = pool or Pool(instruction, tuple(samples), tuple(scores or ()), scorer.selection)
+    return SELECTORS[usual_selector(scorer.selection, learnt=False)](pool)
+
+
+def _of_samples(one: Samples, samples: Sequence[Sample]) -> list[float]:
+    known = dict(zip(one.texts, one.scores.tolist(), strict=True))
+    return [known[sample.text] for sample in samples]
+
+
+def _of_texts(values: Floats, one: Samples, samples: Sequence[Sample]) -> Floats:
+    """Return the values of different texts [texts] from those of samples [samples]; equal texts have the same."""
+    known = {sample.text: value for sample, value in zip(samples, values, strict=True)}
+    return np.array([known[text] for text in one.texts])
 
 
 def by_sample(samples: Sequence[Sample], texts: Sequence[str], values: Floats) -> Floats:
@@ -160,7 +199,8 @@ def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report
         InputError: something else is there.
 
     """
-    weights = {name: float(weight) for name, weight in zip(FEATURES, choosing.weights, strict=True)}
+    found = choosing.weights
+    weights = None if found is None else dict(zip(FEATURES, map(float, found), strict=True))
     settings = {"weights": weights, "answers": choosing.known.answers, "report": asdict(report)}
     arrays = {"embedded": choosing.known.embedded, "asked": choosing.known.asked}
     return CHOOSING.save(target, scorer, settings, {name: array.astype(np.float32) for name, array in arrays.items()})
@@ -177,11 +217,16 @@ def read_choosing(folder: Path) -> Choosing | None:
         return None
     settings, arrays = CHOOSING.read(folder)
     try:
-        weights = np.array([float(settings["weights"][name]) for name in FEATURES])
+        noted = settings["weights"]
+        weights = None if noted is None else np.array([float(noted[name]) for name in FEATURES])
         embedded, asked = (np.asarray(arrays[name], dtype=np.float64) for name in ("embedded", "asked"))
         answers = tuple(map(str, settings["answers"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: {CHOOSING.settings_file} cannot be used ({error}).") from error
-    if not np.isfinite(weights).all() or embedded.shape != asked.shape or len(embedded) != len(answers):
+    if (
+        (weights is not None and not np.isfinite(weights).all())
+        or embedded.shape != asked.shape
+        or len(embedded) != len(answers)
+    ):
         raise CheckpointError(f"{folder}: {CHOOSING.settings_file} and {CHOOSING.arrays_file} do not fit each other.")
     return Choosing(weights, Known(answers, embedded, asked))
