@@ -31,7 +31,7 @@ from cappy.data.answers import drawn_answers, read_answers
 from cappy.data.labels import rouge_l
 from cappy.data.rows import read_rows
 from cappy.evaluation.answers.measures import chosen_worth, pair_order, share_of_the_way
-from cappy.files import write_json
+from cappy.files import sha256, write_json
 from cappy.llm.decoding import parse_plan
 from cappy.llm.kept import KeptSamples
 from cappy.llm.model import Sample
@@ -222,8 +222,10 @@ def main() -> None:
     options = parser.parse_args()
     scorer = cappy.load(options.model)
     options.kept.mkdir(parents=True, exist_ok=True)
-    sets = {name: described(scorer, open_pools(options, name), options.kept / f"{name}.json") for name in OPEN}
-    short = described(scorer, short_pools(options), options.kept / "short.json")
+    weights = next(path for path in sorted(scorer.checkpoint.folder.glob("model*.safetensors")))
+    of = f"{sha256(weights)[:12]}-{options.seed}"  # scores are those of this scorer for what this seed draws
+    sets = {name: described(scorer, open_pools(options, name), options.kept / f"{name}-{of}.json") for name in OPEN}
+    short = described(scorer, short_pools(options), options.kept / f"short-{of}.json")
     equal = {name: rows[:EQUAL] for name, rows in sets.items()}
     others = {name: [row for other in OPEN if other != name for row in equal[other]] for name in OPEN}
     show(f"open, each set by the others: {', '.join(OPEN)}", [(sets[name], fitted(others[name])) for name in OPEN])
@@ -244,7 +246,7 @@ def main() -> None:
     show("short, by what holds for both", both)
     show("the same without likelihoods", [([row.without_likelihoods() for row in part], one) for part, one in both])
 
-    weights = {
+    found = {
         "open": fitted([row for rows in equal.values() for row in rows]),
         "short": fitted(short, SHORT),
         "either": fitted(short + every, EITHER),
@@ -254,7 +256,7 @@ def main() -> None:
             "weights": {name: round(weight, 4) for name, weight in zip(FEATURES, one, strict=True) if weight},
             "margin": KEPT[kind],
         }
-        for kind, one in weights.items()
+        for kind, one in found.items()
     }
     print(json.dumps(noted, indent=2))
     if options.write:

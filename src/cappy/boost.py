@@ -85,7 +85,7 @@ class BestOfN:
             plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; `n` plain samples
                 unless given.
             selector: how to choose; see `cappy.selectors.SELECTORS`. `learnt` for a scorer that has learnt to choose
-                unless given, `combined` for one that notes how (cappy-base does), else `cappy`.
+                unless given, `combined` for one that notes how (both bundled ones do), else `cappy`.
             adaptive: a rule to stop sampling early; samples then come in rounds of `ROUND`.
             max_tokens: longest response, in tokens, where `plan` is a text.
             seed: decides the samples, as far as the model allows.

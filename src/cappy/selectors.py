@@ -137,9 +137,15 @@ def _combined(pool: Pool, kind: str | None) -> Values:
     if pool.selection is None:
         return cappy_and_agreement(pool)
     texts = [sample.text for sample in pool.samples]
-    weighing = pool.selection.kinds[kind] if kind else pool.selection.usual(texts)
-    known = np.array(pool.scores), agreement(texts), self_sum(pool), self_mean(pool)
-    return weighing.values(describe(pool.instruction, texts, *known))
+    # A sample without a text is chosen only where all are such, and must not stand in the way of others.
+    said = np.array([bool(text) for text in texts]) if any(texts) else np.ones(len(texts), dtype=bool)
+    kept = [text for text, there in zip(texts, said, strict=True) if there]
+    weighing = pool.selection.kinds[kind] if kind else pool.selection.usual(kept)
+    known = (values[said] for values in (np.array(pool.scores), agreement(texts), self_sum(pool), self_mean(pool)))
+    found = weighing.values(describe(pool.instruction, kept, *known))
+    values = np.full(len(texts), found.min() - 1)
+    values[said] = found
+    return values
 
 
 SELECTORS: dict[str, Selector] = {

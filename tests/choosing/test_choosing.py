@@ -11,9 +11,10 @@ import pytest
 
 import cappy
 from cappy.checkpoint.beside import CHOOSING
-from cappy.choosing.features import FEATURES, FORMS, Known, Samples, copied, describe, form, overlap
+from cappy.choosing.features import FEATURES, Known, Samples, describe
 from cappy.choosing.fit import ridge, weigh
 from cappy.choosing.learnt import fit_choosing, read_choosing, read_samples
+from cappy.choosing.texts import FORMS, READ, Asked, copied, form, overlap
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.model import Samples as Drawn
@@ -64,7 +65,9 @@ def test_what_is_known_of_samples() -> None:
     assert found["form: words"][0] == 0 > found["form: words"][1]
     assert len(form("x")) == len(FORMS)
     assert overlap(["a", "b", "b"], ["b", "c"]) == pytest.approx(2 / 5)
-    assert copied("", "a b") == [0, 0, 0, 0]
+    assert copied("", Asked.of("a b")) == [0, 0, 0, 0]
+    long = Asked.of("a " + "b " * READ + "c d")
+    assert len(long.text) < READ + 9 and copied("c d", long)[:3] == copied("a b", long)[:3] == [1, 1, 1]
 
 
 def test_weights_equal_the_textbook_at_one_deviation() -> None:

@@ -68,7 +68,7 @@ def test_repetition_is_the_share_of_runs_that_stood_before() -> None:
         {},
         [1],
         {**NOTED, "open": "abc"},
-        {**NOTED, "short": {"weights": [1, 2], "margin": 1}},
+        {**NOTED, "short": {"weights": "score", "margin": 1}},
         {**NOTED, "short": {"weights": {"beauty": 1}, "margin": 1}},
         {**NOTED, "short": {"weights": {"score": float("nan")}, "margin": 1}},
         {**NOTED, "either": {"weights": {"score": 1}, "margin": -1}},
@@ -96,9 +96,26 @@ def test_a_checkpoint_notes_its_selection_and_the_selector_uses_it(shared_bert: 
     told = replace(pool, samples=tuple(Sample(one.text, "", -number, 2) for number, one in enumerate(samples)))
     assert combined_short(told) == pytest.approx(np.array(pool.scores) - 0.25 * np.arange(3))
     assert pool.first(2).selection is pool.selection
-    note_setting(folder, "selection", {"open": {"weights": [1], "margin": 0}})
+    note_setting(folder, "selection", {"open": {"weights": {"beauty": 1}, "margin": 0}})
     with pytest.raises(CheckpointError, match="selection"):
         read_checkpoint(folder)
+
+
+def test_an_empty_sample_stands_in_nobodys_way() -> None:
+    selection = Selection.read(NOTED, "here")
+    samples = (Sample("a b c"), Sample("a b c d e f"))
+    for selector in (combined, combined_open, combined_short):
+        without = selector(Pool("q", samples, (0.5, 0.45), selection))
+        beside = selector(Pool("q", (*samples, Sample("")), (0.5, 0.45, 0.9), selection))
+        assert np.argsort(beside[:2]).tolist() == np.argsort(without).tolist() and beside[2] < beside[:2].min()
+        assert np.isfinite(selector(Pool("q", (Sample(""), Sample("")), (0.5, 0.4), selection))).all()
+
+
+def test_what_was_noted_before_there_were_names_is_passed_over(shared_bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "former"
+    shutil.copytree(shared_bert, folder)
+    note_setting(folder, "selection", {kind: {"weights": [1, 0, 0, 0], "margin": 1} for kind in ("open", "short")})
+    assert cappy.load(folder).selection is None
 
 
 def test_pools_without_a_selection_fall_back_to_agreement() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cappy.server.gate import SMALL, Gate
+from cappy.server.gate import Gate
 from cappy.server.metrics import Metrics
+from cappy.server.room import SMALL
 from cappy.server.settings import Settings
 
 
@@ -21,8 +22,8 @@ class Visit:
         self.task = asyncio.ensure_future(gate(self.scope, self.receive, self.send))
 
     @property
-    def read(self) -> bool:
-        return len(self.parts) < 2
+    def all_read(self) -> bool:
+        return not self.parts
 
     async def receive(self) -> dict[str, Any]:
         part = self.parts.pop(0)
@@ -32,24 +33,40 @@ class Visit:
         self.status = message.get("status", self.status)
 
 
+def free_app(free: asyncio.Event) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"]
+        await free.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    return app
+
+
 def test_larger_requests_wait_for_room_and_small_ones_do_not() -> None:
     async def visits() -> None:
         free = asyncio.Event()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert len((await receive())["body"]) > 0
-            await free.wait()
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-
-        gate = Gate(app, Settings(waiting_bytes=5 * SMALL, body_bytes=4 * SMALL), Metrics(), frozenset())
-        first, second, small = Visit(gate, 3 * SMALL), Visit(gate, 3 * SMALL), Visit(gate, SMALL)
-        chunks = Visit(gate, 10, chunked=True)  # nobody knows how large it will be
+        gate = Gate(free_app(free), Settings(waiting_bytes=5 * SMALL, body_bytes=4 * SMALL), Metrics(), frozenset())
+        first = Visit(gate, 4 * SMALL)
+        await asyncio.sleep(0.02)
+        second, small, chunks = Visit(gate, 4 * SMALL), Visit(gate, SMALL), Visit(gate, 10, chunked=True)
         await asyncio.sleep(0.05)
-        assert first.read and small.read and not second.read and not chunks.read
+        assert first.all_read and small.all_read and chunks.all_read and not second.all_read
         free.set()
         await asyncio.gather(*(one.task for one in (first, second, small, chunks)))
         assert [one.status for one in (first, second, small, chunks)] == [200] * 4
-        assert gate._held == 0
+        assert gate._room.held == gate._room.answering == 0 and not gate._room.readers
+
+    asyncio.run(visits())
+
+
+def test_of_many_that_come_together_one_is_read_after_the_other() -> None:
+    async def visits() -> None:
+        free = asyncio.Event()
+        free.set()
+        gate = Gate(free_app(free), Settings(waiting_bytes=4 * SMALL, body_bytes=4 * SMALL), Metrics(), frozenset())
+        many = [Visit(gate, 4 * SMALL) for _ in range(20)]
+        await asyncio.wait_for(asyncio.gather(*(one.task for one in many)), 10)
+        assert {one.status for one in many} == {200} and gate._room.held == 0
 
     asyncio.run(visits())
 
@@ -57,17 +74,16 @@ def test_larger_requests_wait_for_room_and_small_ones_do_not() -> None:
 def test_a_request_over_all_room_goes_alone_and_waiting_has_an_end() -> None:
     async def visits() -> None:
         free = asyncio.Event()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await free.wait()
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-
-        gate = Gate(app, Settings(waiting_bytes=SMALL, body_seconds=0.1), Metrics(), frozenset())
-        first, second = Visit(gate, 4 * SMALL), Visit(gate, 2 * SMALL)
-        await asyncio.wait_for(second.task, 5)
-        assert second.status == 429 and not second.read and first.read
+        settings = Settings(waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
+        gate = Gate(free_app(free), settings, Metrics(), frozenset())
+        first = Visit(gate, 4 * SMALL)
+        await asyncio.sleep(0.02)
+        second, over = Visit(gate, 4 * SMALL), Visit(gate, 5 * SMALL)
+        await asyncio.wait_for(asyncio.gather(second.task, over.task), 5)
+        assert second.status == 429 and first.all_read
+        assert over.status == 413 and len(over.parts) == 2  # told without a wait
         free.set()
         await first.task
-        assert first.status == 200 and gate._held == 0
+        assert first.status == 200 and gate._room.held == 0
 
     asyncio.run(visits())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cappy.errors import InputError
-from cappy.server.keys import Keys, check_keys, read_keys
+from cappy.server.keys import Keys, read_keys
 from cappy.server.settings import Settings
 from tests.cli.test_commands import run
 
@@ -18,10 +18,13 @@ SERVE = ("serve", "--port", "0", "-m", "no-such-scorer")
 
 @pytest.mark.parametrize("key", ["", " ", "\t\n", "my secret phrase", "key\n"])
 def test_a_key_that_is_none_is_refused_at_the_start(key: str) -> None:
-    for result in (run(*SERVE, "--api-key", key), run(*SERVE, CAPPY_API_KEY=key)):
+    asked = (("--api-key", run(*SERVE, "--api-key", key)), ("CAPPY_API_KEY", run(*SERVE, CAPPY_API_KEY=key)))
+    for where, result in asked:
         assert result.returncode == 2
-        assert b"API key 1 " in result.stderr and (not key.strip() or key.encode() not in result.stderr)
-    with pytest.raises(InputError, match="API key 2"):
+        assert f"{where}: " in result.stderr.decode()
+        assert not key.strip() or key.encode() not in result.stderr
+    assert run(*SERVE, "--llm", "http://localhost:1/v1", "--llm-key", key).returncode == 2
+    with pytest.raises(InputError, match="API key 2: "):
         Settings(api_keys=("good", key))
 
 
@@ -32,14 +35,17 @@ def test_a_server_that_others_can_reach_wants_a_key_or_to_be_told() -> None:
     assert b"no-such-scorer" in run(*SERVE, "--host", "0.0.0.0", "--no-auth").stderr  # the next thing that is wrong
     assert b"no-such-scorer" in run(*SERVE, "--host", "0.0.0.0", CAPPY_API_KEY="k").stderr
     assert b"no-such-scorer" in run(*SERVE, "--host", "127.0.0.9").stderr
+    assert b"no-such-scorer" in run(*SERVE, "--host", "[::1]").stderr
     assert b"a key is given" in run(*SERVE, "--no-auth", "--api-key", "k").stderr
 
 
 def test_keys_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
-    file.write_text("one\n\ntwo\r\n", encoding="utf-8")
+    file.write_bytes(b"\xef\xbb\xbfone\n\n two \r\n")  # as an editor on Windows writes it
     assert read_keys(file) == ["one", "two"]
-    check_keys(read_keys(file))
+    file.write_text("one\n# for the others\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"keys:2: a key holds no white space"):
+        read_keys(file)
     file.write_text("\n \n", encoding="utf-8")
     with pytest.raises(InputError, match="holds no key"):
         read_keys(file)

@@ -16,7 +16,7 @@ from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projecti
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
 from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
 from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
-from cappy.choosing.selection import Selection
+from cappy.choosing.selection import Selection, is_former
 from cappy.encoders.registry import encoder_spec
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
@@ -70,7 +70,9 @@ class Checkpoint:
     def selection(self) -> Selection | None:
         """How to weigh scores, agreement and length in choosing among samples, where the checkpoint notes it."""
         noted = self.settings.get("selection")
-        return None if noted is None else Selection.read(noted, str(self.folder / "config.json"))
+        if noted is None or is_former(noted):
+            return None
+        return Selection.read(noted, str(self.folder / "config.json"))
 
     @property
     def nearness(self) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.choosing.selection import LEAST, at_least
-from cappy.choosing.texts import COPIED, FORMS, copied, form, overlap, words
+from cappy.choosing.texts import COPIED, FORMS, Asked, copied, form, overlap, words
 from cappy.data.text import normalise
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,8 @@ def describe(samples: Samples, known: Known) -> Floats:
         samples.embedded @ usual,
         samples.embedded @ samples.asked,
     ]
-    rest = [[float(normalise(text) in said), *copied(text, samples.instruction)] for text in samples.texts]
+    asked = Asked.of(samples.instruction)
+    rest = [[float(normalise(text) in said), *copied(text, asked)] for text in samples.texts]
     alike = [overlaps(words(text), compared) for text in samples.texts]
     return np.concatenate([np.stack(columns, axis=1), -unlike, np.array(rest), np.array(alike)], axis=1)
 

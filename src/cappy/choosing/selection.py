@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.choosing.texts import COPIED, copied, repetition, words
+from cappy.choosing.texts import COPIED, Asked, copied, repetition, words
 from cappy.errors import CheckpointError
 
 Floats = NDArray[np.float64]
@@ -101,6 +101,12 @@ class Selection:
         return self.kinds["open" if length >= LONG else "either"]
 
 
+def is_former(noted: Any) -> bool:
+    """Tell whether what a checkpoint notes has the form of before there were names: weights of other features."""
+    kinds = noted.values() if isinstance(noted, Mapping) else ()
+    return any(isinstance(one, Mapping) and isinstance(one.get("weights"), list) for one in kinds)
+
+
 def describe(
     instruction: str, texts: Sequence[str], scores: Floats, agreement: Floats, sums: Floats, means: Floats
 ) -> Floats:
@@ -124,7 +130,8 @@ def describe(
         np.array([np.log1p(len(set(one))) for one in said]),
         np.array([repetition(one) for one in said]),
     ]
-    taken = np.array([copied(text, instruction) for text in texts]).reshape(len(texts), len(COPIED))
+    asked = Asked.of(instruction)
+    taken = np.array([copied(text, asked) for text in texts]).reshape(len(texts), len(COPIED))
     return np.concatenate([np.stack(columns, axis=1), taken], axis=1)
 
 

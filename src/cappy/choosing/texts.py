@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 _WORD = re.compile(r"\w+")
+READ = 20_000
+"""Characters of an instruction that are compared with its samples."""
 FORMS = (
     "characters",
     "words",
@@ -53,22 +56,44 @@ def form(text: str) -> list[float]:
     ]
 
 
-def copied(text: str, instruction: str) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An instruction as `copied` compares texts with it; of a long one the start and the end."""
+
+    text: str
+    pairs: frozenset[tuple[str, str]]
+    counts: Counter[str]
+
+    @classmethod
+    def of(cls, instruction: str) -> Asked:
+        """Read an instruction."""
+        text = bounded(instruction).lower()
+        said = words(text)
+        return cls(text, frozenset(pairwise(said)), Counter(said))
+
+
+def bounded(text: str) -> str:
+    """Return a text, or of one over `READ` characters the start and the end."""
+    return text if len(text) <= READ else f"{text[: READ // 2]} {text[-READ // 2 :]}"
+
+
+def copied(text: str, asked: Asked) -> list[float]:
     """Return what a text takes from its instruction, as `COPIED` lists it."""
-    own, asked = words(text), words(instruction)
-    pairs, there = set(pairwise(own)), set(pairwise(asked))
-    vocabulary = set(asked)
+    own = words(text)
+    pairs = set(pairwise(own))
     return [
-        sum(word in vocabulary for word in own) / max(len(own), 1),
-        len(pairs & there) / max(len(pairs), 1),
-        float(bool(own) and text.strip().lower() in instruction.lower()),
-        overlap(own, asked),
+        sum(word in asked.counts for word in own) / max(len(own), 1),
+        len(pairs & asked.pairs) / max(len(pairs), 1),
+        float(bool(own) and text.strip().lower() in asked.text),
+        _overlap(Counter(own), asked.counts),
     ]
 
 
 def overlap(one: Sequence[str], other: Sequence[str]) -> float:
     """Return the F1 of two lists of words, order aside, in [0, 1]."""
-    if not one or not other:
-        return 0.0
-    common = sum((Counter(one) & Counter(other)).values())
-    return 2 * common / (len(one) + len(other))
+    return _overlap(Counter(one), Counter(other))
+
+
+def _overlap(one: Counter[str], other: Counter[str]) -> float:
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if one and other else 0.0

@@ -29,7 +29,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8100,
     api_key: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Key that clients must send; may be given again. CAPPY_API_KEY in the environment is one."),
+        typer.Option(help="Key that clients must send; may be given again. Without it and a file, CAPPY_API_KEY."),
     ] = None,
     api_key_file: Annotated[
         Optional[Path],  # noqa: UP045
@@ -85,6 +85,7 @@ def serve(
     Example: cappy serve --llm http://localhost:8000/v1 -n 8
     """
     try:
+        from cappy.server.keys import check_key
         from cappy.server.proxy.wishes import Wishes
         from cappy.server.scorers import Scorers
         from cappy.server.serving import serve as run
@@ -104,6 +105,8 @@ def serve(
             raise InputError(f"two scorers are named {name!r}; name them as NAME=CHECKPOINT.")
         loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads)
     keys = _keys(api_key, api_key_file, host, no_auth)
+    if llm_key is not None:
+        check_key(llm_key, "--llm-key")
     settings = Settings(
         body_bytes=body_bytes,
         waiting_bytes=waiting_bytes,
@@ -130,14 +133,16 @@ def serve(
 
 
 def _keys(given: list[str] | None, file: Path | None, host: str, no_auth: bool) -> tuple[str, ...]:
-    """Return the keys that clients must send, from wherever they are given."""
-    from cappy.server.keys import check_keys, read_keys
+    """Return the keys that clients must send: of options and a file, else of the environment."""
+    from cappy.server.keys import check_key, read_keys
 
+    for number, key in enumerate(given or (), 1):
+        check_key(key, f"--api-key {number}" if number > 1 else "--api-key")
     named = os.environ.get("CAPPY_API_KEY")
     if given is None and file is None and named is not None:
+        check_key(named, "CAPPY_API_KEY")
         given = [named]
     keys = (*(given or ()), *(read_keys(file) if file else ()))
-    check_keys(keys)
     if keys and no_auth:
         raise InputError("--no-auth is for a server without keys, but a key is given.")
     if not keys and not no_auth and not _is_loopback(host):
@@ -150,7 +155,7 @@ def _keys(given: list[str] | None, file: Path | None, host: str, no_auth: bool) 
 
 def _is_loopback(host: str) -> bool:
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 
@@ -165,8 +170,6 @@ def _where(llm: str, key: str | None, model: str | None, threads: int) -> tuple[
     """Return where the language model is, and what must live as long as it is asked."""
     from cappy.server.proxy.upstream import Address
 
-    if key is not None and not key.strip():
-        raise InputError("the language model's key is empty; an unset variable, perhaps.")
     if llm.startswith(("http://", "https://")):
         return Address(llm, key, model), None
     from cappy.llm.find import find_llm

@@ -103,7 +103,7 @@ class Engine:
 
     async def usual_selector(self, name: str | None) -> str:
         """Return how to choose by the scorer of that name unless somebody says; see `cappy.selectors`."""
-        learnt = await self._aside(self._learnt_by, name)
+        learnt = await self.aside(self._learnt_by, name)
         return usual_selector(self.scorers.find(name)[1].selection, learnt is not None)
 
     async def learnt(self, name: str | None, pool: Pool) -> tuple[float, ...]:
@@ -114,16 +114,16 @@ class Engine:
 
         """
         used, scorer = self.scorers.find(name)
-        choosing = await self._aside(self._learnt_by, name)
+        choosing = await self.aside(self._learnt_by, name)
         if choosing is None:
             raise RequestError(422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has.")
-        values = await self._aside(choosing.values, scorer, pool.instruction, pool.samples, pool.scores)
+        values = await self.aside(choosing.values, scorer, pool.instruction, pool.samples, pool.scores)
         return tuple(map(float, values))
 
     def _learnt_by(self, name: str | None) -> Choosing | None:
         return read_choosing(self.scorers.find(name)[1].checkpoint.folder)
 
-    async def _aside(self, work: Callable[..., Result], *given: Any) -> Result:
+    async def aside(self, work: Callable[..., Result], *given: Any) -> Result:
         """Do work on a thread of its own, while the event loop goes on."""
         if self.draining and self._closed.is_set():
             raise RequestError(503, "the server is stopping.", 5)

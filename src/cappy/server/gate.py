@@ -6,8 +6,6 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,12 +14,11 @@ from cappy.server.connections import HEADER_BYTES
 from cappy.server.errors import RequestError, error_body
 from cappy.server.keys import Keys
 from cappy.server.metrics import Metrics
+from cappy.server.room import Room, Visit
 from cappy.server.settings import Settings
 
 log = logging.getLogger("cappy.server")
 OPEN_PATHS = ("/health", "/ready")
-SMALL = 2**16
-"""Bytes of a body that is let in whatever else is inside."""
 
 
 class _ClosingError(RequestError):
@@ -39,7 +36,7 @@ class Gate:
         """Stand before `app`; `paths` are those worth naming in logs and metrics."""
         self.app, self.settings, self.metrics, self.paths = app, settings, metrics, paths
         self._keys = Keys(settings.api_keys)
-        self._held, self._freed = 0, asyncio.Condition()  # bytes of the larger bodies that are inside
+        self._room = Room(settings.waiting_bytes, settings.body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer for it."""
@@ -68,8 +65,8 @@ class Gate:
             self._check_host(scope)
             self._check_key(scope)
             scope["state"]["onward"] = self._keys.onward(scope["headers"])
-            async with self._room(scope):
-                await self.app(scope, await self._in_time(scope, receive), watched)
+            async with self._room.visit() as visit:
+                await self.app(scope, await self._in_time(scope, receive, visit), watched)
         except RequestError as error:
             await refuse(error)
         except asyncio.CancelledError:  # the time to drain is over, and the client has not sent all of its request
@@ -104,47 +101,16 @@ class Gate:
         if name not in self.settings.hosts:
             raise RequestError(403, f"this server does not answer to that name; start it with --allowed-host {name}.")
 
-    @asynccontextmanager
-    async def _room(self, scope: Scope) -> AsyncIterator[None]:
-        """Wait until the bodies inside leave room for this one; one alone may have more than all together.
-
-        Nothing of it is read before. Small ones, which are never many bytes together, do not wait.
-
-        Raises:
-            RequestError: 429, there is no room in time.
-
-        """
-        declared = dict(scope["headers"]).get(b"content-length", b"")
-        chunked = b"transfer-encoding" in dict(scope["headers"])
-        size = int(declared[:20]) if declared.isdigit() else self.settings.body_bytes if chunked else 0
-        size = 0 if size <= SMALL else min(size, self.settings.body_bytes)
-
-        def fits() -> bool:
-            return not self._held or self._held + size <= self.settings.waiting_bytes
-
-        if size:
-            async with self._freed:
-                try:
-                    await asyncio.wait_for(self._freed.wait_for(fits), self.settings.body_seconds)
-                except asyncio.TimeoutError as error:
-                    raise _ClosingError(429, "the server is busy with large requests; try again later.", 5) from error
-                self._held += size
-        try:
-            yield
-        finally:
-            if size:
-                self._held -= size
-                async with self._freed:
-                    self._freed.notify_all()
-
-    async def _in_time(self, scope: Scope, receive: Receive) -> Receive:
+    async def _in_time(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
         seconds = self.settings.body_seconds
         try:
-            return await asyncio.wait_for(self._whole(scope, receive), seconds)
+            return await asyncio.wait_for(self._whole(scope, receive, visit), seconds)
         except asyncio.TimeoutError as error:
+            if visit.waiting:
+                raise _ClosingError(429, "the server is busy with large requests; try again later.", 5) from error
             raise _ClosingError(408, f"the request did not come whole within {seconds:g} seconds.") from error
 
-    async def _whole(self, scope: Scope, receive: Receive) -> Receive:
+    async def _whole(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
         """Read the body up to the limit, and return what hands it on."""
         limit = self.settings.body_bytes
         declared = dict(scope["headers"]).get(b"content-length", b"0")
@@ -159,6 +125,8 @@ class Gate:
             more = message.get("more_body", False)
             if len(body) > limit:
                 raise RequestError(413, f"the body is over {limit} bytes.")
+            await visit.take(len(message.get("body", b"")))
+        await visit.whole()
         handed = False
 
         async def again() -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cappy.errors import InputError
@@ -15,41 +15,43 @@ ONWARD = ("authorization", "openai-organization", "openai-project")
 """All that a language model's server is told of a client's headers."""
 
 
-def check_keys(keys: Iterable[str]) -> None:
-    """Refuse keys that nobody means, as an unset variable of a shell gives them.
+def check_key(key: str, where: str) -> None:
+    """Refuse a key that nobody means, as an unset variable of a shell gives it; `where` says where it stands.
 
     Raises:
-        InputError: a key is empty or holds white space.
+        InputError: it is empty or holds white space.
 
     """
-    for number, key in enumerate(keys, 1):
-        if not key.strip():
-            raise InputError(f"API key {number} is empty; an unset variable, perhaps.")
-        if any(character.isspace() for character in key):
-            raise InputError(f"API key {number} holds white space; give several keys by repeating the option.")
+    if not key.strip():
+        raise InputError(f"{where}: the key is empty; an unset variable, perhaps.")
+    if any(character.isspace() for character in key):
+        raise InputError(f"{where}: a key holds no white space; several keys are given one by one.")
 
 
 def read_keys(path: Path) -> list[str]:
-    """Read keys from a file, one a line; empty lines are passed over.
+    """Read keys from a file, one a line; empty lines are passed over, and space around a key.
 
     Raises:
-        InputError: the file cannot be read, or holds none.
+        InputError: the file cannot be read, holds none, or one that is no key.
 
     """
     try:
-        keys = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from error
+    keys = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not keys:
         raise InputError(f"{path} holds no key.")
-    return keys
+    for number, key in keys.items():
+        check_key(key, f"{path}:{number}")
+    return list(keys.values())
 
 
 class Keys:
     """The keys that a server takes; without any, everybody may ask."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Take keys that `check_keys` has passed."""
+        """Take keys that `check_key` has passed."""
         self._digests = [_digest(key.encode()) for key in keys]
         self._keys = [key.encode() for key in keys]
 

@@ -116,6 +116,7 @@ def serve(
     """
     _log_lines()
     try:
+        host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
@@ -132,7 +133,7 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=5,
         )
-        here = f"http://{host}:{listening.getsockname()[1]}"
+        here = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         log.info("listening", extra={"address": here, "models": scorers.names})
         Server(config, engine).run(sockets=[listening])
     finally:

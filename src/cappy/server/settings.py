@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cappy.server.keys import check_keys
+from cappy.server.keys import check_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,5 @@ class Settings:
             InputError: a key is empty or holds white space.
 
         """
-        check_keys(self.api_keys)
+        for number, key in enumerate(self.api_keys, 1):
+            check_key(key, f"API key {number}")

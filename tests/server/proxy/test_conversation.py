@@ -45,7 +45,10 @@ def test_what_of_a_choice_is_scored() -> None:
     assert text_of_choice({"message": {"content": None, "tool_calls": [call, call]}}) == "f({})\nf({})"
     assert text_of_choice({"message": {"content": None, "refusal": "No."}}) == "No."
     assert text_of_choice({"text": " go on"}) == "go on"
-    assert text_of_choice({}) == ""
+    assert text_of_choice({"text": None}) == text_of_choice({"message": {"content": ""}}) == ""
+    for broken in ({}, {"message": None}, {"message": "hi"}, {"text": 5}, {"message": {"content": {"a": 1}}}):
+        with pytest.raises(ValueError, match="must"):
+            text_of_choice(broken)
 
 
 FIELDS = ("role", "content", "refusal", "tool_calls", "function_call", "function", "arguments", "name", "text", "type")
@@ -61,7 +64,7 @@ def test_messages_of_any_json_are_read_or_refused(messages: list[dict]) -> None:
     try:
         assert isinstance(instruction_of(messages), str)
     except ValueError as error:
-        assert "tool_calls" in str(error)
+        assert " must " in str(error)
 
 
 @given(anything, st.dictionaries(st.sampled_from(["total_tokens", "details"]), anything))
@@ -74,10 +77,18 @@ def test_choices_of_any_json_are_read_or_set_aside(choices: object, usage: dict)
         assert events(b"".join(chunks(body, True)))
 
 
+def test_messages_without_a_known_shape_are_refused() -> None:
+    for broken in ({"foo": 1}, said("user", 5), said("user", {"a": 1}), said("user", [5]), {"role": 5, "content": "a"}):
+        with pytest.raises(ValueError, match="must"):
+            instruction_of([broken])
+
+
 def test_calls_that_are_none_are_refused() -> None:
     for calls in (5, "a", [5], {}, False):
         with pytest.raises(ValueError, match="tool_calls must be a list of objects"):
             instruction_of([said("user", "Why?"), said("assistant", None, tool_calls=calls)])
+        with pytest.raises(ValueError, match="tool_calls must be a list of objects"):
+            instruction_of([said("system", "Be brief.", tool_calls=calls), said("user", "Why?")])
         assert readable([{"message": {"tool_calls": calls}}]) == []
 
 

@@ -86,6 +86,23 @@ def test_choices_of_no_known_shape_are_set_aside_and_asked_for_again(client: ope
         client.chat.completions.create(**ASK)
 
 
+def test_a_broken_choice_beside_a_failed_request_costs_no_others(client: openai.OpenAI, spoiled: Any) -> None:
+    given = 0
+
+    def some(handler: Handler, _: dict[str, Any]) -> bool:
+        nonlocal given
+        given += 1
+        if given > 1:
+            return handler.answer(500, b"{}") or True
+        whole = answer_of("the sea")
+        whole["choices"] += answer_of("never", tool_calls=7)["choices"]
+        return handler.answer(200, json.dumps(whole).encode()) or True
+
+    spoiled.fault = some
+    raw = client.chat.completions.with_raw_response.create(**ASK, extra_body=wanting(n=16))
+    assert raw.parse().choices[0].message.content == "the sea" and raw.headers["x-cappy-failed"] == "15"
+
+
 def test_several_greedy_answers_are_asked_for_one_by_one(client: openai.OpenAI, spoiled: Any) -> None:
     client.chat.completions.create(**ASK, temperature=0, n=2)
     client.chat.completions.create(**ASK)

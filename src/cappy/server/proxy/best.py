@@ -72,13 +72,11 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
             raise errors[0]
         if wishes.adaptive and len(found.choices) >= max(ROUND, kept):
             await found.score()
-            if DEFAULT_RULE.stops(found.pool()):
+            if await engine.aside(DEFAULT_RULE.stops, found.pool()):
                 break
     if scoring and (len(found.choices) > 1 or wishes.candidates):
         await found.score()
-        if wishes.selector == "learnt":
-            await found.learn()
-    return found.choose(asked)
+    return await found.choose(asked)
 
 
 class _Found:
@@ -110,20 +108,18 @@ class _Found:
             scored = await self._engine.score(self._wishes.scorer, [(self._instruction, new)], inside=True)
             self._scores |= dict(zip(new, scored.groups[0].scores, strict=True))
             self._scorer, self._selection = scored.model, scored.selection
-
-    async def learn(self) -> None:
-        """Value the samples by what the scorer has learnt of choosing."""
-        self._learnt = await self._engine.learnt(self._wishes.scorer, self.pool())
+        if self._wishes.selector == "learnt":
+            self._learnt = await self._engine.learnt(self._wishes.scorer, self.pool())
 
     def pool(self) -> Pool:
         samples = [_sample(choice, text) for choice, text in zip(self.choices, self.texts, strict=True)]
         scores = tuple(self._scores[text] for text in self.texts) if self._scores else ()
         return Pool(self._instruction, tuple(samples), scores, self._selection, self._learnt)
 
-    def choose(self, asked: int) -> Chosen:
+    async def choose(self, asked: int) -> Chosen:
         order, values, pool = list(range(len(self.choices))), [], self.pool()
         if len(order) > 1 or pool.scores:
-            found = SELECTORS[self._wishes.selector or "cappy"](pool)
+            found = await self._engine.aside(SELECTORS[self._wishes.selector or "cappy"], pool)
             try:
                 order = ranked(found, self.texts)
             except InputError as problem:

@@ -21,7 +21,11 @@ def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
         ValueError: a field that is read has none of the protocol's shapes.
 
     """
-    told = [text_of(message.get("content")) for message in messages if message.get("role") in INSTRUCTORS]
+    for message in messages:
+        calls_of(message)
+        if not isinstance(message.get("role"), str):
+            raise ValueError("a message must have a role")
+    told = [text_of(message.get("content")) for message in messages if message["role"] in INSTRUCTORS]
     turns = [message for message in messages if message.get("role") not in INSTRUCTORS]
     if len(turns) == 1 and turns[0].get("role") == "user":
         said = text_of(turns[0].get("content"))
@@ -54,10 +58,10 @@ def text_of_choice(choice: Mapping[str, Any]) -> str:
 
     """
     message = choice.get("message")
-    text = choice.get("text") if message is None else message
-    if isinstance(text, Mapping):
-        text = response_of(text)
-    if text is not None and not isinstance(text, str):
+    if isinstance(message, Mapping):
+        return response_of(message).strip()
+    text = choice.get("text")
+    if message is not None or "text" not in choice or not (text is None or isinstance(text, str)):
         raise ValueError("a choice must have a message or a text")
     return (text or "").strip()
 
@@ -78,21 +82,24 @@ def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def text_of(content: Any) -> str:
-    """Return a content's text: a string, or parts of which some are no text."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, Sequence):
-        return "\n".join(part for part in map(_part, content) if part)
-    return json.dumps(content)
+    """Return a content's text: a string, or parts of which some are no text.
+
+    Raises:
+        ValueError: it is neither.
+
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise ValueError("content must be a text or a list of parts")
+    return "\n".join(part for part in map(_part, content) if part)
 
 
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, Mapping):
-        return json.dumps(part)
+        raise ValueError("parts of a content must be texts or objects")
     if isinstance(part.get("text"), str):
         return str(part["text"])
     return STAND_INS.get(str(part.get("type")), "")

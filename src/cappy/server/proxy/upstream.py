@@ -112,7 +112,7 @@ class Upstream:
             answers, errors = await self._gather(request, body, sizes, before)
             refused = count > 1 and errors and all(_about_n(error) for error in errors)
             if not refused and errors:
-                return answers, errors
+                return [*map(_kept, answers)], errors
             # A server that is known to ignore `n` or refuse it is not asked in vain again.
             self._one_each = bool(refused) or (count > 1 and all(len(answer["choices"]) == 1 for answer in answers))
             answers = [_kept(answer) for answer in answers]
