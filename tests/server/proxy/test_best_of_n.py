@@ -64,8 +64,12 @@ def test_a_scorer_that_has_learnt_to_choose_chooses_by_that(
     try:
         asking = openai.OpenAI(base_url=server.address + "/v1", api_key="unused", max_retries=0)
         answer = asking.chat.completions.create(**ASK, extra_body=wanting(n=6, candidates=True))
+        early = asking.chat.completions.create(**ASK, extra_body=wanting(n=8, adaptive=True, candidates=True))
     finally:
         assert "Traceback" not in server.stop()
+    drawn = [one["text"] for one in early.model_extra["cappy"]["candidates"]]
+    known = choosing.values(taught.scorer, ASK["messages"][0]["content"], [Sample(text) for text in drawn])
+    assert len(drawn) in (4, 8) and early.choices[0].message.content.strip() == drawn[int(np.argmax(known))]
     texts = [one["text"] for one in answer.model_extra["cappy"]["candidates"]]
     values = choosing.values(taught.scorer, ASK["messages"][0]["content"], [Sample(text) for text in texts])
     assert answer.choices[0].message.content.strip() == texts[int(np.argmax(values))]
