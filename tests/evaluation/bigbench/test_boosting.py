@@ -45,6 +45,8 @@ def result(task: str, seed: int, rows: int = 30, held: int = 20) -> dict[str, An
     """A task whose adapted scores know the quality, whose zero-shot scores and likelihoods do not."""
     draw = np.random.default_rng(seed)
 
+    apart = np.random.default_rng(seed + 1000)
+
     def row() -> dict[str, Any]:
         qualities = np.round(draw.random(17) ** 2, 3)
         samples = [
@@ -55,6 +57,8 @@ def result(task: str, seed: int, rows: int = 30, held: int = 20) -> dict[str, An
             "samples": [asdict(sample) for sample in samples],
             "qualities": qualities.tolist(),
             "cappy": draw.random(17).tolist(),
+            "cappy-combined": (qualities + 0.9 * apart.random(17)).tolist(),
+            "cappy-combined-short": (qualities + 0.8 * apart.random(17)).tolist(),
             "cappy-learnt": (qualities + 0.1 * draw.random(17)).tolist(),
             "cappy-adapted": (qualities + 1e-6 * draw.random(17)).tolist(),
         }
@@ -97,6 +101,7 @@ def test_lifts_and_decided_tasks() -> None:
     assert lift["tasks_better"] == 5 and lift["tasks_worse"] == 0
     assert lift["interval"][0] < lift["lift"] < lift["interval"][1]
     assert 0 < found["lifts"]["cappy-learnt"]["lift"] < lift["lift"]
+    assert 0 < found["lifts"]["cappy-combined"]["lift"] < found["lifts"]["cappy-learnt"]["lift"]
     assert found["lifts"]["cappy"]["tasks_better"] <= 1  # random scores decide nothing
     assert summary(tasks) == found
     assert np.isnan(headroom_share(0.5, 0.5, 0.5))
@@ -108,7 +113,8 @@ def test_scorers_that_were_not_trained_have_no_column() -> None:
         del row["cappy-adapted"]
     found = summary([task_scores(one) for one in results])
     assert "cappy-adapted" not in measured(found)
-    assert set(found["lifts"]) == {"cappy", "cappy+agreement", "cappy-learnt"}
+    combined = {"cappy-combined", "cappy-combined-short"}
+    assert set(found["lifts"]) == {"cappy", "cappy+agreement", *combined, "cappy-learnt"}
     assert not has_values(results, "cappy-adapted")
     assert has_values(results, "cappy-learnt")
 
