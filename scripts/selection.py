@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cappy
+from cappy import selectors
 from cappy.checkpoint.save import note_setting
 from cappy.choosing.fit import ridge
 from cappy.choosing.selection import FEATURES, LONG, Weighing, describe
@@ -35,7 +36,6 @@ from cappy.files import sha256, write_json
 from cappy.llm.decoding import parse_plan
 from cappy.llm.kept import KeptSamples
 from cappy.llm.model import Sample
-from cappy.selectors import agreement
 from cappy.training.recipes import STRENGTHS
 
 Floats = NDArray[np.float64]
@@ -83,9 +83,9 @@ class Row:
     def of(cls, task: str, instruction: str, samples: Sequence[Sample], worth: Sequence[float], scores: Floats) -> Row:
         """Describe the samples of an instruction."""
         texts = [sample.text for sample in samples]
-        sums = [np.nan if one.log_likelihood is None else one.log_likelihood for one in samples]
-        means = [np.nan if one.mean_log_likelihood is None else one.mean_log_likelihood for one in samples]
-        features = describe(instruction, texts, scores, agreement(texts), np.array(sums), np.array(means))
+        pool = selectors.Pool(instruction, tuple(samples))
+        likelihoods = selectors.self_sum(pool), selectors.self_mean(pool)
+        features = describe(instruction, texts, scores, selectors.agreement(texts), *likelihoods)
         lengths = np.array([float(len(text)) for text in texts])
         median = float(np.median([len(words(text)) for text in texts]))
         # Rouge-L is one measure for all; what people's verdicts and ranks are worth is known up to scale and shift.

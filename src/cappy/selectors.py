@@ -205,10 +205,13 @@ def choose(values: Values, texts: Sequence[str]) -> int:
 
 
 def best_place(pool: Pool) -> int:
-    """Return the place of the sample that is chosen where no selector is named: see `usual_selector`."""
-    return choose(
-        SELECTORS[usual_selector(pool.selection, bool(pool.learnt))](pool), [one.text for one in pool.samples]
-    )
+    """Return the place of the sample that is chosen where no selector is named."""
+    return choose(usual(pool), [sample.text for sample in pool.samples])
+
+
+def usual(pool: Pool) -> Values:
+    """Value samples where no selector is named: see `usual_selector`."""
+    return SELECTORS[usual_selector(pool.selection, bool(pool.learnt))](pool)
 
 
 def usual_selector(selection: Selection | None, learnt: bool) -> str:

@@ -17,7 +17,7 @@ from cappy.data.examples import Example
 from cappy.data.labels import Labeller, rouge_l
 from cappy.errors import CheckpointError, InputError
 from cappy.llm.model import Sample
-from cappy.selectors import SELECTORS, Pool, agreement, scored, usual_selector
+from cappy.selectors import Pool, agreement, scored, usual
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -113,10 +113,7 @@ def fit_choosing(
     answers = tuple(answer for example in examples for answer in dict.fromkeys(example.references))
     asked = np.stack([read[number].asked for number in owners])
     known = Known(answers, scorer.embed(answers).astype(np.float64), asked)
-    plain = [
-        _of_texts(unlearnt(scorer, one.instruction, drawn, _of_samples(one, drawn)), one, drawn)
-        for one, drawn in zip(read, samples, strict=True)
-    ]
+    plain = [_unlearnt_texts(scorer, one, drawn) for one, drawn in zip(read, samples, strict=True)]
     weighed = weigh(read, worths, known, owners, plain, seed)
     return Choosing(weighed.weights, known), weighed
 
@@ -136,18 +133,15 @@ def unlearnt(
     """
     if not samples:
         return np.zeros(0)
-    pool = scored(scorer, instruction, samples) if scores is None else None
-    pool = pool or Pool(instruction, tuple(samples), tuple(scores or ()), scorer.selection)
-    return SELECTORS[usual_selector(scorer.selection, learnt=False)](pool)
+    if scores is None:
+        return usual(scored(scorer, instruction, samples))
+    return usual(Pool(instruction, tuple(samples), tuple(scores), scorer.selection))
 
 
-def _of_samples(one: Samples, samples: Sequence[Sample]) -> list[float]:
-    known = dict(zip(one.texts, one.scores.tolist(), strict=True))
-    return [known[sample.text] for sample in samples]
-
-
-def _of_texts(values: Floats, one: Samples, samples: Sequence[Sample]) -> Floats:
-    """Return the values of different texts [texts] from those of samples [samples]; equal texts have the same."""
+def _unlearnt_texts(scorer: Scorer, one: Samples, samples: Sequence[Sample]) -> Floats:
+    """Return the value of every different text [texts] without any examples; equal texts have the same."""
+    scores = by_sample(samples, one.texts, one.scores).tolist()
+    values = unlearnt(scorer, one.instruction, samples, scores)
     known = {sample.text: value for sample, value in zip(samples, values, strict=True)}
     return np.array([known[text] for text in one.texts])
 

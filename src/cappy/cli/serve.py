@@ -104,6 +104,7 @@ def serve(
         if name in loaders:
             raise InputError(f"two scorers are named {name!r}; name them as NAME=CHECKPOINT.")
         loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads)
+    host = host.strip("[]")  # as addresses of version 6 stand in URLs
     keys = _keys(api_key, api_key_file, host, no_auth)
     if llm_key is not None:
         check_key(llm_key, "--llm-key")
@@ -155,7 +156,7 @@ def _keys(given: list[str] | None, file: Path | None, host: str, no_auth: bool) 
 
 def _is_loopback(host: str) -> bool:
     try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 

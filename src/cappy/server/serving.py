@@ -116,7 +116,6 @@ def serve(
     """
     _log_lines()
     try:
-        host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:

@@ -108,7 +108,7 @@ class _Found:
             scored = await self._engine.score(self._wishes.scorer, [(self._instruction, new)], inside=True)
             self._scores |= dict(zip(new, scored.groups[0].scores, strict=True))
             self._scorer, self._selection = scored.model, scored.selection
-        if self._wishes.selector == "learnt":
+        if self._wishes.selector == "learnt" and len(self._learnt) < len(self.texts):
             self._learnt = await self._engine.learnt(self._wishes.scorer, self.pool())
 
     def pool(self) -> Pool:

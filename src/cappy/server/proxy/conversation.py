@@ -26,8 +26,8 @@ def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
         if not isinstance(message.get("role"), str):
             raise ValueError("a message must have a role")
     told = [text_of(message.get("content")) for message in messages if message["role"] in INSTRUCTORS]
-    turns = [message for message in messages if message.get("role") not in INSTRUCTORS]
-    if len(turns) == 1 and turns[0].get("role") == "user":
+    turns = [message for message in messages if message["role"] not in INSTRUCTORS]
+    if len(turns) == 1 and turns[0]["role"] == "user":
         said = text_of(turns[0].get("content"))
     else:
         said = "\n".join(f"{_speaker(turn)}: {response_of(turn)}" for turn in turns)
@@ -113,5 +113,5 @@ def _call(function: Any) -> str:
 
 
 def _speaker(message: Mapping[str, Any]) -> str:
-    role = str(message.get("role"))
+    role = str(message["role"])
     return SPEAKERS.get(role, role.capitalize())
