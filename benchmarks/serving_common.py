@@ -41,8 +41,11 @@ def headline(options: argparse.Namespace) -> dict[str, Any]:
     return {"command": command, "seed": options.seed, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
 
 
-def make_groups(count: int, seed: int, data: Path | None = None) -> Groups:
-    """Draw instructions with 16 candidates: from a file's rows, or of random words of the bundled vocabulary."""
+def make_groups(count: int, seed: int, data: Path | None = None, short: bool = False) -> Groups:
+    """Draw instructions with 16 candidates: from a file's rows, or of random words of the bundled vocabulary.
+
+    `short` ones are of few words, with two candidates.
+    """
     draw = random.Random(seed)
     if data:
         from cappy.data.rows import read_rows
@@ -58,6 +61,8 @@ def make_groups(count: int, seed: int, data: Path | None = None) -> Groups:
     def text(shortest: int, longest: int) -> str:
         return " ".join(draw.choices(words, k=draw.randint(shortest, longest)))
 
+    if short:
+        return [(text(3, 10), [text(1, 4), text(1, 4)]) for _ in range(count)]
     return [(text(30, 200), [text(5, 60) for _ in range(CANDIDATES)]) for _ in range(count)]
 
 
@@ -192,6 +197,8 @@ class Load:
     path: str = "/v1/rerank"
     extra: dict[str, Any] = field(default_factory=dict)
     tolerance: float = 1e-4
+    pause: float = 0.0
+    """Seconds between an answer and the client's next request."""
     retry_busy: bool = False
     retry_broken: bool = False
 
@@ -211,6 +218,7 @@ class Load:
                     number += clients
                     if time.monotonic() - begun >= seconds:
                         return
+                    await asyncio.sleep(self.pause)
 
             await asyncio.gather(*(one(number) for number in range(clients)))
         tally.took = time.monotonic() - begun
@@ -219,11 +227,11 @@ class Load:
     async def _ask(self, client: httpx.AsyncClient, number: int, tally: Tally) -> None:
         """Send one request until it is answered, as far as this client tries again."""
         query, documents = self.groups[number]
-        body = {"model": "cappy-mini", "query": query, "documents": documents, **self.extra}
+        body = json.dumps({"model": "cappy-mini", "query": query, "documents": documents, **self.extra}).encode()
         begun = time.monotonic()
         while time.monotonic() - begun < PATIENCE:
             try:
-                answer = await client.post(self.path, json=body)
+                answer = await client.post(self.path, content=body, headers={"Content-Type": "application/json"})
             except httpx.TransportError:
                 if not self.retry_broken:
                     break

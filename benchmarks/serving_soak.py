@@ -2,21 +2,37 @@
 
     python benchmarks/serving_soak.py [--minutes 10] [-o soak.json]
 
-Every answer is checked against offline scores. In the second part the server gets SIGKILL and is started again on
-the same port while clients try again: nothing may be lost or wrong. Exits with 1 if anything was, or if memory grows
-by more than `--growth` MiB after the warm-up.
+Of the requests 1% are of nearly 8 MB; beside them a client in a process of its own sends small ones and tells how long
+they wait. Every answer is checked against offline scores. In the second part the server gets SIGKILL and is started
+again on the same port while clients try again: nothing may be lost or wrong. Exits with 1 if anything was, or if memory
+grows by more than `--growth` MiB after the warm-up.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 
-from serving_common import Load, Server, Tally, add_options, cappy_server, headline, make_groups, offline_scores, write
+from serving_common import (
+    Groups,
+    Load,
+    Server,
+    Tally,
+    add_options,
+    cappy_server,
+    headline,
+    make_groups,
+    offline_scores,
+    write,
+)
 
+LARGE = 7_900_000
+"""Bytes of a large request's first candidate; the server takes 8 MiB."""
 WARM_UP = 0.2
 """Share of the time after which memory has to be flat."""
 
@@ -42,6 +58,18 @@ async def kill_again_and_again(load: Load, server: Server, clients: int, kills: 
     return await work
 
 
+def with_large(groups: Groups, every: int) -> Groups:
+    """Make one in so many groups a large one."""
+
+    def large(text: str) -> str:
+        return (text + " ") * (LARGE // (len(text) + 1))
+
+    return [
+        (query, [large(texts[0]), *texts[1:]]) if number % every == 0 else (query, texts)
+        for number, (query, texts) in enumerate(groups)
+    ]
+
+
 def slope(samples: list[tuple[float, float]]) -> float:
     """Return MiB an hour, by least squares."""
     count = len(samples)
@@ -55,24 +83,33 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--large-every", type=int, default=100, help="requests of which one is near the size limit")
     parser.add_argument("--growth", type=float, default=20.0, help="MiB that memory may grow after the warm-up")
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds")
+    parser.set_defaults(groups=100)
     options = parser.parse_args()
     everything = headline(options)
-    groups = make_groups(options.groups, options.seed, options.data)
+    groups = with_large(make_groups(options.groups, options.seed, options.data), options.large_every)
+    few = make_groups(options.groups, options.seed, short=True)
     expected = offline_scores(groups)
-    with cappy_server() as server:
-        load = Load(server.address, groups, expected)
+    with cappy_server() as server, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
+        load = Load(server.address, groups, expected, retry_busy=True)
+        small = Load(server.address, few, offline_scores(few), pause=0.05)
+        waits = beside.submit(small.run, 1, 60 * options.minutes)
         tally, samples = asyncio.run(soak(load, server, options.clients, 60 * options.minutes))
+        light = waits.result()
         flat = [one for one in samples if one[0] >= WARM_UP * samples[-1][0]]
         quarter = max(1, len(flat) // 4)
         before, after = (median(m for _, m in part) for part in (flat[:quarter], flat[-quarter:]))
         figures = {**tally.figures(), "start_mib": samples[0][1], "warm_mib": before, "end_mib": after}
-        figures |= {"mib_an_hour": slope(flat), "peak_mib": max(m for _, m in samples)}
+        figures |= {"mib_an_hour": slope(flat), "peak_mib": max(m for _, m in samples), "small": light.figures()}
         print(
             f"{options.minutes:g} minutes, {options.clients} clients: {tally.right} right, {tally.wrong} wrong, "
-            f"{tally.lost} lost, {tally.failed} 5xx; {figures['requests_per_second']:.1f} requests/s\n"
+            f"{tally.lost} lost, {tally.failed} 5xx; {figures['requests_per_second']:.1f} requests/s, "
+            f"p50 {tally.percentile(0.5):.0f} ms, p99 {tally.percentile(0.99):.0f} ms\n"
+            f"small ones beside them: {light.right} right, {light.wrong} wrong, {light.lost} lost, {light.failed} 5xx; "
+            f"p50 {light.percentile(0.5):.0f} ms, p99 {light.percentile(0.99):.0f} ms\n"
             f"memory: {samples[0][1]:.0f} MiB at start, {before:.0f} after warm-up, {after:.0f} at the end, "
             f"slope {figures['mib_an_hour']:.1f} MiB an hour",
             flush=True,
@@ -84,7 +121,11 @@ def main() -> None:
             f"{killed.failed} 5xx; {killed.again} tries again"
         )
     write(options, {**everything, "soak": figures, "samples": samples, "killed": killed.figures()})
-    problems = [f"{tally.bad + killed.bad} answers were wrong, lost or 5xx."] if tally.bad + killed.bad else []
+    problems = (
+        [f"{tally.bad + light.bad + killed.bad} answers were wrong, lost or 5xx."]
+        if tally.bad + light.bad + killed.bad
+        else []
+    )
     if after - before > options.growth:
         problems.append(f"memory grew by {after - before:.0f} MiB.")
     if options.kills and not killed.again:

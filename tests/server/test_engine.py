@@ -20,6 +20,7 @@ import cappy
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
 from cappy.server.metrics import Metrics
+from cappy.server.queue import SMALL_TOKENS
 from cappy.server.scorers import Scorers
 from cappy.server.settings import Settings
 from tests.conftest import WORDS, build_checkpoint
@@ -96,6 +97,32 @@ def test_admission_is_all_or_nothing_and_leaving_frees_the_place(scorer: cappy.S
         with pytest.raises(RequestError) as stopping:
             await engine.score(None, groups)
         assert stopping.value.status == 503
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        gated.go.set()
+        engine.stop()
+
+
+def test_a_small_request_does_not_wait_for_long_ones(scorer: cappy.Scorer) -> None:
+    gated = Gated(scorer)
+    straight = scorer.score_encoded
+    gated.score_encoded = lambda groups: (  # type: ignore[method-assign]
+        straight(groups) if sum(one.tokens for one in groups) <= SMALL_TOKENS else Gated.score_encoded(gated, groups)
+    )
+    engine = Engine(Scorers({"tiny": lambda: gated}), Settings(), Metrics())
+
+    async def scenario() -> None:
+        long = [asyncio.ensure_future(engine.score(None, [("the city", ["yes no " * 90] * 8)])) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        small = await asyncio.wait_for(engine.score(None, [("the city", ["yes", "no"])]), 5)
+        assert np.allclose(small.groups[0].scores, scorer.score("the city", ["yes", "no"]), atol=1e-4)
+        assert not any(one.done() for one in long)
+        gated.go.set()
+        expected = scorer.score("the city", ["yes no " * 90] * 8)
+        for answer in await asyncio.gather(*long):
+            assert np.allclose(answer.groups[0].scores, expected, atol=1e-4)
 
     try:
         asyncio.run(scenario())

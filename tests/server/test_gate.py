@@ -87,3 +87,18 @@ def test_a_request_over_all_room_goes_alone_and_waiting_has_an_end() -> None:
         assert first.status == 200 and gate._room.held == 0
 
     asyncio.run(visits())
+
+
+def test_what_has_come_whole_is_handed_over_without_a_wait() -> None:
+    async def visits() -> None:
+        free = asyncio.Event()
+        settings = Settings(waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
+        gate = Gate(free_app(free), settings, Metrics(), frozenset())
+        first, second = Visit(gate, 4 * SMALL), Visit(gate, 4 * SMALL)
+        second.parts = [b"".join(second.parts)]
+        await asyncio.sleep(0.5)
+        free.set()
+        await asyncio.wait_for(asyncio.gather(first.task, second.task), 5)
+        assert first.status == second.status == 200 and gate._room.held == 0
+
+    asyncio.run(visits())

@@ -19,7 +19,7 @@ from cappy.choosing.selection import Selection
 from cappy.errors import CheckpointError, InputError
 from cappy.group import Cut, GroupScores
 from cappy.layout import EncodedGroup
-from cappy.scorer import BATCH_TOKENS, Scorer
+from cappy.scorer import Scorer
 from cappy.selectors import Pool, usual_selector
 from cappy.server.errors import RequestError
 from cappy.server.leaving import Result, unless
@@ -29,8 +29,8 @@ from cappy.server.scorers import Scorers
 from cappy.server.settings import Settings
 
 log = logging.getLogger("cappy.server")
-WINDOW_TOKENS = 2 * BATCH_TOKENS
-"""Tokens taken from the queue at a time: enough to find groups alike, few enough that nobody waits long."""
+WINDOW_TOKENS = 1024
+"""Tokens taken from the queue at a time: enough to keep the processor busy, few enough that nobody waits long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,15 @@ class Scored:
 
 
 class Engine:
-    """Scores requests: tokenises in a pool of threads, admits by tokens, computes on one thread of its own.
+    """Scores requests: tokenises in a pool of threads, admits by tokens, computes on two threads of its own.
+
+    The second one scores small requests while the first is busy with long ones.
 
     Made and used inside one event loop. A result depends on its request alone, whatever is computed with it.
     """
 
     def __init__(self, scorers: Scorers, settings: Settings, metrics: Metrics) -> None:
-        """Start the worker thread; `stop` ends it."""
+        """Start the worker threads; `stop` ends them."""
         self.scorers, self.settings, self.metrics = scorers, settings, metrics
         self.draining = False
         self._closed = asyncio.Event()
@@ -60,8 +62,12 @@ class Engine:
         self._queue = Queue(settings.queue_tokens)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="cappy-tokens")
         self._choosing = ThreadPoolExecutor(1, thread_name_prefix="cappy-chooses")
-        self._worker = threading.Thread(target=self._work, name="cappy-scores", daemon=True)
-        self._worker.start()
+        self._workers = [
+            threading.Thread(target=self._work, args=(take,), name=f"cappy-scores-{number}", daemon=True)
+            for number, take in enumerate((self._queue.take, self._queue.take_small))
+        ]
+        for worker in self._workers:
+            worker.start()
         metrics.queue_tokens.set_function(lambda: self._queue.tokens)
         metrics.queue_requests.set_function(lambda: self._queue.jobs)
 
@@ -162,12 +168,13 @@ class Engine:
         self._queue.close()
 
     def stop(self) -> None:
-        """End the worker; what still waits is refused."""
+        """End the workers; what still waits is refused."""
         self.draining = True
         self._queue.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._choosing.shutdown(wait=False, cancel_futures=True)
-        self._worker.join(timeout=10)
+        for worker in self._workers:
+            worker.join(timeout=10)
 
     def _check(self, groups: Sequence[tuple[str, Sequence[str]]], size: int) -> None:
         if not groups:
@@ -214,8 +221,8 @@ class Engine:
             raise job.error
         return job
 
-    def _work(self) -> None:
-        while taken := self._queue.take(WINDOW_TOKENS):
+    def _work(self, take: Callable[[int], list[tuple[Job, Piece]]]) -> None:
+        while taken := take(WINDOW_TOKENS):
             started, tokens = time.perf_counter(), sum(piece[2].tokens for _, piece in taken)
             try:
                 self._score(taken)
@@ -224,9 +231,10 @@ class Engine:
                 for one in taken:
                     self._score_alone(one)
             seconds = time.perf_counter() - started
-            self._queue.rate += 0.2 * (tokens / max(seconds, 1e-6) - self._queue.rate)
+            fill = min(1.0, tokens / WINDOW_TOKENS)
+            self._queue.rate += 0.2 * fill * (tokens / max(seconds, 1e-6) - self._queue.rate)
             self.metrics.tokens.inc(tokens)
-            self.metrics.fill.observe(min(1.0, tokens / WINDOW_TOKENS))
+            self.metrics.fill.observe(fill)
             self.metrics.batch_requests.observe(len({id(job) for job, _ in taken}))
             self.metrics.batch_seconds.observe(seconds)
 

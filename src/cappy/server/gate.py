@@ -125,7 +125,9 @@ class Gate:
             more = message.get("more_body", False)
             if len(body) > limit:
                 raise RequestError(413, f"the body is over {limit} bytes.")
-            await visit.take(len(message.get("body", b"")))
+            visit.count(len(message.get("body", b"")))
+            if more:
+                await visit.more()
         await visit.whole()
         handed = False
 

@@ -14,6 +14,8 @@ from cappy.layout import EncodedGroup, split_group
 from cappy.scorer import BATCH_TOKENS, Scorer
 from cappy.server.errors import RequestError
 
+SMALL_TOKENS = 128
+"""A job of at most so many need not wait for longer ones that are being scored."""
 Piece = tuple[int, int, EncodedGroup]
 """A part of a job: the group's number, the first candidate's number, and the tokens."""
 
@@ -40,7 +42,8 @@ class Job:
 class Queue:
     """Jobs that wait, bounded in tokens; threads may share it.
 
-    Pieces are taken from the jobs in turn, so that a large request does not hold up small ones.
+    Pieces are taken from the jobs in turn, so that a large request does not hold up small ones. One thread takes all
+    there is; a second one takes small jobs while the first is busy with longer pieces.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -53,6 +56,7 @@ class Queue:
         self._waiting: deque[Job] = deque()
         self._open: set[Job] = set()
         self._closed = False
+        self._long = False
         self._changed = threading.Condition()
 
     def retry_after(self) -> int:
@@ -77,28 +81,36 @@ class Queue:
             self.jobs += 1
             self._open.add(job)
             self._waiting.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, budget: int) -> list[tuple[Job, Piece]]:
         """Wait for work; return pieces for one scorer, of `budget` tokens or a little more; none once it is closed."""
         with self._changed:
-            while True:
-                while self._waiting and self._waiting[0].ended:
-                    self._waiting.popleft()
-                if self._waiting:
-                    return self._gather(budget)
-                if self._closed:
-                    return []
-                self._changed.wait()
+            self._long = False
+            taken = self._await(lambda: self._gather(budget))
+            self._long = any(piece[2].tokens > SMALL_TOKENS for _, piece in taken)
+            self._changed.notify_all()
+            return taken
 
-    def _gather(self, budget: int) -> list[tuple[Job, Piece]]:
-        scorer, taken, used = self._waiting[0].scorer, [], 0
-        others: list[Job] = []
+    def take_small(self, budget: int) -> list[tuple[Job, Piece]]:
+        """Wait for small jobs that would have to wait for what `take` gave out; else as `take`."""
+        with self._changed:
+            return self._await(lambda: self._gather(budget, SMALL_TOKENS) if self._long else [])
+
+    def _await(self, gather: Callable[[], list[tuple[Job, Piece]]]) -> list[tuple[Job, Piece]]:
+        while not (taken := gather()) and not self._closed:
+            self._changed.wait()
+        return taken
+
+    def _gather(self, budget: int, most: float = math.inf) -> list[tuple[Job, Piece]]:
+        """Take pieces in turn from jobs of one scorer, of those that have at most `most` tokens left."""
+        taken: list[tuple[Job, Piece]] = []
+        used, others = 0, []
         while self._waiting and used < budget:
             job = self._waiting.popleft()
             if job.ended:
                 continue
-            if job.scorer is not scorer:
+            if job.tokens > most or (taken and job.scorer is not taken[0][0].scorer):
                 others.append(job)
                 continue
             piece = job.pieces.popleft()
@@ -106,7 +118,7 @@ class Queue:
             used += piece[2].tokens
             if job.pieces:
                 self._waiting.append(job)
-        # Those of another scorer have waited longest: they come next.
+        # Those passed over have waited longest: they come next.
         self._waiting.extendleft(reversed(others))
         return taken
 

@@ -19,10 +19,13 @@ class Visit:
         self.bytes = 0
         self.waiting = False
 
-    async def take(self, count: int) -> None:
-        """Count `count` bytes that have come, and wait until more may come."""
+    def count(self, count: int) -> None:
+        """Count `count` bytes that have come."""
         self.bytes += count
         self._room.held += count
+
+    async def more(self) -> None:
+        """Wait until more may come."""
         if self.bytes > SMALL and not self._room.fits(self):
             self.waiting = True
             async with self._room.freed:
