@@ -135,8 +135,10 @@ def encode_texts(
 def task_limits(recipe: Recipe, task: str = "") -> Limits:
     """Return the limits of a task's groups in training: answers to open instructions are longer than others."""
     plan = recipe.open_answers if task == open_answers.TASK else None
-    room = plan or recipe
-    return pair_limits(room.instruction_tokens, room.response_tokens)
+    if plan:
+        limits = pair_limits(plan.instruction_tokens, plan.response_tokens)
+        return replace(limits, response_limit=plan.longest_response)
+    return pair_limits(recipe.instruction_tokens, recipe.response_tokens)
 
 
 def _read(recipe: Recipe, seed: int, data: Path | None, groups: Path | None) -> tuple[list[Group], list[Group]]:

@@ -114,6 +114,7 @@ class OpenAnswers:
     held_out: float = 0.2  # share of instructions; the sets are small, and pairs are a noisy measure
     instruction_tokens: int = 220
     response_tokens: int = 290
+    longest_response: int = 384  # where the instruction leaves room
 
 
 @dataclass(frozen=True, slots=True)
