@@ -201,8 +201,7 @@ class Classifier:
             self.fit()
         head: Head | None = getattr(self, "head_", None)
         settings = {name: getattr(self, name) for name in _PARAMETERS if name not in ("scorer", "labels", "choices")}
-        by_choice = dict(zip(self._columns.tolist(), self.classes_.tolist(), strict=True))
-        settings |= {"choices": self._texts, "labels": [by_choice[place] for place in range(len(self._texts))]}
+        settings |= self.named_classes()
         arrays: dict[str, NDArray[Any]] = {"offsets": self.offsets_}
         if head is not None:
             seen: Seen = self._seen
@@ -212,6 +211,11 @@ class Classifier:
             arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
             arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
         return CLASSIFIER.save(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
+
+    def named_classes(self) -> dict[str, list[Any]]:
+        """Return `choices` and `labels` after a fit: parameters that give the same classes whatever examples come."""
+        by_choice = dict(zip(self._columns.tolist(), self.classes_.tolist(), strict=True))
+        return {"choices": list(self._texts), "labels": [by_choice[place] for place in range(len(self._texts))]}
 
     @classmethod
     def load(cls, folder: Path | str, **options: Any) -> Classifier:

@@ -66,8 +66,10 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     texts = "text,label\n" + "".join(f"cat {n},good\nfire {n},bad\n" for n in range(6))
     (tmp_path / "texts.csv").write_text(texts)
     command = ("adapt", str(tmp_path / "texts.csv"), "-o", str(tmp_path / "b"), "--template", "{text} is {choices} ?")
-    assert run(*command, *common, "--finetune").returncode == 0
-    assert json.loads((tmp_path / "b" / "config.json").read_text())["cappy"]["adapted"]["examples"] == 12
+    done = run(*command, *common, "--finetune")
+    assert done.returncode == 0, done.stderr
+    assert "on 2 texts held out: " in done.stdout.decode() and (tmp_path / "b" / "report.html").exists()
+    assert run("classify", "-m", str(tmp_path / "b"), "cat").returncode == 0
 
 
 def test_questions_with_samples_teach_to_choose(shared_bert: Path, tmp_path: Path) -> None:

@@ -1,20 +1,25 @@
-"""`cappy adapt` on labelled texts: a classifier learnt in seconds, without torch."""
+"""`cappy adapt` on labelled texts: a classifier, and what it learnt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cappy.cli.options import load_scorer
 from cappy.cli.output import print_table
-from cappy.errors import InputError, MissingExtraError
+from cappy.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from cappy.data.examples import Example
+    from cappy.classify import Classifier
     from cappy.data.labelled_texts import LabelledTexts
     from cappy.heads.report import Judgement
+
+Learn = Callable[["Classifier", Sequence[str], Sequence[Any], Path], tuple["Classifier", str, Sequence[int]]]
+"""What learns labelled texts and writes the classifier into a folder: gives it, what to say, and the texts' places that
+its `left_out_proba_` is about."""
 
 REPORT_FILE = "report.html"
 MATRIX = 8
@@ -23,7 +28,18 @@ SHOWN = 10
 SHARES = ("recall", "precision")
 
 
-def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int) -> None:
+def learn_head(
+    classifier: Classifier, texts: Sequence[str], labels: Sequence[Any], output: Path
+) -> tuple[Classifier, str, Sequence[int]]:
+    """Learn on top of the scorer: in seconds, without torch."""
+    classifier.fit(texts, labels)
+    classifier.save(output)
+    return classifier, str(classifier.report_), range(len(texts))
+
+
+def learn_labels(
+    rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int, learn: Learn = learn_head
+) -> None:
     """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
     from cappy.checkpoint.beside import CLASSIFIER
     from cappy.classify import Classifier
@@ -42,34 +58,18 @@ def learn_labels(rows: LabelledTexts, output: Path, template: str | None, model:
     typer.echo(f"asked as (change it with --template): {asked!r}")
     scorer = load_scorer(model, "onnx", None, None, threads)
     classifier = Classifier(instruction=asked, scorer=scorer, multi_label=several)
-    classifier.fit(rows.texts, rows.lists if several else rows.labels)
-    truth = truth_of_many(rows.lists or [[label] for label in rows.labels], classifier.classes_)
-    told = Judgement(rows.texts, truth, classifier.classes_.tolist(), classifier.left_out_proba_, several)
-    typer.echo(str(classifier.report_))
+    classifier, said, places = learn(classifier, rows.texts, rows.lists or rows.labels, output)
+    truth = truth_of_many(rows.lists or [[label] for label in rows.labels], classifier.classes_)[list(places)]
+    judged = [rows.texts[place] for place in places]
+    told = Judgement(judged, truth, classifier.classes_.tolist(), classifier.left_out_proba_, several)
+    typer.echo(said)
     show_classes(told) if several else show_confusion(told)
-    classifier.save(output)
-    facts = {"learnt": str(classifier.report_), "asked as": asked, "scorer": classifier.scorer_name}
+    facts = {"learnt": said, "asked as": asked, "scorer": classifier.scorer_name}
     try:
         (output / REPORT_FILE).write_text(page(told, f"{output.name}: what it learnt", facts), encoding="utf-8")
     except MissingExtraError as error:
         typer.echo(str(error), err=True)
     typer.echo(f'classifier written to {output}; use it with: cappy classify -m {output} "some text"')
-
-
-def labelled_examples(rows: LabelledTexts, template: str | None) -> list[Example]:
-    """Return labelled texts as examples to train a scorer on.
-
-    Raises:
-        InputError: texts have several labels.
-
-    """
-    from cappy.data.labelled_texts import guess_instruction
-    from cappy.data.own_examples import choice_examples
-
-    if rows.lists is not None:
-        raise InputError("--finetune takes one label a text; leave it out for texts with several.")
-    asked = template or guess_instruction(rows.text_column, rows.label_column, rows.different)
-    return choice_examples(rows.texts, rows.labels, asked)
 
 
 def show_confusion(told: Judgement) -> None:

@@ -1,4 +1,4 @@
-"""`cappy adapt --finetune`: the scorer itself trained further on a task's examples."""
+"""`cappy adapt --finetune`: the scorer itself trained further, on a task's examples or on labelled texts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from cappy.errors import MissingExtraError
 from cappy.progress import progress_bar
 
 if TYPE_CHECKING:
+    from cappy.classify import Classifier
     from cappy.data.examples import Example
     from cappy.scorer import Scorer
+    from cappy.training.finetune import Tuning
 
 
 def train_scorer(
@@ -27,18 +29,43 @@ def train_scorer(
     **settings: Any,
 ) -> None:
     """Train the scorer and say what it gained; `settings` are those of `cappy.adapt`."""
-    try:
-        import torch
+    tuning = _tuning(epochs, learning_rate, threads)
+    from cappy.adaptation import adapt
 
-        from cappy.adaptation import adapt
-        from cappy.training.finetune import Tuning
-    except ImportError as error:
-        raise MissingExtraError("training the scorer", "train") from error
-    if threads:
-        torch.set_num_threads(threads)
-    tuning = Tuning(learning_rate=learning_rate, epochs=epochs)
     with progress_bar("epochs", epochs) as advance:
         adapted = adapt(scorer, rows, output, tuning=tuning, advance=advance, **settings)
     held = adapted.report["held_out_groups"]
     typer.echo(f"on {held} held-out examples: {100 * adapted.before:.1f} before, {100 * adapted.after:.1f} after")
     typer.echo(f"adapted scorer written to {adapted.folder}; use it with: cappy rank -m {adapted.folder} …")
+
+
+def learn_by_training(
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    output: Path,
+    *,
+    epochs: int,
+    learning_rate: float,
+    threads: int,
+    seed: int,
+) -> tuple[Classifier, str, Sequence[int]]:
+    """Learn labelled texts by training the scorer, where that pays; see `cappy.cli.adapt_labels.Learn`."""
+    tuning = _tuning(epochs, learning_rate, threads)
+    from cappy.finetuned import finetune_classifier
+
+    with progress_bar("epochs", epochs) as advance:
+        found = finetune_classifier(classifier, texts, labels, output, tuning=tuning, seed=seed, advance=advance)
+    return found.classifier, str(found.compared), found.judged
+
+
+def _tuning(epochs: int, learning_rate: float, threads: int) -> Tuning:
+    try:
+        import torch
+
+        from cappy.training.finetune import Tuning
+    except ImportError as error:
+        raise MissingExtraError("training the scorer", "train") from error
+    if threads:
+        torch.set_num_threads(threads)
+    return Tuning(learning_rate=learning_rate, epochs=epochs)

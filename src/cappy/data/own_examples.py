@@ -1,8 +1,8 @@
-"""A task's examples from a file of one's own: questions with answers, or labelled texts."""
+"""A task's examples from a file of one's own: questions with answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,6 @@ def read_examples(path: Path, columns: Mapping[str, str]) -> tuple[list[Example]
     if samples and len(samples) != len(examples):
         raise InputError(f"{path}: {len(examples) - len(samples)} of {len(examples)} rows have no samples.")
     return examples, samples or None
-
-
-def choice_examples(texts: Sequence[str], labels: Sequence[str], template: str) -> list[Example]:
-    """Return labelled texts as examples whose choices are all labels.
-
-    `template` holds {text}, and {choices} where the labels shall be listed.
-    """
-    choices = tuple(sorted(set(labels)))
-    asked = template.replace("{choices}", ", ".join(choices))
-    return [
-        Example(asked.replace("{text}", text), (label,), choices) for text, label in zip(texts, labels, strict=True)
-    ]
 
 
 def _texts(value: Any, address: str) -> list[str]:

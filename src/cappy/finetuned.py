@@ -1,0 +1,146 @@
+"""A classifier from labelled texts whose scorer is trained too, where held-out texts say that this pays."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.adaptation import adapt
+from cappy.checkpoint.beside import CLASSIFIER
+from cappy.choices import fill
+from cappy.classify import Classifier
+from cappy.data.examples import Example
+from cappy.errors import InputError
+from cappy.heads.targets import Truth, truth_of_one
+from cappy.scorer import load
+
+if TYPE_CHECKING:
+    from cappy.training.finetune import Tuning
+
+
+Floats = NDArray[np.float64]
+TRAINED, HEAD = "trained", "head"
+SURE = 1.5
+"""Standard errors that training must gain to be kept: the epoch was chosen by the texts that are compared on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How both ways do on the same held-out texts.
+
+    `head` and `trained`, in [0, 1], are the shares that they get right; `gain` is how much likelier the right labels
+    are by the trained scorer, in nats a text, and `error` its standard error.
+    """
+
+    held_out: int
+    head: float
+    trained: float
+    gain: float
+    error: float
+
+    @classmethod
+    def of(cls, by_head: Floats, by_training: Floats, truth: Truth) -> Comparison:
+        """Compare probabilities [texts, classes] of held-out texts; `truth` [texts, classes] says which are right."""
+        likelihoods = [np.log(np.maximum((chances * truth).sum(axis=1), 1e-12)) for chances in (by_head, by_training)]
+        gains = likelihoods[1] - likelihoods[0]
+        head, trained = (
+            float(truth[np.arange(len(truth)), chances.argmax(axis=1)].mean()) for chances in (by_head, by_training)
+        )
+        return cls(len(truth), head, trained, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+
+    @property
+    def chosen(self) -> str:
+        """Which way is taken: "trained" where the gain is above `SURE` of its errors, else "head"."""
+        return TRAINED if self.gain > SURE * self.error else HEAD
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        taken = (
+            "a head on the scorer trained on these texts" if self.chosen == TRAINED else "a head alone, on all texts"
+        )
+        return (
+            f"on {self.held_out} texts held out: {100 * self.head:.1f}% right by a head alone, "
+            f"{100 * self.trained:.1f}% with the scorer trained as well (log-likelihood {self.gain:+.3f}, standard "
+            f"error {self.error:.3f}, a text); taken: {taken}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """The classifier, how both ways did, and the places of the texts that its `left_out_proba_` is about."""
+
+    classifier: Classifier
+    compared: Comparison
+    judged: tuple[int, ...]
+
+
+def finetune_classifier(
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    folder: Path | str,
+    *,
+    tuning: Tuning | None = None,
+    seed: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> Finetuned:
+    """Learn from labelled texts by a head, and by training the scorer; keep what tells held-out texts' labels better.
+
+    A fifth of the texts is held out. On the rest a head is fitted, and the scorer is trained until the loss on the held
+    out ones gets no better. A head on the trained scorer is fitted on the held-out texts, since it has learnt the
+    others by heart, and judged on each by what the other held-out texts teach. If training pays that is the result;
+    otherwise a head on all texts.
+
+    Args:
+        classifier: with choices, instruction and scorer; it is not changed.
+        texts: the texts.
+        labels: one label each.
+        folder: where the classifier is written, as `Classifier.save` does.
+        tuning: learning rate, epochs and the like.
+        seed: decides the split and the order.
+        advance: told of every epoch.
+
+    Raises:
+        InputError: the classifier is for several labels a text, or the texts are too few.
+        MissingExtraError: torch is not installed.
+
+    """
+    if classifier.multi_label:
+        raise InputError("training the scorer takes one label a text; leave it out for texts with several.")
+    CLASSIFIER.check_place(Path(folder))
+    texts, labels = list(texts), list(labels)
+    options = {**classifier.get_params(), "scorer": classifier.scorer or load()}
+    alone = Classifier(**options).fit(texts, labels)
+    options |= alone.named_classes()  # whatever labels are held out
+    with tempfile.TemporaryDirectory() as beside:
+        examples = _examples(alone, texts, labels)
+        trained = adapt(options["scorer"], examples, Path(beside) / "scorer", tuning=tuning, seed=seed, advance=advance)
+        held = sorted(trained.held_out)
+        learnt = sorted(set(range(len(texts))) - set(held))
+        head = Classifier(**options).fit(_at(texts, learnt), _at(labels, learnt))
+        deep = Classifier(**{**options, "scorer": trained.scorer}).fit(_at(texts, held), _at(labels, held))
+        truth = truth_of_one(_at(labels, held), alone.classes_)
+        compared = Comparison.of(head.predict_proba(_at(texts, held)), deep.left_out_proba_, truth)
+        taken = deep if compared.chosen == TRAINED else alone
+        taken.save(folder)
+    taken.scorer = options["scorer"].like(Path(folder))
+    return Finetuned(taken, compared, tuple(held) if taken is deep else tuple(range(len(texts))))
+
+
+def _examples(classifier: Classifier, texts: Sequence[str], labels: Sequence[Any]) -> list[Example]:
+    named = classifier.named_classes()
+    choices, read = tuple(named["choices"]), dict(zip(named["labels"], named["choices"], strict=True))
+    return [
+        Example(fill(classifier.instruction, choices, text), (read[label],), choices)
+        for text, label in zip(texts, labels, strict=True)
+    ]
+
+
+def _at(values: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    return [values[place] for place in places]
