@@ -72,6 +72,20 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     assert run("classify", "-m", str(tmp_path / "b"), "cat").returncode == 0
 
 
+def test_a_store_is_sampled_by_any_language_model(server: tuple[str, ...], tmp_path: Path) -> None:
+    rows = [{"instruction": f"Name a colour, not {n}.", "response": f"red {n}"} for n in range(5)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "recipe.yaml").write_text("sources: [{table: mine.jsonl}]")
+    built = run("data", "build", str(tmp_path / "recipe.yaml"), "-o", str(tmp_path / "store"))
+    assert built.returncode == 0, built.stderr
+    command = ("data", "sample", str(tmp_path / "store"), "-o", str(tmp_path / "sampled"), "--plan", "sampling*2")
+    done = run(*command, *server, "--max-tokens", "8")
+    assert done.returncode == 0, done.stderr
+    assert "5 groups in " in done.stdout.decode() and "sample:sampling" in done.stdout.decode()
+    wrong = run(*command, "--llm", "nothing.gguf")
+    assert wrong.returncode == 2 and b"nothing.gguf" in wrong.stderr
+
+
 def test_questions_with_samples_teach_to_choose(shared_bert: Path, tmp_path: Path) -> None:
     rows = [
         {"instruction": f"what is {n} ?", "response": f"{n} good", "samples": ["no", f"{n} good"]} for n in range(8)

@@ -34,7 +34,7 @@ def find_llm(
         api_key: its key, where it wants one.
         chat: whether prompts are put under the model's chat template; unless said, those of servers and GGUF files
             are, except Gemma's, which is no chat model.
-        concurrency: requests to a server at the same time.
+        concurrency: requests to a server at the same time; prompts that a transformers model answers together.
         context: tokens of prompt and response together (GGUF).
         threads: processor threads (GGUF); 0 takes all.
         servers: how many llama.cpp servers share many prompts (GGUF); 0 makes one a thread where the model is
@@ -63,4 +63,4 @@ def find_llm(
         return GgufLLM(file, chat=talks, context=context, threads=threads, alias=alias, servers=servers)
     from cappy.llm.transformers_llm import TransformersLLM
 
-    return TransformersLLM(name, device, chat=bool(chat))
+    return TransformersLLM(name, device, concurrency, chat=bool(chat))
