@@ -89,27 +89,29 @@ def main() -> None:
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds")
     parser.set_defaults(groups=100)
     options = parser.parse_args()
+    if options.groups % options.large_every:
+        parser.error("--groups must be a multiple of --large-every, or more requests than one in so many are large.")
     everything = headline(options)
     groups = with_large(make_groups(options.groups, options.seed, options.data), options.large_every)
-    few = make_groups(options.groups, options.seed, short=True)
+    small_groups = make_groups(options.groups, options.seed, short=True)
     expected = offline_scores(groups)
     with cappy_server() as server, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
         load = Load(server.address, groups, expected, retry_busy=True)
-        small = Load(server.address, few, offline_scores(few), pause=0.05)
-        waits = beside.submit(small.run, 1, 60 * options.minutes)
+        small_load = Load(server.address, small_groups, offline_scores(small_groups), pause=0.05, retry_busy=True)
+        running = beside.submit(small_load.run, 1, 60 * options.minutes)
         tally, samples = asyncio.run(soak(load, server, options.clients, 60 * options.minutes))
-        light = waits.result()
+        small = running.result()
         flat = [one for one in samples if one[0] >= WARM_UP * samples[-1][0]]
         quarter = max(1, len(flat) // 4)
         before, after = (median(m for _, m in part) for part in (flat[:quarter], flat[-quarter:]))
         figures = {**tally.figures(), "start_mib": samples[0][1], "warm_mib": before, "end_mib": after}
-        figures |= {"mib_an_hour": slope(flat), "peak_mib": max(m for _, m in samples), "small": light.figures()}
+        figures |= {"mib_an_hour": slope(flat), "peak_mib": max(m for _, m in samples), "small": small.figures()}
         print(
             f"{options.minutes:g} minutes, {options.clients} clients: {tally.right} right, {tally.wrong} wrong, "
             f"{tally.lost} lost, {tally.failed} 5xx; {figures['requests_per_second']:.1f} requests/s, "
             f"p50 {tally.percentile(0.5):.0f} ms, p99 {tally.percentile(0.99):.0f} ms\n"
-            f"small ones beside them: {light.right} right, {light.wrong} wrong, {light.lost} lost, {light.failed} 5xx; "
-            f"p50 {light.percentile(0.5):.0f} ms, p99 {light.percentile(0.99):.0f} ms\n"
+            f"small ones beside them: {small.right} right, {small.wrong} wrong, {small.lost} lost, {small.failed} 5xx, "
+            f"{small.busy} 429; p50 {small.percentile(0.5):.0f} ms, p99 {small.percentile(0.99):.0f} ms\n"
             f"memory: {samples[0][1]:.0f} MiB at start, {before:.0f} after warm-up, {after:.0f} at the end, "
             f"slope {figures['mib_an_hour']:.1f} MiB an hour",
             flush=True,
@@ -121,11 +123,8 @@ def main() -> None:
             f"{killed.failed} 5xx; {killed.again} tries again"
         )
     write(options, {**everything, "soak": figures, "samples": samples, "killed": killed.figures()})
-    problems = (
-        [f"{tally.bad + light.bad + killed.bad} answers were wrong, lost or 5xx."]
-        if tally.bad + light.bad + killed.bad
-        else []
-    )
+    bad = tally.bad + small.bad + killed.bad
+    problems = [f"{bad} answers were wrong, lost or 5xx."] if bad else []
     if after - before > options.growth:
         problems.append(f"memory grew by {after - before:.0f} MiB.")
     if options.kills and not killed.again:

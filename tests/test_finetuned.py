@@ -9,7 +9,7 @@ import pytest
 
 import cappy
 from cappy.errors import InputError
-from cappy.finetuned import Comparison, finetune_classifier
+from cappy.finetuned import Comparison, finetune_classifier, held_out
 from cappy.training.finetune import Tuning
 
 
@@ -39,7 +39,7 @@ def test_training_is_kept_where_it_pays(rate: float, chosen: str, shared_bert: P
     epochs = 12 if chosen == "trained" else 1
     found = finetune_classifier(given, texts, labels, tmp_path / "mine", tuning=Tuning(rate, epochs, patience=20))
     held = found.compared.held_out
-    assert 40 <= held < 60  # texts that are the same are held out together
+    assert 30 < held < 60
     assert found.compared.chosen == chosen
     assert len(found.classifier.left_out_proba_) == len(found.judged) == (200 if chosen == "head" else held)
     assert not hasattr(given, "head_")  # what was given is as it was
@@ -47,13 +47,28 @@ def test_training_is_kept_where_it_pays(rate: float, chosen: str, shared_bert: P
     assert np.allclose(again.predict_proba(texts[:9]), found.classifier.predict_proba(texts[:9]), atol=1e-3)
 
 
+def test_a_fifth_of_every_label_is_held_out_and_equal_texts_together() -> None:
+    texts = [f"a {n % 44}" for n in range(88)] + [f"b {n}" for n in range(6)] + ["c 1", "c 2"]
+    labels = [text[0] for text in texts]
+    held = held_out(texts, labels, 0)
+    assert len({texts[place] for place in held if labels[place] == "a"}) == 9  # of 44 different ones
+    assert [labels[place] for place in held].count("b") == [labels[place] for place in held].count("c") == 1
+    rest = set(range(len(texts))) - set(held)
+    assert not {texts[place] for place in held} & {texts[place] for place in rest}
+    assert held_out(texts, labels, 1) != held
+    with pytest.raises(InputError, match="two different texts of every label; 'c' has fewer"):
+        held_out(texts[:-1], labels[:-1], 0)
+    with pytest.raises(InputError, match="50 different texts at least, but there are 44"):
+        held_out(texts[:88], labels[:88], 0)
+
+
 def test_what_cannot_be_trained_on_is_refused(shared_bert: Path, tmp_path: Path) -> None:
     scorer = cappy.load(shared_bert)
     several = cappy.Classifier(["cat", "dog"], scorer=scorer, multi_label=True)
     with pytest.raises(InputError, match="one label a text"):
         finetune_classifier(several, ["a cat"], [["cat"]], tmp_path / "a")
-    with pytest.raises(InputError, match="needs 4 examples"):
-        finetune_classifier(cappy.Classifier(scorer=scorer), ["a cat", "a dog"], ["cat", "dog"], tmp_path / "a")
+    with pytest.raises(InputError, match="does not fit reject"):
+        finetune_classifier(cappy.Classifier(scorer=scorer, reject=0.9), *ordered(60), tmp_path / "a")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="name a new folder"):
-        finetune_classifier(cappy.Classifier(scorer=scorer), *ordered(8), tmp_path)
+        finetune_classifier(cappy.Classifier(scorer=scorer), *ordered(60), tmp_path)

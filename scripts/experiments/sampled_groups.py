@@ -48,7 +48,9 @@ def main() -> None:
     failed: list[str] = []
     made: list[Group] = []
     for start in track(range(0, len(drawn), PART), description=f"sampling from {llm.name}"):
-        made += with_samples(drawn[start : start + PART], llm, plan, label, chosen.seed, failed.append)
+        made += with_samples(
+            drawn[start : start + PART], llm, plan, label, chosen.seed, lambda _, why: failed.append(why)
+        )
     write_groups(chosen.output, made, {"command": shlex.join(["python", *sys.argv])})
     samples = [c.label or 0.0 for group in made for c in group.candidates if c.sampled]
     print(f"{len(made)} groups, {len(samples)} samples, mean label {sum(samples) / max(1, len(samples)):.3f}")

@@ -65,6 +65,7 @@ def adapt(
     labeller: Labeller = rouge_l,
     tuning: Tuning | None = None,
     seed: int = 0,
+    held_out: Collection[int] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Adapted:
     """Train `scorer` further on a task's examples and save the result in the folder `output`.
@@ -79,6 +80,7 @@ def adapt(
         labeller: what labels samples by the references, in [0, 1].
         tuning: learning rate, epochs and the like.
         seed: decides the split, the lent answers, the samples and the order.
+        held_out: numbers of the examples that decide when to stop, in place of a fifth drawn at random.
         advance: told of every epoch.
 
     Raises:
@@ -93,10 +95,15 @@ def adapt(
     folder = Path(output)
     check_target(folder)
     rows = as_examples(examples)
-    learnt, held = split(rows, task_groups(rows, seed=seed), seed)
+    usable = task_groups(rows, seed=seed)
+    if held_out is None:
+        learnt, held = split(rows, usable, seed)
+    else:
+        chosen = set(held_out)
+        learnt, held = ([number for number in usable if (number in chosen) is apart] for apart in (False, True))
     groups = task_groups(rows, llm=llm, plan=plan, samples=samples, labeller=labeller, apart=frozenset(held), seed=seed)
     training = [groups[number] for number in learnt if number in groups]
-    held_out = [groups[number] for number in held]
+    held_groups = [groups[number] for number in held]
     if not training:
         raise InputError(
             f"of {len(rows)} examples {len(held)} are held out, and the other {len(learnt)} all have the same answer; "
@@ -106,11 +113,11 @@ def adapt(
     tuning = tuning or Tuning()
     encode, weights = _encoder(scorer, seed)
     spec, conventions = scorer.checkpoint.spec, scorer.conventions
-    tuned = finetune(spec, weights, conventions, encode(training), encode(held_out), tuning, seed, advance)
+    tuned = finetune(spec, weights, conventions, encode(training), encode(held_groups), tuning, seed, advance)
     report = {
         "examples": len(rows),
         "training_groups": len(training),
-        "held_out_groups": len(held_out),
+        "held_out_groups": len(held_groups),
         "candidates": sum(len(group.candidates) for group in groups.values()),
         "language_model": llm.name if llm else None,
         "tuning": asdict(tuning),
@@ -125,7 +132,7 @@ def adapt(
     card = _card(folder.name, scorer.checkpoint.folder.name, report)
     save_checkpoint(folder, config, tuned.weights, scorer.checkpoint.folder, card)
     adapted = scorer.like(folder)
-    before, after = (chosen_label(held_out, one) for one in (scorer, adapted))
+    before, after = (chosen_label(held_groups, one) for one in (scorer, adapted))
     return Adapted(folder, adapted, before, after, {**report, "before": before, "after": after}, tuple(held))
 
 
@@ -186,7 +193,7 @@ def task_groups(
     if llm is not None:
         decodings = parse_plan(plan) if isinstance(plan, str) else tuple(plan)
         warn = log.warning
-        more = with_samples(list(made.values()), llm, decodings, labeller, seed, lambda why: warn("%s", why))
+        more = with_samples(list(made.values()), llm, decodings, labeller, seed, lambda _, why: warn("%s", why))
         made = dict(zip(made, more, strict=True))
     return {number: made[number] for number in sorted(made)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from cappy.choices import fill
 from cappy.classify import Classifier
 from cappy.data.examples import Example
 from cappy.errors import InputError
-from cappy.heads.targets import Truth, truth_of_one
-from cappy.scorer import load
+from cappy.heads.targets import Truth, one_label, truth_of_one
+from cappy.scorer import Scorer, load
 
 if TYPE_CHECKING:
     from cappy.training.finetune import Tuning
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 TRAINED, HEAD = "trained", "head"
-SURE = 1.5
-"""Standard errors that training must gain to be kept: the epoch was chosen by the texts that are compared on."""
+FEWEST = 50
+"""Different texts that training needs at least: a fifth of them must tell whether it pays."""
+SHARE = 0.2
+"""Of each label's texts, held out."""
+SURE = 2.0
+"""Standard errors that training must gain to be kept: its epoch, and the settings of its head, were chosen on the texts
+that it is judged by.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +97,16 @@ def finetune_classifier(
     seed: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> Finetuned:
-    """Learn from labelled texts by a head, and by training the scorer; keep what tells held-out texts' labels better.
+    """Learn from labelled texts by a head, and by training the scorer; keep training where it surely pays.
 
-    A fifth of the texts is held out. On the rest a head is fitted, and the scorer is trained until the loss on the held
-    out ones gets no better. A head on the trained scorer is fitted on the held-out texts, since it has learnt the
-    others by heart, and judged on each by what the other held-out texts teach. If training pays that is the result;
-    otherwise a head on all texts.
+    A fifth of each label's texts is held out. On the rest a head is fitted, and the scorer is trained until the loss on
+    the held out ones gets no better. A head on the trained scorer is fitted on the held-out texts, since it has learnt
+    the others by heart, and judged on each by what the other held-out texts teach. Where this makes the held-out labels
+    likelier, by `SURE` standard errors, it is the result; otherwise a head on all texts is.
 
     Args:
-        classifier: with choices, instruction and scorer; it is not changed.
+        classifier: how to ask; choices are the labels, and the scorer the bundled one, unless it says otherwise. It is
+            not changed.
         texts: the texts.
         labels: one label each.
         folder: where the classifier is written, as `Classifier.save` does.
@@ -107,30 +115,55 @@ def finetune_classifier(
         advance: told of every epoch.
 
     Raises:
-        InputError: the classifier is for several labels a text, or the texts are too few.
+        InputError: the classifier is for several labels a text or abstains, there are fewer than `FEWEST` different
+            texts or a label has one alone, or `folder` holds something else.
         MissingExtraError: torch is not installed.
 
     """
     if classifier.multi_label:
         raise InputError("training the scorer takes one label a text; leave it out for texts with several.")
+    if classifier.reject is not None:
+        raise InputError("training the scorer does not fit reject; leave one of them out.")
     CLASSIFIER.check_place(Path(folder))
-    texts, labels = list(texts), list(labels)
+    texts, labels = list(texts), one_label(labels)
+    held = held_out(texts, labels, seed)
+    learnt = sorted(set(range(len(texts))) - set(held))
     options = {**classifier.get_params(), "scorer": classifier.scorer or load()}
     alone = Classifier(**options).fit(texts, labels)
-    options |= alone.named_classes()  # whatever labels are held out
+    options |= alone.named_classes()
     with tempfile.TemporaryDirectory() as beside:
-        examples = _examples(alone, texts, labels)
-        trained = adapt(options["scorer"], examples, Path(beside) / "scorer", tuning=tuning, seed=seed, advance=advance)
-        held = sorted(trained.held_out)
-        learnt = sorted(set(range(len(texts))) - set(held))
+        examples, target = _examples(alone, texts, labels), Path(beside) / Path(folder).name
+        scorer: Scorer = options["scorer"]
+        trained = adapt(scorer, examples, target, tuning=tuning, seed=seed, held_out=held, advance=advance)
         head = Classifier(**options).fit(_at(texts, learnt), _at(labels, learnt))
         deep = Classifier(**{**options, "scorer": trained.scorer}).fit(_at(texts, held), _at(labels, held))
         truth = truth_of_one(_at(labels, held), alone.classes_)
         compared = Comparison.of(head.predict_proba(_at(texts, held)), deep.left_out_proba_, truth)
         taken = deep if compared.chosen == TRAINED else alone
         taken.save(folder)
-    taken.scorer = options["scorer"].like(Path(folder))
+    taken.scorer = scorer.like(Path(folder))
     return Finetuned(taken, compared, tuple(held) if taken is deep else tuple(range(len(texts))))
+
+
+def held_out(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[int]:
+    """Return the places of a fifth of each label's different texts, one at least; equal texts stay together.
+
+    Raises:
+        InputError: there are too few different texts, of all or of a label.
+
+    """
+    by_label: dict[Any, list[str]] = {}
+    for text, label in dict(zip(texts, labels, strict=True)).items():
+        by_label.setdefault(label, []).append(text)
+    alone = [label for label in dict.fromkeys(labels) if len(by_label.get(label, [])) < 2]
+    count = sum(map(len, by_label.values()))
+    if count < FEWEST:
+        raise InputError(f"training the scorer needs {FEWEST} different texts at least, but there are {count}.")
+    if alone:
+        raise InputError(f"training the scorer needs two different texts of every label; {alone[0]!r} has fewer.")
+    draw = random.Random(f"{seed}:labels")
+    kept = {text for members in by_label.values() for text in draw.sample(members, max(1, round(SHARE * len(members))))}
+    return [place for place, text in enumerate(texts) if text in kept]
 
 
 def _examples(classifier: Classifier, texts: Sequence[str], labels: Sequence[Any]) -> list[Example]:

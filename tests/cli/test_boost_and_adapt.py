@@ -63,12 +63,12 @@ def test_adapt_from_a_table_and_from_labels(shared_bert: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert b"on 2 held-out examples" in done.stdout
     assert run("rank", "what is 1 ?", "one", "two", "-m", str(tmp_path / "a")).returncode == 0
-    texts = "text,label\n" + "".join(f"cat {n},good\nfire {n},bad\n" for n in range(6))
+    texts = "text,label\n" + "".join(f"cat {n},good\nfire {n},bad\n" for n in range(26))
     (tmp_path / "texts.csv").write_text(texts)
     command = ("adapt", str(tmp_path / "texts.csv"), "-o", str(tmp_path / "b"), "--template", "{text} is {choices} ?")
     done = run(*command, *common, "--finetune")
     assert done.returncode == 0, done.stderr
-    assert "on 2 texts held out: " in done.stdout.decode() and (tmp_path / "b" / "report.html").exists()
+    assert "on 10 texts held out: " in done.stdout.decode() and (tmp_path / "b" / "report.html").exists()
     assert run("classify", "-m", str(tmp_path / "b"), "cat").returncode == 0
 
 

@@ -76,6 +76,11 @@ def test_an_empty_set_has_a_page_too() -> None:
     assert "No evaluation set was named" in html_report("none", "", summarise([]))
 
 
+def test_tasks_may_have_candidates_of_different_origins() -> None:
+    other = Group("name one", (Candidate("red", 1.0, "reference"), Candidate("blue", None, "sample:x")), "naming")
+    assert "naming" in html_report("two", "", summarise([ONE, other]))
+
+
 def test_examples_are_drawn_from_all_groups() -> None:
     groups = [Group(f"number {i}", TWO.candidates, "t") for i in range(400)]
     drawn = {group.instruction for seed in range(60) for group in summarise(groups, seed=seed).tasks["t"].examples}

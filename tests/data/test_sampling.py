@@ -61,11 +61,35 @@ class Failing(Echo):
 
 def test_failures_are_told_or_end_it() -> None:
     other = Group("a red house", (Candidate("a red house", 1.0, "reference"), Candidate("no dog", 0.0, "other")))
-    told: list[str] = []
-    first, second = with_samples([OPEN, other], Failing(), (Decoding("sampling", 3),), rouge_l, 0, told.append)
-    assert first == OPEN and len(second.candidates) > 2 and told == ["no cats."]
+    told: list[tuple[int, str]] = []
+    first, second = with_samples(
+        [OPEN, other], Failing(), (Decoding("sampling", 3),), rouge_l, 0, lambda *why: told.append(why)
+    )
+    assert first == OPEN and len(second.candidates) > 2 and told == [(0, "no cats.")]
     with pytest.raises(LanguageModelError, match="no cats"):
         with_samples([OPEN, other], Failing(), (Decoding("sampling", 3),), rouge_l, 0)
+
+
+def test_a_prompt_that_cannot_be_answered_ends_nothing_but_a_model_that_is_gone_does(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": f"the {animal} sat", "response": f"{animal} {n}"} for n, animal in enumerate(("cat", "dog"))
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "r.yaml").write_text("sources: [{table: mine.jsonl}]")
+    build(read_recipe(str(tmp_path / "r.yaml")), tmp_path / "store")
+    plan = parse_plan("sampling*2")
+    made = sample_store(tmp_path / "store", tmp_path / "a", Failing(), plan, rouge_l, {"llm": "failing"})
+    assert made["problems"] == {"not sampled": 1}
+    assert made["problem_samples"]["not sampled"][0][1] == "no cats."
+    sampled = [any(c.sampled for c in group.candidates) for group in read_groups(tmp_path / "a")]
+    assert sampled == [False, True]
+
+    class Gone(Echo):
+        def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
+            return [Samples((), "nobody there.") for _ in prompts]
+
+    with pytest.raises(LanguageModelError, match="nobody there"):
+        sample_store(tmp_path / "store", tmp_path / "b", Gone(), plan, rouge_l, {"llm": "gone"})
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,10 @@ REPORT_FILE = "report.html"
 MATRIX = 8
 """Classes at most of which a whole table of confusions is shown; of more, the most frequent ones."""
 SHOWN = 10
+EACH = "Every text is judged by a classifier that learnt from all the others."
+HELD_OUT = (
+    "The texts that the scorer was not trained on are judged, each by a head that learnt from the others of them."
+)
 SHARES = ("recall", "precision")
 
 
@@ -58,15 +62,17 @@ def learn_labels(
     typer.echo(f"asked as (change it with --template): {asked!r}")
     scorer = load_scorer(model, "onnx", None, None, threads)
     classifier = Classifier(instruction=asked, scorer=scorer, multi_label=several)
+    name = classifier.scorer_name
     classifier, said, places = learn(classifier, rows.texts, rows.lists or rows.labels, output)
     truth = truth_of_many(rows.lists or [[label] for label in rows.labels], classifier.classes_)[list(places)]
     judged = [rows.texts[place] for place in places]
     told = Judgement(judged, truth, classifier.classes_.tolist(), classifier.left_out_proba_, several)
     typer.echo(said)
     show_classes(told) if several else show_confusion(told)
-    facts = {"learnt": said, "asked as": asked, "scorer": classifier.scorer_name}
+    facts = {"learnt": said, "asked as": asked, "scorer": name}
+    about = EACH if len(judged) == len(rows.texts) else HELD_OUT
     try:
-        (output / REPORT_FILE).write_text(page(told, f"{output.name}: what it learnt", facts), encoding="utf-8")
+        (output / REPORT_FILE).write_text(page(told, f"{output.name}: what it learnt", about, facts), encoding="utf-8")
     except MissingExtraError as error:
         typer.echo(str(error), err=True)
     typer.echo(f'classifier written to {output}; use it with: cappy classify -m {output} "some text"')

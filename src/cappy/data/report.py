@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
 from cappy.data.summary import LABEL_BINS, WORD_EDGES, Summary
 from cappy.data.text import repair
-from cappy.errors import MissingExtraError
+from cappy.pages import render
 
 KINDS = ("reference", "choice", "other", "sample")
 """Kinds of origins in the order they are shown; an origin is its kind and perhaps a detail: "sample:beam4"."""
@@ -47,6 +46,18 @@ def in_order(origins: Iterable[str]) -> list[str]:
     return sorted(origins, key=place)
 
 
+UNKNOWN: Mapping[str, Any] = {
+    "rows": 0,
+    "shards": (),
+    "problems": {},
+    "problem_samples": {},
+    "passed_over": {},
+    "versions": {},
+    "seed": None,
+}
+"""What a manifest says of a build, where groups come without one."""
+
+
 def kind_of(origin: str) -> str:
     """Return the kind of an origin; one of none of `KINDS` is `unknown`."""
     kind = origin.partition(":")[0]
@@ -57,28 +68,21 @@ def html_report(
     title: str, about: str, summary: Summary, manifest: Mapping[str, Any] | None = None, against: int = 0
 ) -> str:
     """Render the page. A build's `manifest` adds what could not be used; `against` counts the texts looked for."""
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise MissingExtraError("the report", "data") from error
-    template = files("cappy.data").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": "{:,}".format, "kind": kind_of}
-    page: str = environment.from_string(template).render(
-        title=title,
-        about=about,
-        summary=summary,
-        total=summary.total,
-        origins=in_order(summary.candidates),
-        manifest=manifest or {},
-        against=against,
-        stacked=stacked_bars,
-        words=_ranges(WORD_EDGES),
-        word_edges=[str(edge) for edge in WORD_EDGES],
-        tenths=[f"{place / LABEL_BINS:.1f} to {(place + 1) / LABEL_BINS:.1f}" for place in range(LABEL_BINS)],
-        tenth_edges=[f".{place}" if place else "0" for place in range(LABEL_BINS)],
-    )
-    return repair(page)
+    values = {
+        "title": title,
+        "about": about,
+        "summary": summary,
+        "total": summary.total,
+        "origins": in_order(summary.candidates),
+        "manifest": {**UNKNOWN, **(manifest or {})},
+        "against": against,
+        "stacked": stacked_bars,
+        "words": _ranges(WORD_EDGES),
+        "word_edges": [str(edge) for edge in WORD_EDGES],
+        "tenths": [f"{place / LABEL_BINS:.1f} to {(place + 1) / LABEL_BINS:.1f}" for place in range(LABEL_BINS)],
+        "tenth_edges": [f".{place}" if place else "0" for place in range(LABEL_BINS)],
+    }
+    return repair(render("cappy.data", values, {"number": "{:,}".format, "kind": kind_of}))
 
 
 def _ranges(edges: Sequence[int]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.candidates import merge
+from cappy.data.examples import Problem
 from cappy.data.labels import Labeller
 from cappy.data.shards import begin_store, finish_store, is_done, read_facts, write_shard
 from cappy.data.store import read_groups, read_manifest
@@ -32,12 +33,12 @@ def with_samples(
     plan: Sequence[Decoding],
     label: Labeller,
     seed: int,
-    failed: Callable[[str], None] | None = None,
+    failed: Callable[[int, str], None] | None = None,
 ) -> list[Group]:
     """Add the plan's responses to every group that `is_open`; the others are returned as they are.
 
     Responses that are equal under `normalise` merge with each other and with the references, which keep label 1. Empty
-    ones are dropped. `failed` is told why a group has fewer samples than the plan asks for.
+    ones are dropped. `failed` is told which group, by number, has fewer samples than the plan asks for, and why.
 
     Raises:
         LanguageModelError: a group's samples failed and there is no `failed` to tell.
@@ -52,7 +53,7 @@ def with_samples(
             if samples.error:
                 if failed is None:
                     raise LanguageModelError(samples.error)
-                failed(samples.error)
+                failed(chosen[place], samples.error)
             references = [c.text for c in groups[chosen[place]].candidates if c.origin == "reference"]
             drawn[place] += [
                 Candidate(text, label(text, references), f"sample:{decoding.name}")
@@ -77,10 +78,12 @@ def sample_store(
 ) -> dict[str, Any]:
     """Copy a store with samples added, shard by shard, and return the manifest. Calling again goes on where it stopped.
 
-    `facts` name the model and the labeller in the manifest, beside the recipe of `store` and the plan.
+    `facts` name the model and the labeller in the manifest, beside the recipe of `store` and the plan. A prompt that
+    the model cannot answer, such as one too long for it, is a problem in the manifest and ends nothing.
 
     Raises:
         InputError: `store` is no finished store, or `target` holds another.
+        LanguageModelError: the model is gone; what was finished before is kept.
 
     """
     manifest = read_manifest(store)
@@ -97,12 +100,31 @@ def sample_store(
             if not is_done(place):
                 groups = groups or list(read_groups(store / shard["file"]))
                 part = groups[start : start + PART]
+                failures: dict[int, str] = {}
                 try:
-                    made = with_samples(part, generator, plan, label, seed)
+                    made = with_samples(part, generator, plan, label, seed, failures.__setitem__)
+                    if len(failures) == sum(map(is_open, part)) > 0:
+                        _check_alive(generator, plan, seed)
                 except LanguageModelError as error:
                     message = f"{error} Groups finished before it are kept; run it again to go on."
                     raise LanguageModelError(message) from error
-                write_shard(place, made, [], len(part), shard["file"])
+                problems = [
+                    Problem(f"{shard['file']}, group {start + number}", "not sampled", why)
+                    for number, why in failures.items()
+                ]
+                write_shard(place, made, problems, len(part), shard["file"])
             if advance:
                 advance(read_facts(place)["groups"])
     return finish_store(target, targets, recipe, seed)
+
+
+def _check_alive(generator: LanguageModel, plan: Sequence[Decoding], seed: int) -> None:
+    """Tell prompts that cannot be answered from a model that answers none.
+
+    Raises:
+        LanguageModelError: it does not answer a short prompt either.
+
+    """
+    for samples in generator.generate(["Hello."], plan[0], seed):
+        if samples.error:
+            raise LanguageModelError(samples.error)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.errors import MissingExtraError
+from cappy.pages import render
 
 HARDEST = 20
 """Wrong texts that are shown, those first whose right label was thought least likely."""
@@ -94,30 +93,22 @@ class Judgement:
         return [(self.texts[n], wanted[n], told[n], float(chances[n])) for n in wrong[:HARDEST]]
 
 
-def page(judgement: Judgement, title: str, facts: Mapping[str, Any]) -> str:
-    """Render one HTML page that needs nothing beside it.
+def page(judgement: Judgement, title: str, about: str, facts: Mapping[str, Any]) -> str:
+    """Render one HTML page that needs nothing beside it; `about` says what the texts are judged by.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
 
     """
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise MissingExtraError("the report", "data") from error
-    template = files("cappy.heads").joinpath("page.html.j2").read_text(encoding="utf-8")
     curve = [(60 + 620 * share, 210 - 200 * precision) for share, precision in judgement.coverage()]
-    rendered: str = (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            title=title,
-            several=judgement.several,
-            facts=facts,
-            classes=judgement.by_class(),
-            confused=judgement.confused()[:CONFUSED],
-            hardest=judgement.hardest(),
-            curve=" ".join(f"{x:.1f},{y:.1f}" for x, y in curve),
-        )
-    )
-    return rendered
+    values = {
+        "title": title,
+        "about": about,
+        "several": judgement.several,
+        "facts": facts,
+        "classes": judgement.by_class(),
+        "confused": judgement.confused()[:CONFUSED],
+        "hardest": judgement.hardest(),
+        "curve": " ".join(f"{x:.1f},{y:.1f}" for x, y in curve),
+    }
+    return render("cappy.heads", values)

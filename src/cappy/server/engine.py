@@ -30,7 +30,8 @@ from cappy.server.settings import Settings
 
 log = logging.getLogger("cappy.server")
 WINDOW_TOKENS = 1024
-"""Tokens taken from the queue at a time: enough to keep the processor busy, few enough that nobody waits long."""
+"""Tokens taken from the queue at a time, but a whole piece at least: enough to keep the processor busy, few enough that
+nobody waits long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Queue:
     """Jobs that wait, bounded in tokens; threads may share it.
 
     Pieces are taken from the jobs in turn, so that a large request does not hold up small ones. One thread takes all
-    there is; a second one takes small jobs while the first is busy with longer pieces.
+    there is; a second one takes small jobs while the first is busy with larger ones.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -84,11 +84,11 @@ class Queue:
             self._changed.notify_all()
 
     def take(self, budget: int) -> list[tuple[Job, Piece]]:
-        """Wait for work; return pieces for one scorer, of `budget` tokens or a little more; none once it is closed."""
+        """Wait for work; return pieces for one scorer, of `budget` tokens or one piece; none once it is closed."""
         with self._changed:
             self._long = False
             taken = self._await(lambda: self._gather(budget))
-            self._long = any(piece[2].tokens > SMALL_TOKENS for _, piece in taken)
+            self._long = any(job.tokens > SMALL_TOKENS for job, _ in taken)
             self._changed.notify_all()
             return taken
 
@@ -113,6 +113,9 @@ class Queue:
             if job.tokens > most or (taken and job.scorer is not taken[0][0].scorer):
                 others.append(job)
                 continue
+            if taken and used + job.pieces[0][2].tokens > budget:
+                self._waiting.appendleft(job)
+                break
             piece = job.pieces.popleft()
             taken.append((job, piece))
             used += piece[2].tokens

@@ -58,3 +58,7 @@ def sample(
         manifest = sample_store(store, output, generator, decodings, label, facts, seed, advance=advance)
     counts = ", ".join(f"{count} {origin}" for origin, count in manifest["candidates"].items())
     typer.echo(f"{manifest['groups']} groups in {output}: {counts}")
+    failed = manifest["problems"].get("not sampled", 0)
+    if failed:
+        address, reason = manifest["problem_samples"]["not sampled"][0]
+        typer.echo(f"{failed} groups have fewer samples, the first ({address}): {reason}", err=True)

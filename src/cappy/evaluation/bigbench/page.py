@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from cappy.errors import MissingExtraError
 from cappy.evaluation.bigbench.table import NAMES, TaskScores, measured, share
 from cappy.evaluation.formats import percent
+from cappy.pages import render
 
 
 def html(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
@@ -18,31 +17,22 @@ def html(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[s
         MissingExtraError: jinja2 is not installed.
 
     """
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise MissingExtraError("the report", "data") from error
-    template = files("cappy.evaluation.bigbench").joinpath("page.html.j2").read_text(encoding="utf-8")
     widest = 1.1 * max(found["intervals"][name][1] for name in measured(found))
     baseline, best = found["baseline"], max(found["lifts"], key=lambda name: found["means"][name])
-    page: str = (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            title=f"{facts['llm']} on BIG-Bench, boosted by {facts['scorer']}",
-            lead=f"{found['tasks']} generative tasks. Profile {facts['profile']}.",
-            bars=[_bar(name, found, widest) for name in measured(found)],
-            marks=_marks(widest),
-            task_marks=[{"x": place / 100, "name": place} for place in range(0, 101, 20)],
-            baseline=NAMES[baseline],
-            chosen=NAMES[best],
-            lifts=[_lift(name, lift) for name, lift in found["lifts"].items()],
-            adaptive=[_adaptive(name, values) for name, values in facts.get("adaptive", {}).items()],
-            tasks=[_task(task, baseline, best) for task in tasks],
-            facts={key: value for key, value in facts.items() if key != "adaptive"},
-        )
-    )
-    return page
+    values = {
+        "title": f"{facts['llm']} on BIG-Bench, boosted by {facts['scorer']}",
+        "lead": f"{found['tasks']} generative tasks. Profile {facts['profile']}.",
+        "bars": [_bar(name, found, widest) for name in measured(found)],
+        "marks": _marks(widest),
+        "task_marks": [{"x": place / 100, "name": place} for place in range(0, 101, 20)],
+        "baseline": NAMES[baseline],
+        "chosen": NAMES[best],
+        "lifts": [_lift(name, lift) for name, lift in found["lifts"].items()],
+        "adaptive": [_adaptive(name, values) for name, values in facts.get("adaptive", {}).items()],
+        "tasks": [_task(task, baseline, best) for task in tasks],
+        "facts": {key: value for key, value in facts.items() if key != "adaptive"},
+    }
+    return render("cappy.evaluation.bigbench", values)
 
 
 def _bar(name: str, found: Mapping[str, Any], widest: float) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from cappy.errors import MissingExtraError
 from cappy.evaluation.bootstrap import Interval, average_interval
 from cappy.evaluation.fewshot.run import Measured
 from cappy.evaluation.formats import percent, span
+from cappy.pages import render
 
 AVERAGE = "average"
 COLOURS = ("#2f6fb0", "#7fb2de", "#c9a227", "#b0532f", "#5b8f4a", "#8a5bb0", "#777")
@@ -96,10 +95,6 @@ def html(found: Sequence[Measured], sizes: Sequence[int], about: str) -> str:
         MissingExtraError: jinja2 is not installed.
 
     """
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise MissingExtraError("the report", "data") from error
     systems = by_system(found)
     sets = [one.rows for one in next(iter(systems.values()))]
     plots = []
@@ -108,10 +103,8 @@ def html(found: Sequence[Measured], sizes: Sequence[int], about: str) -> str:
     for number, rows in enumerate(sets):
         curves = {name: measured[number].accuracy.mean(axis=1).tolist() for name, measured in systems.items()}
         plots.append(_plot(rows, curves, sizes))
-    template = files("cappy.evaluation.fewshot").joinpath("page.html.j2").read_text(encoding="utf-8")
     key = [(name, COLOURS[place % len(COLOURS)]) for place, name in enumerate(systems)]
-    page: str = Environment(autoescape=True).from_string(template).render(about=about, plots=plots, key=key)
-    return page
+    return render("cappy.evaluation.fewshot", {"about": about, "plots": plots, "key": key})
 
 
 def _plot(title: str, curves: Mapping[str, Sequence[float]], sizes: Sequence[int]) -> dict[str, Any]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
-from cappy.errors import MissingExtraError
 from cappy.evaluation.formats import percent, span
 from cappy.evaluation.zeroshot import published
 from cappy.evaluation.zeroshot.kinds import kind_lines
@@ -20,33 +18,26 @@ from cappy.evaluation.zeroshot.report import (
     unlike_note,
 )
 from cappy.evaluation.zeroshot.summary import PAPER_TASKS, SystemFigures
+from cappy.pages import render
 
 
 def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
     """Render the page: averages and tasks as plots, reliability, and every figure in tables."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("the report", "data") from error
-    template = files("cappy.evaluation.zeroshot").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = percent
-    environment.filters["span"] = span
     names = task_names(systems)
-    page: str = environment.from_string(template).render(
-        systems=systems,
-        settings=settings,
-        averages=_averages(systems, names),
-        kinds=kind_lines(systems, common_tasks(systems, names)),
-        tasks=[_task(systems, name) for name in names],
-        reliability=[_reliability(place, system) for place, system in enumerate(systems)],
-        gaps=[*(line.removeprefix("- ") for line in difference_lines(systems)), *unlike_note(systems)],
-        notes=_notes(systems),
-        reading=how_to_read(systems),
-        published_systems=published.SYSTEMS,
-        published=published.ACCURACY,
-    )
-    return page
+    values = {
+        "systems": systems,
+        "settings": settings,
+        "averages": _averages(systems, names),
+        "kinds": kind_lines(systems, common_tasks(systems, names)),
+        "tasks": [_task(systems, name) for name in names],
+        "reliability": [_reliability(place, system) for place, system in enumerate(systems)],
+        "gaps": [*(line.removeprefix("- ") for line in difference_lines(systems)), *unlike_note(systems)],
+        "notes": _notes(systems),
+        "reading": how_to_read(systems),
+        "published_systems": published.SYSTEMS,
+        "published": published.ACCURACY,
+    }
+    return render("cappy.evaluation.zeroshot", values, {"percent": percent, "span": span})
 
 
 def _averages(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[dict[str, Any]]:
