@@ -31,7 +31,7 @@ def test_coverage_goes_from_the_surest_text_to_all() -> None:
 
 
 def test_the_page_escapes_texts_and_needs_nothing_beside_it() -> None:
-    html = page(JUDGED, "mine <b>", {"learnt": "4 texts"})
+    html = page(JUDGED, "mine <b>", "all <i>", {"learnt": "4 texts"})
     assert "mine &lt;b&gt;" in html
     assert html.count("<tr>") == 1 + 3 + 1 + 2 + 1 + 2
     assert "http" not in html
@@ -52,6 +52,6 @@ def test_texts_with_several_labels_or_none() -> None:
     assert [(one["recall"], one["precision"]) for one in SEVERAL.by_class()] == [(0.5, 1.0), (1.0, 0.5)]
     assert SEVERAL.hardest() == [("c", "x", "y", 0.4)]
     assert SEVERAL.coverage() == [(pytest.approx(1 / 3), 1.0), (pytest.approx(2 / 3), 1.0), (1.0, pytest.approx(2 / 3))]
-    html = page(SEVERAL, "mine", {})
+    html = page(SEVERAL, "mine", "all", {})
     assert "Confused" not in html
     assert "Hardest" in html
