@@ -192,6 +192,16 @@ def test_learning_in_parts_equals_learning_at_once(scorer: cappy.Scorer) -> None
     assert again.report_.texts == 2
 
 
+@pytest.mark.parametrize("weight", [None, "balanced"])
+def test_what_others_teach_of_some_texts_equals_a_fit_without_them(scorer: cappy.Scorer, weight: str | None) -> None:
+    texts, kinds, places = [*TOPICS * 3, "wind and rain"], [*KINDS * 3, "nature"], [1, 2, 8, 18]
+    classifier = Classifier(["nature", "animal"], "{text} ?", scorer=scorer, class_weight=weight).fit(texts, kinds)
+    found = classifier.proba_without(places)
+    others = [place for place in range(len(texts)) if place not in places]
+    apart = Classifier(**classifier.get_params()).fit([texts[n] for n in others], [kinds[n] for n in others])
+    assert found == pytest.approx(apart.predict_proba([texts[n] for n in places]), abs=1e-4)
+
+
 def test_a_learnt_classifier_can_be_saved_pickled_and_taught_more(scorer: cappy.Scorer, tmp_path: Path) -> None:
     learnt = Classifier(["nature", "animal"], "{text} ?", labels=[7, 3], scorer=scorer, reject=0.5)
     learnt.fit(TOPICS * 2, [3 if kind == "animal" else 7 for kind in KINDS] * 2)

@@ -187,6 +187,18 @@ class Classifier:
             counts = counts * example_weights(seen.truth.argmax(axis=1), self.classes_, self.class_weight)
         return fit_head(features, seen.scores, seen.truth, temperature, counts, independent=self.multi_label)
 
+    def proba_without(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """Return probabilities [places, classes] of texts that were learnt from, by what all the others teach together.
+
+        `places` are theirs among all texts that were seen. Nothing is read again.
+        """
+        seen: Seen = self._seen
+        others = np.ones(len(seen.truth), dtype=bool)
+        others[list(places)] = False
+        asked = seen.part(np.asarray(places, dtype=np.int64))
+        logits = self._fitted(seen.part(others)).head.logits(asked.features.astype(np.float64), asked.scores)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
+
     def save(self, folder: Path | str) -> Path:
         """Write the scorer, the choices and what was learnt into a folder, whole or not at all, and return it.
 

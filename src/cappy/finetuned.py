@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.adaptation import adapt
+from cappy.adaptation import HELD_OUT, adapt
 from cappy.checkpoint.beside import CLASSIFIER
 from cappy.choices import fill
 from cappy.classify import Classifier
@@ -29,8 +29,6 @@ Floats = NDArray[np.float64]
 TRAINED, HEAD = "trained", "head"
 FEWEST = 50
 """Different texts that training needs at least: a fifth of them must tell whether it pays."""
-SHARE = 0.2
-"""Of each label's texts, held out."""
 SURE = 2.0
 """Standard errors that training must gain to be kept: its epoch, and the settings of its head, were chosen on the texts
 that it is judged by.
@@ -127,7 +125,6 @@ def finetune_classifier(
     CLASSIFIER.check_place(Path(folder))
     texts, labels = list(texts), one_label(labels)
     held = held_out(texts, labels, seed)
-    learnt = sorted(set(range(len(texts))) - set(held))
     options = {**classifier.get_params(), "scorer": classifier.scorer or load()}
     alone = Classifier(**options).fit(texts, labels)
     options |= alone.named_classes()
@@ -135,10 +132,9 @@ def finetune_classifier(
         examples, target = _examples(alone, texts, labels), Path(beside) / Path(folder).name
         scorer: Scorer = options["scorer"]
         trained = adapt(scorer, examples, target, tuning=tuning, seed=seed, held_out=held, advance=advance)
-        head = Classifier(**options).fit(_at(texts, learnt), _at(labels, learnt))
         deep = Classifier(**{**options, "scorer": trained.scorer}).fit(_at(texts, held), _at(labels, held))
         truth = truth_of_one(_at(labels, held), alone.classes_)
-        compared = Comparison.of(head.predict_proba(_at(texts, held)), deep.left_out_proba_, truth)
+        compared = Comparison.of(alone.proba_without(held), deep.left_out_proba_, truth)
         taken = deep if compared.chosen == TRAINED else alone
         taken.save(folder)
     taken.scorer = scorer.like(Path(folder))
@@ -162,7 +158,9 @@ def held_out(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[int
     if alone:
         raise InputError(f"training the scorer needs two different texts of every label; {alone[0]!r} has fewer.")
     draw = random.Random(f"{seed}:labels")
-    kept = {text for members in by_label.values() for text in draw.sample(members, max(1, round(SHARE * len(members))))}
+    kept = {
+        text for members in by_label.values() for text in draw.sample(members, max(1, round(HELD_OUT * len(members))))
+    }
     return [place for place, text in enumerate(texts) if text in kept]
 
 

@@ -33,19 +33,21 @@ class Visit:
         self.status = message.get("status", self.status)
 
 
-def free_app(free: asyncio.Event) -> Any:
+def gate_of(free: asyncio.Event, **limits: Any) -> Gate:
+    """Return a gate before an application that answers once it is free to."""
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert (await receive())["body"]
         await free.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    return app
+    return Gate(app, Settings(**limits), Metrics(), frozenset())
 
 
 def test_larger_requests_wait_for_room_and_small_ones_do_not() -> None:
     async def visits() -> None:
         free = asyncio.Event()
-        gate = Gate(free_app(free), Settings(waiting_bytes=5 * SMALL, body_bytes=4 * SMALL), Metrics(), frozenset())
+        gate = gate_of(free, waiting_bytes=5 * SMALL, body_bytes=4 * SMALL)
         first = Visit(gate, 4 * SMALL)
         await asyncio.sleep(0.02)
         second, small, chunks = Visit(gate, 4 * SMALL), Visit(gate, SMALL), Visit(gate, 10, chunked=True)
@@ -63,7 +65,7 @@ def test_of_many_that_come_together_one_is_read_after_the_other() -> None:
     async def visits() -> None:
         free = asyncio.Event()
         free.set()
-        gate = Gate(free_app(free), Settings(waiting_bytes=4 * SMALL, body_bytes=4 * SMALL), Metrics(), frozenset())
+        gate = gate_of(free, waiting_bytes=4 * SMALL, body_bytes=4 * SMALL)
         many = [Visit(gate, 4 * SMALL) for _ in range(20)]
         await asyncio.wait_for(asyncio.gather(*(one.task for one in many)), 10)
         assert {one.status for one in many} == {200} and gate._room.held == 0
@@ -74,8 +76,7 @@ def test_of_many_that_come_together_one_is_read_after_the_other() -> None:
 def test_a_request_over_all_room_goes_alone_and_waiting_has_an_end() -> None:
     async def visits() -> None:
         free = asyncio.Event()
-        settings = Settings(waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
-        gate = Gate(free_app(free), settings, Metrics(), frozenset())
+        gate = gate_of(free, waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
         first = Visit(gate, 4 * SMALL)
         await asyncio.sleep(0.02)
         second, over = Visit(gate, 4 * SMALL), Visit(gate, 5 * SMALL)
@@ -92,8 +93,7 @@ def test_a_request_over_all_room_goes_alone_and_waiting_has_an_end() -> None:
 def test_what_has_come_whole_is_handed_over_without_a_wait() -> None:
     async def visits() -> None:
         free = asyncio.Event()
-        settings = Settings(waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
-        gate = Gate(free_app(free), settings, Metrics(), frozenset())
+        gate = gate_of(free, waiting_bytes=SMALL, body_bytes=4 * SMALL, body_seconds=0.2)
         first, second = Visit(gate, 4 * SMALL), Visit(gate, 4 * SMALL)
         second.parts = [b"".join(second.parts)]
         await asyncio.sleep(0.5)

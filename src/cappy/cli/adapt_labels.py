@@ -42,7 +42,7 @@ def learn_head(
 
 
 def learn_labels(
-    rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int, learn: Learn = learn_head
+    rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int, learn: Learn
 ) -> None:
     """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
     from cappy.checkpoint.beside import CLASSIFIER

@@ -52,8 +52,14 @@ class Seen:
 
     def and_more(self, other: Seen) -> Seen:
         """Return these texts and then those."""
-        names = ("features", "scores", "truth", "weights")
-        return Seen(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+        return Seen(*map(np.concatenate, zip(self._columns(), other._columns(), strict=True)))
+
+    def part(self, chosen: NDArray[Any]) -> Seen:
+        """Return some of the texts, by their places or by a mask."""
+        return Seen(*(column[chosen] for column in self._columns()))
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.features, self.scores, self.truth, self.weights
 
 
 def text_weights(given: Any, texts: int) -> NDArray[np.float64]:

@@ -89,7 +89,8 @@ class Queue:
             self._long = False
             taken = self._await(lambda: self._gather(budget))
             self._long = any(job.tokens > SMALL_TOKENS for job, _ in taken)
-            self._changed.notify_all()
+            if self._long:
+                self._changed.notify_all()
             return taken
 
     def take_small(self, budget: int) -> list[tuple[Job, Piece]]:
