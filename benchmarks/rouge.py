@@ -14,8 +14,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from cappy.data.labels import rouge_l
-from cappy.data.rows import read_rows
+from cappy.files.rows import read_rows
+from cappy.metrics.references import rouge_l
 
 
 def made_up(count: int, draw: random.Random) -> list[tuple[str, list[str]]]:

@@ -48,7 +48,7 @@ def make_groups(count: int, seed: int, data: Path | None = None, short: bool = F
     """
     draw = random.Random(seed)
     if data:
-        from cappy.data.rows import read_rows
+        from cappy.files.rows import read_rows
 
         rows = [(row["instruction"], row["response"]) for row in read_rows(data)]
         drawn = [draw.sample(rows, CANDIDATES) for _ in range(count)]

@@ -22,8 +22,8 @@ from cappy.checkpoint.embedding import Projection, fit_projection, unit_length, 
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import write_manifest
 from cappy.data.rendered import task_of
-from cappy.data.rows import read_rows
-from cappy.progress import progress_bar
+from cappy.files.progress import progress_bar
+from cappy.files.rows import read_rows
 from cappy.runtime.embedding import load_embedder
 from cappy.training.recipes import BASE
 

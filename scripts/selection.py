@@ -1,4 +1,4 @@
-r"""Fit how all that is known of samples is weighed in choosing among them (`cappy.choosing.selection`).
+r"""Fit how all that is known of samples is weighed in choosing among them (`cappy.selection.combined`).
 
 python scripts/selection.py --data DATA -m SCORER --llm smollm2 --seed 0
 
@@ -23,19 +23,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cappy
-from cappy import selectors
+from cappy.calibration.combined import FEATURES, Weighing
 from cappy.checkpoint.save import note_setting
-from cappy.choosing.fit import ridge
-from cappy.choosing.selection import FEATURES, LONG, Weighing, describe
-from cappy.choosing.texts import words
 from cappy.data.answers import drawn_answers, read_answers
-from cappy.data.labels import rouge_l
-from cappy.data.rows import read_rows
-from cappy.evaluation.answers.measures import chosen_worth, pair_order, share_of_the_way
-from cappy.files import sha256, write_json
+from cappy.files.atomic import sha256, write_json
+from cappy.files.rows import read_rows
+from cappy.llm.cache import KeptSamples
 from cappy.llm.decoding import parse_plan
-from cappy.llm.kept import KeptSamples
 from cappy.llm.model import Sample
+from cappy.metrics.preferences import chosen_worth, pair_order, share_of_the_way
+from cappy.metrics.references import rouge_l
+from cappy.selection import selectors
+from cappy.selection.combined import LONG, describe
+from cappy.selection.fit import ridge
+from cappy.text.features import words
 from cappy.training.recipes import STRENGTHS
 
 Floats = NDArray[np.float64]

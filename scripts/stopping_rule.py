@@ -14,16 +14,16 @@ from pathlib import Path
 from statistics import fmean
 
 import cappy
-from cappy.archives import cache_folder
 from cappy.data.bigbench import available_tasks, read_task
 from cappy.evaluation.bigbench.boosting import Judged, judge
 from cappy.evaluation.bigbench.run import PROFILES, TaskRun, choose_examples, sample_order
 from cappy.evaluation.bigbench.table import fit_rule, simulate
+from cappy.files.archives import cache_folder
+from cappy.llm.cache import KeptSamples
 from cappy.llm.decoding import Decoding
-from cappy.llm.kept import KeptSamples
 from cappy.llm.model import Samples
-from cappy.selectors import scored
-from cappy.stopping import StoppingRule
+from cappy.selection.selectors import scored
+from cappy.selection.stopping import StoppingRule
 
 
 class Absent:

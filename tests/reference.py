@@ -10,8 +10,8 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.encoders.registry import encoder_spec
+from cappy.layout.tokenizer import load_tokenizer
 
 TWO_SEPARATORS = ("roberta", "mpnet")
 MPNET_NAMES = {"query": "q", "key": "k", "value": "v"}

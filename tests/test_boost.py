@@ -13,8 +13,8 @@ from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding
 from cappy.llm.gguf import GgufLLM
 from cappy.llm.model import Sample, Samples
-from cappy.selectors import SELECTORS, scored
-from cappy.stopping import StoppingRule
+from cappy.selection.selectors import SELECTORS, scored
+from cappy.selection.stopping import StoppingRule
 
 ANSWERS = ["London is a city", "Paris", "I do not know", "Rome", "Berlin", "Madrid", "Paris", ""]
 NEVER = StoppingRule((-50.0, 0, 0, 0, 0, 0))

@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils import InputTags, Tags, estimator_checks
 
 import cappy
-from cappy.classify import Classifier
+from cappy.classifier import Classifier
 
 TEXTS = ["good film", "bad film", "a great movie", "terrible", "the river", "no good"] * 3
 LABELS = ["yes", "no", "yes", "no", "no", "no"] * 3

@@ -23,16 +23,16 @@ from torch import Tensor
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.checkpoint.find import MINILM, find_checkpoint
 from cappy.checkpoint.save import save_checkpoint
-from cappy.checkpoint.tokenizer import load_tokenizer
-from cappy.files import write_json
-from cappy.layout import Conventions
+from cappy.files.atomic import write_json
+from cappy.layout.encode import Conventions
+from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.card import model_card
-from cappy.training.measure import development_figures
 from cappy.training.mixture import build_mixture
 from cappy.training.prepare import Texts, encode_texts, held_out_texts
 from cappy.training.recipes import MINI
+from cappy.training.validation import development_figures
 
 
 def averaged(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -26,9 +26,9 @@ from choices import UNSEEN, unseen_groups
 from numpy.typing import NDArray
 from states import read_state
 
-from cappy.batch_calibration import batch_offsets
-from cappy.evaluation.bootstrap import interval, resampled_means
+from cappy.calibration.batch import batch_offsets
 from cappy.group import Group
+from cappy.metrics.bootstrap import interval, resampled_means
 
 Floats = NDArray[np.float64]
 Part = tuple[Floats, NDArray[np.bool_]]

@@ -28,23 +28,23 @@ from typing import Any
 import torch
 
 from cappy.checkpoint.find import MINILM, find_encoder
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.data.rendered import T0_TASKS
 from cappy.data.sampling import is_open
 from cappy.data.store import read_groups
 from cappy.errors import InputError
-from cappy.files import sha256, write_json
+from cappy.files.atomic import sha256, write_json
 from cappy.group import Group
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
+from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training.batches import TrainingGroup, encode_groups
-from cappy.training.made import pair_limits
-from cappy.training.measure import development_figures
+from cappy.training.derived import pair_limits
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import build_mixture
 from cappy.training.prepare import ALL, Texts, encode_texts, read_texts
 from cappy.training.recipes import MINI, Recipe, Similarity, Statements
 from cappy.training.trainer import Budget, Trainer
+from cappy.training.validation import development_figures
 
 log = logging.getLogger("choices")
 UNSEEN = ("ag_news", "openbookqa__main", "rotten_tomatoes", "super_glue__boolq", "trec")

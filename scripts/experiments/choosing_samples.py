@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from states import read_state
 
 from cappy.data.store import read_groups
-from cappy.evaluation.bootstrap import interval, resampled_means
 from cappy.group import Group
+from cappy.metrics.bootstrap import interval, resampled_means
 
 
 def samples_alone(group: Group) -> Group:

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import cappy
-from cappy.archives import cache_folder
 from cappy.evaluation.bigbench.run import Profile, TaskRun, open_samples, run_task
 from cappy.evaluation.bigbench.table import NAMES, measured, summary, task_scores
+from cappy.files.archives import cache_folder
 from cappy.llm.decoding import parse_plan
 from cappy.llm.model import LanguageModel
 

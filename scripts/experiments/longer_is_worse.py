@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cappy
-from cappy.data.rows import write_json_rows
+from cappy.files.rows import write_json_rows
+from cappy.llm.cache import KeptSamples
 from cappy.llm.decoding import Decoding
-from cappy.llm.kept import KeptSamples
 
 LONGER = 1.5
 PADDING = (

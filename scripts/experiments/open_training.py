@@ -23,8 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cappy.data.answers import read_answers
-from cappy.data.rows import write_json_rows
 from cappy.data.store import read_groups, write_groups
+from cappy.files.rows import write_json_rows
 from cappy.training import open_answers
 from cappy.training.recipes import BASE, STRENGTHS, OpenAnswers
 from cappy.training.run import RunOptions, train

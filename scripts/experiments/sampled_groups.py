@@ -18,12 +18,12 @@ from pathlib import Path
 
 from rich.progress import track
 
-from cappy.data.labels import find_labeller
 from cappy.data.sampling import is_open, with_samples
 from cappy.data.store import read_groups, write_groups
 from cappy.group import Group
 from cappy.llm.decoding import parse_plan
 from cappy.llm.find import find_llm
+from cappy.metrics.references import find_labeller
 
 PART = 50
 """Groups sampled for at once."""

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from cappy.checkpoint.find import MINILM, find_encoder
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.errors import InputError
-from cappy.files import sha256
+from cappy.files.atomic import sha256
 from cappy.group import Group
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
+from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import encode_groups
-from cappy.training.made import pair_limits
-from cappy.training.measure import score_training_groups
+from cappy.training.derived import pair_limits
 from cappy.training.prepare import ALL
 from cappy.training.recipes import MINI
+from cappy.training.validation import score_training_groups
 
 
 def read_state(state: Path) -> Callable[[Sequence[Group]], list[NDArray[np.float32]]]:

@@ -9,14 +9,14 @@ from cappy.errors import CappyError, CheckpointError, InputError, LanguageModelE
 from cappy.group import Candidate, Cut, Group, GroupScores, Ranked, Ranking
 
 if TYPE_CHECKING:
-    from cappy.adaptation import adapt
+    from cappy.adaptation.examples import adapt
     from cappy.boost import BestOfN
-    from cappy.choosing.task import learn_choosing
-    from cappy.classify import Classifier
-    from cappy.data.examples import Example
+    from cappy.classifier import Classifier
+    from cappy.explanation.occlusion import explain
+    from cappy.group import Example
     from cappy.llm.find import find_llm
-    from cappy.occlusion import explain
     from cappy.scorer import Scorer, load
+    from cappy.selection.task import learn_choosing
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,13 +46,13 @@ __all__ = [
 # Found on first use, so that `import cappy` costs next to nothing.
 _LATER = {
     "BestOfN": "cappy.boost",
-    "Classifier": "cappy.classify",
-    "Example": "cappy.data.examples",
+    "Classifier": "cappy.classifier",
+    "Example": "cappy.data.source",
     "Scorer": "cappy.scorer",
-    "adapt": "cappy.adaptation",
-    "explain": "cappy.occlusion",
+    "adapt": "cappy.adaptation.examples",
+    "explain": "cappy.explanation.occlusion",
     "find_llm": "cappy.llm.find",
-    "learn_choosing": "cappy.choosing.task",
+    "learn_choosing": "cappy.selection.task",
     "load": "cappy.scorer",
 }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cappy.choosing.learnt import read_choosing
 from cappy.errors import InputError, LanguageModelError
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import LanguageModel, Sample
 from cappy.scorer import Scorer
-from cappy.selectors import NEED_SCORES, Pool, find_selector, ranked, scored, usual_selector
-from cappy.stopping import StoppingRule
+from cappy.selection.learned import read_choosing
+from cappy.selection.selectors import NEED_SCORES, Pool, find_selector, ranked, scored, usual_selector
+from cappy.selection.stopping import StoppingRule
 
 SEARCHED = {"greedy": "greedy,sampling*7", "beam": "beam4,sampling*7"}
 ROUND = 4
@@ -84,8 +84,8 @@ class BestOfN:
             n: samples an instruction; with `plan`, what that asks for counts.
             plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; `n` plain samples
                 unless given.
-            selector: how to choose; see `cappy.selectors.SELECTORS`. `learnt` for a scorer that has learnt to choose
-                unless given, `combined` for one that notes how (both bundled ones do), else `cappy`.
+            selector: how to choose, one of `cappy.selection.selectors.SELECTORS`. Unless given, `learnt` for a scorer
+                that has learnt to choose, `combined` for one that notes how (both bundled ones do), else `cappy`.
             adaptive: a rule to stop sampling early; samples then come in rounds of `ROUND`.
             max_tokens: longest response, in tokens, where `plan` is a text.
             seed: decides the samples, as far as the model allows.

@@ -5,8 +5,11 @@ Nothing heavy is imported here, so that a program may build groups before it dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from cappy.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +139,39 @@ class Ranking:
             note = f"  [{item.cut}]" if item.cut else ""
             lines.append(f"{place:>3}. {item.score:7.4f}  {' '.join(item.text.split())}{note}")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An instruction with what is known to be right: one row under one template.
+
+    `choices` are all answers the row could have, the right ones among them; None where nobody lists them.
+    `address` says where the row lies ("reviews.csv:17").
+    """
+
+    instruction: str
+    references: tuple[str, ...]
+    choices: tuple[str, ...] | None = None
+    task: str = ""
+    template: str = ""
+    address: str = ""
+
+
+def as_examples(given: Iterable[Any]) -> list[Example]:
+    """Return examples as they are, and (instruction, response) pairs as examples with one reference.
+
+    Raises:
+        InputError: one is neither; named by its number.
+
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InputError(f"examples must be a list of (instruction, response) pairs, not {type(given).__name__}.")
+    found = []
+    for number, one in enumerate(given):
+        if isinstance(one, Example):
+            found.append(one)
+        elif isinstance(one, list | tuple) and len(one) == 2 and all(isinstance(part, str) for part in one):
+            found.append(Example(one[0], (one[1],)))
+        else:
+            raise InputError(f"example {number} is no pair of an instruction and a response, both texts.")
+    return found

@@ -13,23 +13,15 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.calibration.combined import Selection
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
-from cappy.choosing.selection import Selection
 from cappy.errors import InputError, MissingExtraError
 from cappy.group import Group, GroupScores, Ranking
-from cappy.layout import (
-    Batch,
-    Conventions,
-    EncodedGroup,
-    Limits,
-    Size,
-    encode_alone,
-    encode_group,
-    pack,
-    split_group,
-    token_batches,
-)
+from cappy.layout.batches import Size, token_batches
+from cappy.layout.encode import Conventions, EncodedGroup, encode_alone, encode_group, split_group
+from cappy.layout.limits import Limits
+from cappy.layout.pack import Batch, pack
 
 RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
 """What computes, each with the precisions that it knows."""
@@ -170,7 +162,7 @@ class Scorer:
             InputError: a group cannot be scored (named by its number).
 
         """
-        from cappy.progress import progress_bar
+        from cappy.files.progress import progress_bar
 
         stream = iter(groups)
         total = len(groups) if isinstance(groups, Sequence) else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cappy.data.answer_shapes import wins
+from cappy.data.answer_formats import wins
 from cappy.data.answers import JudgedAnswers, drawn_answers, judged_answers, read_answers
 from cappy.data.conversations import as_instruction, split_conversation
 from cappy.errors import InputError

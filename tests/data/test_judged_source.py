@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from cappy.data.build import build
-from cappy.data.examples import Problem
 from cappy.data.judged_source import JudgedSource, Neighbours
 from cappy.data.recipefile import read_recipe
+from cappy.data.source import Problem
 from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.group import Candidate, Group

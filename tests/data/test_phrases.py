@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cappy.data.phrases import phrases, sentences
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 
 
 def groups() -> list[Group]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cappy.data.candidates import choice_group
+from cappy.data.negatives import choice_group
 from cappy.data.promptsource import Rendering, Template, read_templates, rendered_example
 from cappy.errors import InputError
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from cappy.data.candidates import WrongAnswers, make_groups
+from cappy.data.negatives import WrongAnswers, make_groups
 from cappy.data.rendered import Rendered, rendered_examples, task_of
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 
 
 def groups(rows: list[Rendered]) -> list[Group]:

@@ -11,7 +11,6 @@ import pytest
 
 from cappy.data import sampling
 from cappy.data.build import build
-from cappy.data.labels import rouge_l
 from cappy.data.recipefile import read_recipe
 from cappy.data.sampling import is_open, sample_store, with_samples
 from cappy.data.store import read_groups
@@ -19,6 +18,7 @@ from cappy.errors import InputError, LanguageModelError
 from cappy.group import Candidate, Group
 from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import Sample, Samples
+from cappy.metrics.references import rouge_l
 
 
 class Echo:

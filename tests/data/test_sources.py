@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from cappy.data import sources
-from cappy.data.examples import Example, Problem
 from cappy.data.hub import hub_rows
+from cappy.data.source import Problem
 from cappy.data.sources import BigBenchSource, RenderedSource, TableSource, TemplateSource
 from cappy.errors import InputError
+from cappy.group import Example
 
 
 def write(path: Path, rows: list[object]) -> Path:

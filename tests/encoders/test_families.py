@@ -17,7 +17,7 @@ import cappy
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.encoders.places import buckets_between, relative_buckets
 from cappy.encoders.registry import encoder_spec
-from cappy.layout import Packed
+from cappy.layout.pack import Packed
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from tests.conftest import edit_config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cappy.data.examples import Example
+from cappy.group import Example
 from cappy.llm.prompts import few_shot_prompt
 
 EXAMPLES = [Example(f"Q: what is {n}?\nA:", (f"it is {n}", "other")) for n in range(8)]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import cappy
-from cappy.server.own_shapes import ASKED
+from cappy.server.own_schemas import ASKED
 from tests.server.conftest import Running
 
 

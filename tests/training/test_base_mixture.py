@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from cappy.checkpoint.checkpoint import read_checkpoint
-from cappy.data.labels import rouge_l
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
+from cappy.metrics.references import rouge_l
 from cappy.training import natural_instructions, samples
 from cappy.training.batches import encode_groups
-from cappy.training.made import made_groups, pair_limits
+from cappy.training.derived import made_groups, pair_limits
 from cappy.training.mixture import build_mixture
 from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import (

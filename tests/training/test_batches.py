@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from cappy.checkpoint.checkpoint import read_checkpoint
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
 from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches
 from cappy.training.mixture import build_mixture
 from tests.training.toy import RECIPE
@@ -32,7 +32,7 @@ def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert
 
 
 def encoded(data: Path, bert: Path, most: int = 8, short_words: int = 0) -> list[TrainingGroup]:
-    from cappy.training.made import pair_limits
+    from cappy.training.derived import pair_limits
 
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)

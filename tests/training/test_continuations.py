@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 from cappy.training.continuations import TASK, continuation_groups
 from cappy.training.passages import passages
 from cappy.training.recipes import Continuations

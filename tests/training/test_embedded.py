@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cappy.data.text import normalise
+from cappy.text.normalization import normalise
 from cappy.training.recipes import Statements
 from cappy.training.statements import statement_groups
 from cappy.training.statements.embedded import AFFIRMING, DENYING, OPEN, embed_sentence

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cappy.data.labels import rouge_l
 from cappy.group import Group
+from cappy.metrics.references import rouge_l
 from cappy.training.natural_instructions import WORDINGS, instruction_groups, kept_out_tasks
 from cappy.training.recipes import NaturalInstructions
 

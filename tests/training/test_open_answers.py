@@ -14,7 +14,7 @@ import pytest
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
 from cappy.training import open_answers
 from cappy.training.batches import encode_groups
 from cappy.training.mixture import build_mixture

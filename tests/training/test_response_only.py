@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 from cappy.training.response_only import with_response_only_negatives
 
 

@@ -18,7 +18,7 @@ from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.data.store import write_groups
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
 from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import Continuations, Similarity, Statements
 from cappy.training.run import RunOptions, train

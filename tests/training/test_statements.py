@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 from cappy.training.passages import passages
 from cappy.training.recipes import Statements
 from cappy.training.statements import TASK, statement_groups

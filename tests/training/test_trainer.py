@@ -13,7 +13,7 @@ import torch
 import cappy
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import CheckpointError, InputError
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
 from cappy.training.trainer import Budget, Trainer, learning_rate
@@ -97,7 +97,9 @@ def test_encoders_that_cannot_be_used(bert: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["shared", "joint"])
 def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, layout: str) -> None:
-    from cappy.layout import Limits, encode_group, pack
+    from cappy.layout.encode import encode_group
+    from cappy.layout.limits import Limits
+    from cappy.layout.pack import pack
     from cappy.runtime.torch_encoder import Encoder
 
     checkpoint = read_checkpoint(bert)

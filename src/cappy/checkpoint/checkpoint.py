@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.calibration.combined import Selection, is_former
+from cappy.calibration.temperature import TEMPERATURE
 from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projection, unit_length
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
-from cappy.checkpoint.spec import LAYOUTS, PRECISIONS, require_one_label
-from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
-from cappy.choosing.selection import Selection, is_former
+from cappy.checkpoint.spec import PRECISIONS, require_one_label
 from cappy.encoders.registry import encoder_spec
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
-from cappy.layout import Limits
-from cappy.temperature import TEMPERATURE
+from cappy.layout.encode import LAYOUTS
+from cappy.layout.limits import Limits
+from cappy.layout.tokenizer import TextTokenizer, load_tokenizer
 
 Array = NDArray[Any]
 

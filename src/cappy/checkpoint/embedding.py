@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.groups import read_safetensors
 from cappy.errors import CheckpointError
-from cappy.files import atomic_file
+from cappy.files.atomic import atomic_file
 
 Floats = NDArray[np.float32]
 

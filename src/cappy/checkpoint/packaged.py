@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cappy.archives import Archive, cache_folder, fetch, unpack
 from cappy.errors import CheckpointError
-from cappy.files import atomic_folder
+from cappy.files.archives import Archive, cache_folder, fetch, unpack
+from cappy.files.atomic import atomic_folder
 
 _BLOCK = 1 << 20
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cappy.checkpoint.groups import GROUPS_FILE, to_groups
 from cappy.encoders.registry import encoder_spec
-from cappy.files import atomic_file, atomic_folder, sha256
+from cappy.files.atomic import atomic_file, atomic_folder, sha256
 
 MANIFEST = "manifest.json"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")

@@ -7,10 +7,8 @@ from typing import Any
 
 from cappy.errors import CheckpointError
 
-LAYOUTS = ("shared", "joint")
 PRECISIONS = ("fp32", "int8")
 """What a checkpoint may name as the precision that it ships with."""
-TRUNCATION_SIDES = ("left", "right", "middle")
 
 
 def require_one_label(config: Mapping[str, Any], where: str) -> None:

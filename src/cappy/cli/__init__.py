@@ -1,1 +1,4 @@
-"""The command line: one small file a command."""
+"""The `cappy` command, a file a subcommand.
+
+Imports everything. Start reading in `app`.
+"""

@@ -13,8 +13,8 @@ from cappy.cli.adapt_labels import learn_head, learn_labels
 from cappy.cli.adapt_training import learn_by_training, train_scorer
 from cappy.cli.options import BaseUrl, Chat, Llm, LlmKey, Model, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
+from cappy.files.progress import progress_bar
 from cappy.llm.decoding import parse_plan
-from cappy.progress import progress_bar
 
 if TYPE_CHECKING:
     from cappy.llm.model import LanguageModel
@@ -87,15 +87,15 @@ def adapt(
     if keep and not llm:
         raise InputError("--keep keeps the samples of a language model; name one with --llm.")
     try:
-        from cappy.data.own_examples import read_examples
+        from cappy.data.examples_file import read_examples
     except ImportError as error:
         raise MissingExtraError("adapting", "data") from error
     rows, samples = read_examples(examples, dict(_pair(one) for one in column or []))
     language_model: LanguageModel | None = None
     if llm:
         try:
+            from cappy.llm.cache import KeptSamples
             from cappy.llm.find import find_llm
-            from cappy.llm.kept import KeptSamples
         except ImportError as error:
             raise MissingExtraError("sampling", "llm") from error
         language_model = find_llm(
@@ -106,7 +106,7 @@ def adapt(
     scorer = load_scorer(model, "onnx", None, None, threads)
     plan = parse_plan(plan_text, max_tokens)
     if not finetune and (language_model or samples):
-        from cappy.choosing.task import learn_choosing
+        from cappy.selection.task import learn_choosing
 
         with progress_bar("sampling", len(rows)) as advance:
             taught = learn_choosing(

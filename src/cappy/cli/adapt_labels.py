@@ -13,9 +13,9 @@ from cappy.cli.output import print_table
 from cappy.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from cappy.classify import Classifier
+    from cappy.classification.report import Judgement
+    from cappy.classifier import Classifier
     from cappy.data.labelled_texts import LabelledTexts
-    from cappy.heads.report import Judgement
 
 Learn = Callable[["Classifier", Sequence[str], Sequence[Any], Path], tuple["Classifier", str, Sequence[int]]]
 """What learns labelled texts and writes the classifier into a folder: gives it, what to say, and the texts' places that
@@ -45,11 +45,11 @@ def learn_labels(
     rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int, learn: Learn
 ) -> None:
     """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
-    from cappy.checkpoint.beside import CLASSIFIER
-    from cappy.classify import Classifier
+    from cappy.checkpoint.sidecar import CLASSIFIER
+    from cappy.classification.report import Judgement, page
+    from cappy.classification.targets import truth_of_many
+    from cappy.classifier import Classifier
     from cappy.data.labelled_texts import guess_instruction
-    from cappy.heads.report import Judgement, page
-    from cappy.heads.targets import truth_of_many
 
     CLASSIFIER.check_place(output)
     for line in rows.left_out[:SHOWN]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cappy.errors import MissingExtraError
-from cappy.progress import progress_bar
+from cappy.files.progress import progress_bar
 
 if TYPE_CHECKING:
-    from cappy.classify import Classifier
-    from cappy.data.examples import Example
+    from cappy.classifier import Classifier
+    from cappy.group import Example
     from cappy.scorer import Scorer
     from cappy.training.finetune import Tuning
 
@@ -30,7 +30,7 @@ def train_scorer(
 ) -> None:
     """Train the scorer and say what it gained; `settings` are those of `cappy.adapt`."""
     tuning = _tuning(epochs, learning_rate, threads)
-    from cappy.adaptation import adapt
+    from cappy.adaptation.examples import adapt
 
     with progress_bar("epochs", epochs) as advance:
         adapted = adapt(scorer, rows, output, tuning=tuning, advance=advance, **settings)
@@ -52,7 +52,7 @@ def learn_by_training(
 ) -> tuple[Classifier, str, Sequence[int]]:
     """Learn labelled texts by training the scorer, where that pays; see `cappy.cli.adapt_labels.Learn`."""
     tuning = _tuning(epochs, learning_rate, threads)
-    from cappy.finetuned import finetune_classifier
+    from cappy.adaptation.labelled import finetune_classifier
 
     with progress_bar("epochs", epochs) as advance:
         found = finetune_classifier(classifier, texts, labels, output, tuning=tuning, seed=seed, advance=advance)

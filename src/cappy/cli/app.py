@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 import cappy
-from cappy.cli import adapt, boost, classify, data, evaluate, export, models, rank, score, serve, train
+from cappy.cli import adapt, boost, classify, data, export, models, rank, score, serve, train
+from cappy.cli import eval as evaluate
 from cappy.errors import CappyError, CheckpointError, LanguageModelError
 
 INTERRUPTED = 130

@@ -53,8 +53,8 @@ def boost(
     try:
         from cappy.boost import BestOfN
         from cappy.llm.find import find_llm
-        from cappy.selectors import NEED_SCORES
-        from cappy.stopping import DEFAULT_RULE
+        from cappy.selection.selectors import NEED_SCORES
+        from cappy.selection.stopping import DEFAULT_RULE
     except MissingExtraError:
         raise
     except ImportError as error:

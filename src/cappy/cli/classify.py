@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cappy.classify import Classifier
+    from cappy.classifier import Classifier
 
 DEFAULT_INSTRUCTION = "{text}\nWhich of these describes the text best: {choices}?"
 
@@ -54,8 +54,8 @@ def classify(
 
     Example: cappy classify -m my-classifier "I waited an hour"
     """
-    from cappy.checkpoint.beside import CLASSIFIER
-    from cappy.classify import Classifier
+    from cappy.checkpoint.sidecar import CLASSIFIER
+    from cappy.classifier import Classifier
 
     names = list(choice or []) + [part.strip() for part in (choices or "").split(",") if part.strip()]
     given = gather_texts(texts or [], file)
@@ -84,8 +84,8 @@ def _one(classifier: Classifier, texts: list[str], share: float) -> Iterator[tup
     """Return the likeliest label of each text, and the probability of every label."""
     import numpy as np
 
-    from cappy.batch_calibration import batch_offsets
-    from cappy.temperature import softmax
+    from cappy.calibration.batch import batch_offsets
+    from cappy.calibration.temperature import softmax
 
     logits = np.log(np.maximum(classifier.predict_proba(texts), 1e-30))
     for shares in softmax(logits + batch_offsets(logits, share)):

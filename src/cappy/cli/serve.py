@@ -86,7 +86,7 @@ def serve(
     """
     try:
         from cappy.server.keys import check_key
-        from cappy.server.proxy.wishes import Wishes
+        from cappy.server.proxy.options import Wishes
         from cappy.server.scorers import Scorers
         from cappy.server.serving import serve as run
         from cappy.server.settings import Settings

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cappy.data.answer_shapes import INSTRUCTION, Row, Shape, column_of, find_shape
+from cappy.data.answer_formats import INSTRUCTION, Row, Shape, column_of, find_shape
 from cappy.data.conversations import as_instruction
-from cappy.data.examples import Problem
-from cappy.data.rows import read_rows
+from cappy.data.source import Problem
 from cappy.errors import InputError
+from cappy.files.rows import read_rows
 
 CONTEXT = ("input", "passages", "context")
 """Columns that go with the instruction, behind it."""

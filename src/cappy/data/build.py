@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cappy.data.candidates import WrongAnswers, make_groups
-from cappy.data.examples import Chunk, Example, PassedOver, Problem, Source
+from cappy.data.negatives import WrongAnswers, make_groups
 from cappy.data.shards import begin_store, finish_store, is_done, read_facts, write_shard
+from cappy.data.source import Chunk, PassedOver, Problem, Source
 from cappy.errors import InputError
-from cappy.group import Group
+from cappy.group import Example, Group
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cappy.data.rows import ENDINGS, read_rows
-from cappy.data.text import normalise
 from cappy.errors import InputError
+from cappy.files.rows import ENDINGS, read_rows
 from cappy.group import Group
+from cappy.text.normalization import normalise
 
 SHINGLE = 6
 """Words hashed together; shorter evaluation texts ("yes") are nobody's own and are not looked for."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from cappy.archives import Archive
 from cappy.data.bigbench import GENERATIVE_TASKS
+from cappy.files.archives import Archive
 
 
 def _template_file(path: PurePosixPath) -> bool:

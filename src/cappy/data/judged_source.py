@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cappy.data.answers import JudgedAnswers, read_answers
-from cappy.data.candidates import merge
-from cappy.data.closest import WordOverlap
-from cappy.data.examples import Chunk, Found, Problem
+from cappy.data.corruptions import Open, spoiled
+from cappy.data.nearest import WordOverlap
+from cappy.data.negatives import merge
+from cappy.data.source import Chunk, Found, Problem
 from cappy.data.sources import CHUNK_ROWS
-from cappy.data.spoiled import Open, spoiled
-from cappy.data.text import normalise
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 
 COLUMNS = ("instruction", "source")
 NEIGHBOURS = 4
@@ -31,7 +31,8 @@ class JudgedSource:
 
     A worth between `worth_from` and `worth_to` becomes a label between `label_from` and `label_to`, in proportion;
     pairs, votes and verdicts have worths from 0 to 1. `strengths` is the worth of each model's answers, for files with
-    a field a model (`response_MODEL`). Each group gets `spoiled` wrong answers made by rules (`cappy.data.spoiled`).
+    a field a model (`response_MODEL`). Each group gets `spoiled` wrong answers made by the rules of
+    `cappy.data.corruptions`.
     `columns` says which column holds the `instruction` or the `source`, which is the groups' task unless `task` is.
 
     Raises:

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cappy.data.rows import BadRow, scan_rows
 from cappy.errors import InputError
+from cappy.files.rows import BadRow, scan_rows
 
 TEXTS = (
     "text",

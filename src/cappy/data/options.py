@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cappy.data.text import normalise
+from cappy.text.normalization import normalise
 
 _ENUMERATED = re.compile(r"^\s*(?:[-*•]\s*)?\(?([A-Za-z]|\d{1,2})[).:]\s+(\S.*?)\s*$")
 _BULLET = re.compile(r"^\s*[-*•]\s+(\S.*?)\s*$")

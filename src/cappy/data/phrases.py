@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 
 SENTENCE_WORDS = (5, 40)
 PHRASE_LENGTHS = (1, 2, 2, 3, 3, 4, 5)

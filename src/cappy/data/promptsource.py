@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cappy.data.examples import Example
 from cappy.errors import InputError, MissingExtraError
+from cappy.group import Example
 
 try:
     import yaml

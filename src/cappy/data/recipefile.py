@@ -9,16 +9,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from cappy.archives import cache_folder
 from cappy.checkpoint.find import find_encoder
 from cappy.data.bigbench import GENERATIVE_TASKS
 from cappy.data.build import BuildPlan
-from cappy.data.candidates import WrongAnswers
-from cappy.data.examples import Source
 from cappy.data.judged_source import JudgedSource
+from cappy.data.negatives import WrongAnswers
+from cappy.data.source import Source
 from cappy.data.sources import BigBenchSource, RenderedSource, TableSource, TemplateSource
 from cappy.errors import InputError, MissingExtraError
-from cappy.files import sha256
+from cappy.files.archives import cache_folder
+from cappy.files.atomic import sha256
 
 BUNDLED = ("t0", "t0-50k")
 """Recipes that come with the package: the paper's mixture from the hub, and a small rendered copy of it."""

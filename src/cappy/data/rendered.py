@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cappy.data.examples import Example
 from cappy.data.options import choices_for, listed_options
-from cappy.data.text import normalise
+from cappy.group import Example
+from cappy.text.normalization import normalise
 
 CLOSED_SET_SIZE = 14
 """A template with at most this many distinct responses answers from a closed set."""

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from cappy.data.summary import LABEL_BINS, WORD_EDGES, Summary
-from cappy.data.text import repair
-from cappy.pages import render
+from cappy.files.html import render
+from cappy.text.normalization import repair
 
 KINDS = ("reference", "choice", "other", "sample")
 """Kinds of origins in the order they are shown; an origin is its kind and perhaps a detail: "sample:beam4"."""

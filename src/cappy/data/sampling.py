@@ -7,15 +7,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cappy.data.candidates import merge
-from cappy.data.examples import Problem
-from cappy.data.labels import Labeller
+from cappy.data.negatives import merge
 from cappy.data.shards import begin_store, finish_store, is_done, read_facts, write_shard
+from cappy.data.source import Problem
 from cappy.data.store import read_groups, read_manifest
 from cappy.errors import InputError, LanguageModelError
 from cappy.group import Candidate, Group
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import LanguageModel
+from cappy.metrics.references import Labeller
 
 PART = 200
 """Groups sampled for before they are written: what an interruption loses at most."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import cappy
-from cappy.data.examples import Problem
+from cappy.data.source import Problem
 from cappy.data.store import MANIFEST, group_counts, write_parquet
 from cappy.errors import InputError, MissingExtraError
-from cappy.files import atomic_file, sha256, write_json
+from cappy.files.atomic import atomic_file, sha256, write_json
 from cappy.group import Group
 
 PLAN = "plan.json"

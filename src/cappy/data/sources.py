@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.bigbench import find_task
-from cappy.data.examples import Chunk, Example, Found, PassedOver, Problem
 from cappy.data.hub import hub_rows
 from cappy.data.promptsource import Template, read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
-from cappy.data.rows import BadRow, scan_rows
-from cappy.data.text import normalise
+from cappy.data.source import Chunk, Found, PassedOver, Problem
 from cappy.errors import InputError
+from cappy.files.rows import BadRow, scan_rows
+from cappy.group import Example
+from cappy.text.normalization import normalise
 
 CHUNK_ROWS = 5000
 """Rows worked on together: enough to lend each other wrong answers, few enough to hold in memory."""

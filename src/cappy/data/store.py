@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cappy.data.rows import format_of, read_rows
-from cappy.data.text import repair
 from cappy.errors import InputError, MissingExtraError
-from cappy.files import atomic_file, sha256, write_json
+from cappy.files.atomic import atomic_file, sha256, write_json
+from cappy.files.rows import format_of, read_rows
 from cappy.group import Candidate, Group
+from cappy.text.normalization import repair
 
 MANIFEST = "manifest.json"
 

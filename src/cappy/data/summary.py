@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from cappy.data.contamination import EvaluationTexts, Overlap, overlaps
 from cappy.data.reservoir import Reservoir
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 
 LABEL_BINS = 10
 WORD_EDGES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from cappy.evaluation.bootstrap import Interval
+from cappy.metrics.bootstrap import Interval
 
 
 def percent(share: float) -> str:

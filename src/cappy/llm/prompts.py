@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 
-from cappy.data.examples import Example
+from cappy.group import Example
 
 
 def worked_examples(

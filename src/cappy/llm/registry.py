@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cappy.archives import Archive, cache_folder, fetch
 from cappy.errors import InputError, LanguageModelError
+from cappy.files.archives import Archive, cache_folder, fetch
 
 
 @dataclass(frozen=True, slots=True)

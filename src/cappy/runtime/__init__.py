@@ -1,1 +1,4 @@
-"""Runtimes turn packed token arrays into scores: `onnx` (default, light) and `torch` (training, GPUs)."""
+"""Token arrays to scores: the encoder in ONNX (default) and in torch, one protocol.
+
+Imports `checkpoint`, `encoders`, `layout`. Start reading in `onnx_session`.
+"""

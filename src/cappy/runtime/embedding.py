@@ -11,8 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from cappy.checkpoint.embedding import unit_length
-from cappy.checkpoint.tokenizer import TextTokenizer, load_tokenizer
-from cappy.layout import Conventions, Limits, Size, encode_group, pack, token_batches
+from cappy.layout.batches import Size, token_batches
+from cappy.layout.encode import Conventions, encode_group
+from cappy.layout.limits import Limits
+from cappy.layout.pack import pack
+from cappy.layout.tokenizer import TextTokenizer, load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder, mean_states
 

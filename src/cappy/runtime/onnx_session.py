@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout import Batch, Packed, masked, spread
+from cappy.layout.pack import Batch, Packed, masked, spread
 from cappy.runtime.onnx_graph import build_graph, byte_product_graph
 
 Ints = NDArray[np.int64]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout import Batch, Packed, masked, spread
+from cappy.layout.pack import Batch, Packed, masked, spread
 
 
 @dataclass(frozen=True, slots=True)

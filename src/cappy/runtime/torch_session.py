@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
-from cappy.layout import Batch
+from cappy.layout.pack import Batch
 from cappy.runtime.torch_encoder import Encoder, mean_states
 
 

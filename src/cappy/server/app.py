@@ -14,14 +14,14 @@ from starlette.exceptions import HTTPException
 import cappy
 from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
-from cappy.server.error_shapes import LOOK, OPEN, declared
+from cappy.server.error_schemas import LOOK, OPEN, declared
 from cappy.server.errors import RequestError, error_body
 from cappy.server.explaining import explaining_routes
-from cappy.server.gate import Gate
+from cappy.server.middleware import Gate
 from cappy.server.pages import Pages
+from cappy.server.proxy.options import Wishes
 from cappy.server.proxy.routes import proxy_routes
 from cappy.server.proxy.upstream import Address, Upstream, UpstreamError
-from cappy.server.proxy.wishes import Wishes
 from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
 

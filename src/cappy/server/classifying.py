@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from fastapi import APIRouter, Request
 
-from cappy.choices import fill
+from cappy.calibration.temperature import softmax
+from cappy.classification.choices import fill
+from cappy.server.cancellation import while_connected
 from cappy.server.engine import Engine, Scored
-from cappy.server.error_shapes import declared
+from cappy.server.error_schemas import declared
 from cappy.server.errors import RequestError
-from cappy.server.leaving import while_connected
+from cappy.server.schemas import Classified, ClassifyRequest, ClassifyResponse, ZeroShotItem, ZeroShotRequest
 from cappy.server.scoring import as_list, usage
-from cappy.server.shapes import Classified, ClassifyRequest, ClassifyResponse, ZeroShotItem, ZeroShotRequest
-from cappy.temperature import softmax
 
 
 def shares(scores: Sequence[float], temperature: float) -> list[float]:

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from cappy.choosing.learnt import Choosing, read_choosing
-from cappy.choosing.selection import Selection
+from cappy.calibration.combined import Selection
 from cappy.errors import CheckpointError, InputError
 from cappy.group import Cut, GroupScores
-from cappy.layout import EncodedGroup
+from cappy.layout.encode import EncodedGroup
 from cappy.scorer import Scorer
-from cappy.selectors import Pool, usual_selector
+from cappy.selection.learned import Choosing, read_choosing
+from cappy.selection.selectors import Pool, usual_selector
+from cappy.server.cancellation import Result, unless
 from cappy.server.errors import RequestError
-from cappy.server.leaving import Result, unless
 from cappy.server.metrics import Metrics
 from cappy.server.queue import Job, Piece, Queue
 from cappy.server.scorers import Scorers
@@ -109,7 +109,7 @@ class Engine:
         return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
     async def usual_selector(self, name: str | None) -> str:
-        """Return how to choose by the scorer of that name unless somebody says; see `cappy.selectors`."""
+        """Return how to choose by the scorer of that name unless somebody says; see `cappy.selection.selectors`."""
         learnt = await self.aside(self._learnt_by, name)
         return usual_selector(self.scorers.find(name)[1].selection, learnt is not None)
 

@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 
+from cappy.explanation.occlusion import Effect, plan
 from cappy.group import Cut, Ranking
-from cappy.occlusion import Effect, plan
+from cappy.server.cancellation import while_connected
 from cappy.server.engine import Engine
-from cappy.server.error_shapes import declared
+from cappy.server.error_schemas import declared
 from cappy.server.errors import RequestError
-from cappy.server.leaving import while_connected
-from cappy.server.own_shapes import (
+from cappy.server.own_schemas import (
     CutTokens,
     ExplainRequest,
     ExplainResponse,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.layout import EncodedGroup, split_group
+from cappy.layout.encode import EncodedGroup, split_group
 from cappy.scorer import BATCH_TOKENS, Scorer
 from cappy.server.errors import RequestError
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import Discriminator, Tag
 
+from cappy.server.cancellation import while_connected
 from cappy.server.engine import Engine
-from cappy.server.error_shapes import CohereError, InferenceError, declared
-from cappy.server.leaving import while_connected
-from cappy.server.shapes import (
+from cappy.server.error_schemas import CohereError, InferenceError, declared
+from cappy.server.schemas import (
     Document,
     InferenceRerankRequest,
     Prediction,

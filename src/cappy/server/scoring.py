@@ -6,11 +6,11 @@ import time
 
 from fastapi import APIRouter, Request
 
+from cappy.server.cancellation import while_connected
 from cappy.server.engine import Engine, Scored
-from cappy.server.error_shapes import declared
+from cappy.server.error_schemas import declared
 from cappy.server.errors import RequestError
-from cappy.server.leaving import while_connected
-from cappy.server.shapes import ScoreItem, ScoreRequest, ScoreResponse, Usage
+from cappy.server.schemas import ScoreItem, ScoreRequest, ScoreResponse, Usage
 
 
 def as_list(texts: str | list[str]) -> list[str]:

@@ -17,8 +17,8 @@ from cappy.server.app import build_app
 from cappy.server.connections import HEADER_BYTES, bounded
 from cappy.server.engine import Engine
 from cappy.server.metrics import Metrics
+from cappy.server.proxy.options import Wishes
 from cappy.server.proxy.upstream import Address
-from cappy.server.proxy.wishes import Wishes
 from cappy.server.scorers import Scorers
 from cappy.server.settings import Settings
 

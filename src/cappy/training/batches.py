@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.tokenizer import TextTokenizer
 from cappy.group import Group
-from cappy.layout import Batch, Conventions, EncodedGroup, Limits, Size, encode_group, pack, token_batches
+from cappy.layout.batches import Size, token_batches
+from cappy.layout.encode import Conventions, EncodedGroup, encode_group
+from cappy.layout.limits import Limits
+from cappy.layout.pack import Batch, pack
+from cappy.layout.tokenizer import TextTokenizer
 
 POOL = 4000
 """Groups shuffled together before they are sorted by length: enough to fill batches of one length."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 from cappy.training.passages import MOST_OF_ONE, Passage
 from cappy.training.recipes import Continuations
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout import Conventions
+from cappy.layout.encode import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
 from cappy.training.losses import training_loss
-from cappy.training.measure import score_training_groups
 from cappy.training.optimizer import make_optimizer, move_masters, training_dtype
+from cappy.training.validation import score_training_groups
 
 log = logging.getLogger("cappy.training")
 

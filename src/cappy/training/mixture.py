@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cappy.data.candidates import WrongAnswers, choice_group, make_groups
+from cappy.data.distractors import with_suggested
+from cappy.data.negatives import WrongAnswers, choice_group, make_groups
 from cappy.data.promptsource import read_templates, rendered_example
 from cappy.data.rendered import Rendered, rendered_examples, task_of
-from cappy.data.rows import needed_rows, read_rows
-from cappy.data.suggested import with_suggested
-from cappy.data.text import normalise
 from cappy.errors import InputError
+from cappy.files.rows import needed_rows, read_rows
 from cappy.group import Group
+from cappy.text.normalization import normalise
 from cappy.training import natural_instructions, open_answers, samples
-from cappy.training.further import FURTHER
+from cappy.training.extra_sets import FURTHER
 from cappy.training.recipes import Further, Recipe, Source
 from cappy.training.samples import Sampled, read_samples, sampled_group
-from cappy.training.sides import fraction
+from cappy.training.split import fraction
 
 _BLOCK = 10
 """Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so

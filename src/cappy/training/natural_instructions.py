@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cappy.data.candidates import merge
-from cappy.data.labels import rouge_l
+from cappy.data.distractors import suggest
+from cappy.data.negatives import merge
 from cappy.data.rendered import Rendered, closed_set
-from cappy.data.suggested import suggest
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.metrics.references import rouge_l
+from cappy.text.normalization import normalise
 from cappy.training.recipes import NaturalInstructions
 from cappy.training.samples import Sampled, sample_candidates
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cappy.data.answers import JudgedAnswers, read_answers
-from cappy.data.candidates import merge
+from cappy.data.corruptions import Open, spoiled
 from cappy.data.judged_source import Neighbours, best, key
-from cappy.data.rows import needed_rows, read_rows
-from cappy.data.spoiled import Open, spoiled
-from cappy.data.text import normalise
+from cappy.data.negatives import merge
+from cappy.files.rows import needed_rows, read_rows
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 from cappy.training.recipes import OpenAnswers
-from cappy.training.sides import fraction
+from cappy.training.split import fraction
 
 TASK = "open_answers"
 WORSE, BETTER = 0.4, 0.85

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from cappy.data.phrases import SENTENCE_END
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 
 Passage = tuple[str, ...]
 """Sentences in their order."""

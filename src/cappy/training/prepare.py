@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cappy.checkpoint.tokenizer import TextTokenizer
 from cappy.data.contamination import read_evaluation_texts, without_overlaps
 from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.group import Group
-from cappy.layout import Conventions, Limits
+from cappy.layout.encode import Conventions
+from cappy.layout.limits import Limits
+from cappy.layout.tokenizer import TextTokenizer
 from cappy.training import natural_instructions, open_answers
 from cappy.training.batches import TrainingGroup, encode_groups
-from cappy.training.made import Made, made_groups, pair_limits
+from cappy.training.derived import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
 from cappy.training.passages import unshared
 from cappy.training.recipes import Recipe

@@ -24,7 +24,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """A data set that `cappy.training.further` writes the questions for: the stem of its file, and `rows` at most."""
+    """A data set whose questions `cappy.training.extra_sets` writes: the stem of its file, and `rows` at most."""
 
     file: str
     rows: int | None = None
@@ -179,7 +179,7 @@ class Recipe:
     natural_instructions: NaturalInstructions | None = None
     samples: Samples | None = None
     open_answers: OpenAnswers | None = None
-    suggested: float = 0.0  # share of training groups that get suggested wrong answers (`cappy.data.suggested`)
+    suggested: float = 0.0  # share of training groups that get suggested wrong answers (`cappy.data.distractors`)
     wrong: int = 5  # wrong answers lent by other rows, where a row lists none
     hard: int = 0  # so many of them are the closest to the right one
     choice_cap: int = 3000

@@ -9,8 +9,8 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from cappy.data.text import normalise
 from cappy.group import Candidate, Group
+from cappy.text.normalization import normalise
 from cappy.training.mixture import has_lent_answers
 
 LENT = 2

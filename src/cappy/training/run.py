@@ -10,24 +10,25 @@ from typing import Any
 
 import torch
 
+from cappy.calibration.temperature import fit_temperature
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import save_checkpoint, scorer_config
-from cappy.checkpoint.tokenizer import load_tokenizer
 from cappy.errors import InputError
-from cappy.files import sha256, write_json
+from cappy.files.atomic import sha256, write_json
 from cappy.group import Group
-from cappy.layout import Conventions, Limits
+from cappy.layout.encode import Conventions
+from cappy.layout.limits import Limits
+from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
-from cappy.temperature import fit_temperature
 from cappy.training.batches import TrainingGroup
 from cappy.training.card import model_card
-from cappy.training.measure import describe, development_figures, figures, score_training_groups
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import count_tasks
 from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import Recipe
 from cappy.training.trainer import Budget, Trainer
+from cappy.training.validation import describe, development_figures, figures, score_training_groups
 
 log = logging.getLogger("cappy.training")
 

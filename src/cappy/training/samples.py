@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cappy.data.candidates import merge
-from cappy.data.labels import exact_match, rouge_l
-from cappy.data.rows import read_rows
+from cappy.data.negatives import merge
+from cappy.files.rows import read_rows
 from cappy.group import Candidate, Group
+from cappy.metrics.references import exact_match, rouge_l
 
 TASK = "samples"
 _NO_DECODING = ("source", "instruction", "references", "cut")

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.checkpoint.tokenizer import TextTokenizer
 from cappy.data.phrases import phrases, sentences
-from cappy.data.text import normalise
+from cappy.files.progress import progress_bar
 from cappy.group import Candidate, Group
-from cappy.progress import progress_bar
+from cappy.layout.tokenizer import TextTokenizer
 from cappy.runtime.embedding import embed
 from cappy.runtime.torch_encoder import Encoder
+from cappy.text.normalization import normalise
 from cappy.training.recipes import Similarity
 from cappy.training.wordings import ask_for_name
 

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
-from cappy.files import atomic_folder
-from cappy.layout import Conventions
+from cappy.files.atomic import atomic_folder
+from cappy.layout.encode import Conventions
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, endless_batches, pack_training
 from cappy.training.losses import training_loss

@@ -12,7 +12,6 @@ import pytest
 
 import cappy
 from cappy.data.bigbench import BigBenchExample
-from cappy.data.examples import Example
 from cappy.evaluation.bigbench.boosting import by_decoding, headroom_share, judge, oracle
 from cappy.evaluation.bigbench.page import html
 from cappy.evaluation.bigbench.published import MODELS, RESULTS
@@ -34,9 +33,10 @@ from cappy.evaluation.bigbench.table import (
     summary,
     task_scores,
 )
+from cappy.group import Example
 from cappy.llm.decoding import PAPER_PLAN
 from cappy.llm.model import Sample
-from cappy.selectors import Pool
+from cappy.selection.selectors import Pool
 
 NAMES = [decoding.name for decoding in PAPER_PLAN for _ in range(decoding.count)]
 

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import cappy
-from cappy.classify import Classifier
+from cappy.classifier import Classifier
 from cappy.errors import InputError
 from cappy.evaluation.fewshot.report import lead, markdown, means
 from cappy.evaluation.fewshot.run import Measured, measure

@@ -17,9 +17,9 @@ import openai
 import pytest
 
 import cappy
-from cappy.choosing.learnt import read_choosing
 from cappy.llm.gguf import GgufLLM
 from cappy.llm.model import Sample
+from cappy.selection.learned import read_choosing
 from cappy.server.metrics import Metrics
 from cappy.server.proxy.upstream import Address, Request, Upstream
 from tests.llm.proxy import Handler, first

@@ -24,10 +24,10 @@ def bigbench(
     ] = "",
 ) -> None:
     """Write the paper's 45 BIG-Bench tasks as JSON lines (task, subtask, instruction, references) and count them."""
-    from cappy.archives import cache_folder
     from cappy.cli.output import print_table
     from cappy.data.bigbench import GENERATIVE_TASKS, HUB, SPLITS, available_tasks, find_task
-    from cappy.data.rows import write_json_rows
+    from cappy.files.archives import cache_folder
+    from cappy.files.rows import write_json_rows
 
     folder = source or cache_folder() / "bigbench"
     found = set(GENERATIVE_TASKS) if hub else set(available_tasks(folder))

@@ -27,7 +27,7 @@ def build(
     """Build labelled groups by a recipe: Parquet shards and a manifest. Stop it at will; the same command goes on."""
     from cappy.data.build import build as build_store
     from cappy.data.recipefile import read_recipe
-    from cappy.progress import progress_bar
+    from cappy.files.progress import progress_bar
 
     plan = read_recipe(recipe, data, templates)
     begun = time.monotonic()

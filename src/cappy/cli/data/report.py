@@ -26,8 +26,8 @@ def report(
     from cappy.data.report import html_report
     from cappy.data.store import read_groups, read_manifest
     from cappy.data.summary import summarise
-    from cappy.files import atomic_file, check_output
-    from cappy.progress import progress_bar
+    from cappy.files.atomic import atomic_file, check_output
+    from cappy.files.progress import progress_bar
 
     check_output(output)
     texts = read_evaluation_texts(against) if against else None

@@ -34,12 +34,12 @@ def sample(
 
     Example: cappy data sample store -o sampled --llm smollm2 --plan sampling*3
     """
-    from cappy.data.labels import find_labeller
     from cappy.data.sampling import sample_store
     from cappy.data.store import read_manifest
+    from cappy.files.progress import progress_bar
     from cappy.llm.decoding import parse_plan
     from cappy.llm.find import find_llm
-    from cappy.progress import progress_bar
+    from cappy.metrics.references import find_labeller
 
     decodings, label = parse_plan(plan, max_tokens), find_labeller(labeller)
     generator = find_llm(

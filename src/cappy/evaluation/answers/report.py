@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from cappy.evaluation.answers.table import Figures, SourceTable
-from cappy.evaluation.bootstrap import Interval
 from cappy.evaluation.formats import percent, plain, span
+from cappy.metrics.bootstrap import Interval
 
 COLUMNS = ("chosen", "pairs right", "worth", "of the way", "length")
 BASELINES = ("longest", "mbr", "embedding-medoid", "self-mean")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.choosing.selection import Selection
+from cappy.calibration.combined import Selection
 from cappy.data.answers import JudgedAnswers
-from cappy.data.closest import Embedder
+from cappy.data.nearest import Embedder
 from cappy.llm.model import Sample
-from cappy.selectors import SELECTORS, Pool
+from cappy.selection.selectors import SELECTORS, Pool
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.data.answers import JudgedAnswers
-from cappy.evaluation.answers.measures import chosen_worth, length_liking, pair_order, share_of_the_way
 from cappy.evaluation.answers.systems import Floats, Values
-from cappy.evaluation.bootstrap import Interval, interval, resampled_means
+from cappy.metrics.bootstrap import Interval, interval, resampled_means
+from cappy.metrics.preferences import chosen_worth, length_liking, pair_order, share_of_the_way
 
 ALL = "all"
 Places = NDArray[np.intp]

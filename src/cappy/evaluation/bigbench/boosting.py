@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.data.labels import rouge_l
 from cappy.errors import InputError
-from cappy.evaluation.bootstrap import Interval, average_interval, interval, resampled_means
-from cappy.selectors import SELECTORS, Pool, choose
+from cappy.metrics.bootstrap import Interval, average_interval, interval, resampled_means
+from cappy.metrics.references import rouge_l
+from cappy.selection.selectors import SELECTORS, Pool, choose
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cappy.evaluation.bigbench.table import NAMES, TaskScores, measured, share
 from cappy.evaluation.formats import percent
-from cappy.pages import render
+from cappy.files.html import render
 
 
 def html(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from cappy.evaluation.bigbench.table import (
     task_scores,
 )
 from cappy.evaluation.formats import percent, plain
-from cappy.files import write_json
+from cappy.files.atomic import write_json
 
 SHORT = ("beam", "sampling", "self-sum", "self-mean", "mbr", "cappy", "cappy-learnt", "cappy-adapted", "oracle")
 """Columns of the table by task; the averages have all."""

@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from cappy.adaptation import Adapted, adapt
-from cappy.choosing.learnt import Choosing, by_sample, fit_choosing
+from cappy.adaptation.examples import Adapted, adapt
 from cappy.data.bigbench import BigBenchExample, find_task
-from cappy.data.examples import Example
 from cappy.errors import InputError
 from cappy.evaluation.bigbench.boosting import judge
-from cappy.files import write_json
+from cappy.files.atomic import write_json
+from cappy.group import Example
+from cappy.llm.cache import CHUNK, KeptSamples
 from cappy.llm.decoding import PAPER_PLAN, Decoding, parse_plan
-from cappy.llm.kept import CHUNK, KeptSamples
 from cappy.llm.model import LanguageModel, Sample
 from cappy.llm.prompts import worked_examples
 from cappy.scorer import Scorer
-from cappy.selectors import SELECTORS, Pool, Values, scored
+from cappy.selection.learned import Choosing, by_sample, fit_choosing
+from cappy.selection.selectors import SELECTORS, Pool, Values, scored
 
 log = logging.getLogger("cappy.evaluation")
 

@@ -22,8 +22,8 @@ from cappy.evaluation.bigbench.boosting import (
 )
 from cappy.evaluation.bigbench.run import average, sample_order
 from cappy.llm.model import Sample
-from cappy.selectors import Pool, best_place
-from cappy.stopping import StoppingRule, fit_stopping_rule
+from cappy.selection.selectors import Pool, best_place
+from cappy.selection.stopping import StoppingRule, fit_stopping_rule
 
 Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cappy.evaluation.bootstrap import Interval, average_interval
 from cappy.evaluation.fewshot.run import Measured
 from cappy.evaluation.formats import percent, span
-from cappy.pages import render
+from cappy.files.html import render
+from cappy.metrics.bootstrap import Interval, average_interval
 
 AVERAGE = "average"
 COLOURS = ("#2f6fb0", "#7fb2de", "#c9a227", "#b0532f", "#5b8f4a", "#8a5bb0", "#777")

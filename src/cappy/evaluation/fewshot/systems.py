@@ -43,7 +43,7 @@ class Encodings:
 
     def of(self, rows: LabelledSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return features [texts, features] and scores [texts, classes] of a set, as `Classifier` has them."""
-        from cappy.choices import read_texts
+        from cappy.classification.choices import read_texts
 
         if self._kept is None or self._kept[0] is not rows:
             features, scores = read_texts(self.scorer, rows.instruction, rows.choices, rows.texts)
@@ -61,7 +61,7 @@ class Cappy:
 
     def prepare(self, rows: LabelledSet) -> Predict:
         """Encode the texts and score the choices of all of them."""
-        from cappy.heads.head import fit_head
+        from cappy.classification.head import fit_head
 
         features, scores = self._encodings.of(rows)
         temperature = self._encodings.scorer.temperature

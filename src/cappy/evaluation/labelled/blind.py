@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cappy.evaluation.bootstrap import interval, resampled_means
 from cappy.evaluation.labelled.agreement import group_hits
 from cappy.group import Group
+from cappy.metrics.bootstrap import interval, resampled_means
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cappy.calibration.temperature import fit_temperature
 from cappy.errors import InputError
-from cappy.evaluation.metrics import brier, expected_calibration_error, hits, padded, probabilities, right_choices
 from cappy.group import Group
-from cappy.temperature import fit_temperature
+from cappy.metrics.classification import brier, expected_calibration_error, hits, padded, probabilities, right_choices
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer

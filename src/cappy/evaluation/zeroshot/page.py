@@ -18,7 +18,7 @@ from cappy.evaluation.zeroshot.report import (
     unlike_note,
 )
 from cappy.evaluation.zeroshot.summary import PAPER_TASKS, SystemFigures
-from cappy.pages import render
+from cappy.files.html import render
 
 
 def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:

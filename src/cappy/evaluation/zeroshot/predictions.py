@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cappy.data.rows import read_rows
 from cappy.errors import InputError
-from cappy.evaluation.metrics import Bools, Floats, padded, right_choices
-from cappy.files import atomic_file
+from cappy.files.atomic import atomic_file
+from cappy.files.rows import read_rows
+from cappy.metrics.classification import Bools, Floats, padded, right_choices
 
 _FEW = 10
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cappy.data.candidates import choice_group
+from cappy.data.negatives import choice_group
 from cappy.data.promptsource import Template, read_templates, rendered_example
-from cappy.data.rows import Row
 from cappy.errors import InputError
 from cappy.evaluation.zeroshot.tasks import Task
 from cappy.evaluation.zeroshot.textlabels import Labels, fitted_labels
+from cappy.files.rows import Row
 from cappy.group import Group
 
 NO_LABELS = Labels()

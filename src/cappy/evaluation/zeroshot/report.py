@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cappy.evaluation.bootstrap import LEVEL, SAMPLES
 from cappy.evaluation.formats import percent, span
-from cappy.evaluation.metrics import CALIBRATION_BINS
 from cappy.evaluation.zeroshot import published
 from cappy.evaluation.zeroshot.kinds import kind_averages, kind_lines
 from cappy.evaluation.zeroshot.summary import PAPER_TASKS, Average, Difference, SystemFigures, TaskFigures, difference
+from cappy.metrics.bootstrap import LEVEL, SAMPLES
+from cappy.metrics.classification import CALIBRATION_BINS
 
 NONE = "—"
 

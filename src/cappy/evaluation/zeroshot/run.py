@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.promptsource import Template
-from cappy.data.rows import Row
 from cappy.errors import InputError
 from cappy.evaluation.zeroshot.predictions import Prediction, TaskPredictions, as_json, from_json, rounded
 from cappy.evaluation.zeroshot.rendering import RenderedTask, render_task, task_templates
@@ -22,9 +21,10 @@ from cappy.evaluation.zeroshot.systems import System
 from cappy.evaluation.zeroshot.taskrows import reason, task_rows
 from cappy.evaluation.zeroshot.tasks import Task
 from cappy.evaluation.zeroshot.textlabels import Labels
+from cappy.files.journal import open_journal
+from cappy.files.progress import progress_bar
+from cappy.files.rows import Row
 from cappy.group import Group
-from cappy.journal import open_journal
-from cappy.progress import progress_bar
 
 
 @dataclass(frozen=True, slots=True)

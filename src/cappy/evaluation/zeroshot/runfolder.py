@@ -14,7 +14,7 @@ import cappy
 from cappy.errors import InputError
 from cappy.evaluation.zeroshot.predictions import Prediction, TaskPredictions, read_predictions, write_predictions
 from cappy.evaluation.zeroshot.tasks import TASKS
-from cappy.files import sha256, write_json
+from cappy.files.atomic import sha256, write_json
 
 MANIFEST = "manifest.json"
 FORMAT = 1

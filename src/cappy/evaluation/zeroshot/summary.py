@@ -9,9 +9,12 @@ from statistics import fmean, median
 
 import numpy as np
 
-from cappy.batch_calibration import batch_offsets, check_share
-from cappy.evaluation.bootstrap import Interval, average_interval, interval, resampled_means
-from cappy.evaluation.metrics import (
+from cappy.calibration.batch import batch_offsets, check_share
+from cappy.evaluation.zeroshot.predictions import TaskPredictions, TemplatePredictions
+from cappy.evaluation.zeroshot.runfolder import Run
+from cappy.evaluation.zeroshot.tasks import TASKS
+from cappy.metrics.bootstrap import Interval, average_interval, interval, resampled_means
+from cappy.metrics.classification import (
     Bools,
     Floats,
     brier,
@@ -23,9 +26,6 @@ from cappy.evaluation.metrics import (
     probabilities,
     true_places,
 )
-from cappy.evaluation.zeroshot.predictions import TaskPredictions, TemplatePredictions
-from cappy.evaluation.zeroshot.runfolder import Run
-from cappy.evaluation.zeroshot.tasks import TASKS
 
 PAPER_TASKS = frozenset(task.name for task in TASKS if task.paper)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from cappy.evaluation.zeroshot.selection import RULES, rule_scores
-from cappy.files import sha256
+from cappy.evaluation.zeroshot.likelihood_rules import RULES, rule_scores
+from cappy.files.atomic import sha256
 from cappy.group import Group
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cappy.data.hub import PARQUET, hub_rows
-from cappy.data.rows import Row, find_rows, read_rows
 from cappy.errors import CappyError, InputError, MissingExtraError
 from cappy.evaluation.zeroshot.tasks import Task
+from cappy.files.rows import Row, find_rows, read_rows
 
 _WHOLE = re.compile(r"-?\d{1,9}(\.0+)?")
 REVISIONS = (None, PARQUET)

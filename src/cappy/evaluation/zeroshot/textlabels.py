@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cappy.data.candidates import choice_group
+from cappy.data.negatives import choice_group
 from cappy.data.promptsource import Template, rendered_example
-from cappy.data.rows import Row
-from cappy.data.text import normalise
 from cappy.errors import InputError
+from cappy.files.rows import Row
+from cappy.text.normalization import normalise
 
 _PROBES, _OTHERS, _SHOWN = 20, 50, 8
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cappy.boost import ROUND
-from cappy.choosing.selection import Selection
+from cappy.calibration.combined import Selection
 from cappy.errors import InputError
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.openai_protocol import read_samples
-from cappy.selectors import NEED_SCORES, SELECTORS, Pool, ranked
+from cappy.selection.selectors import NEED_SCORES, SELECTORS, Pool, ranked
+from cappy.selection.stopping import DEFAULT_RULE
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
 from cappy.server.proxy.conversation import text_of_choice
+from cappy.server.proxy.options import Wishes
 from cappy.server.proxy.upstream import UpstreamError
-from cappy.server.proxy.wishes import Wishes
-from cappy.stopping import DEFAULT_RULE
 
 Draw = Callable[[Mapping[str, Any], int, int], Awaitable[tuple[list[dict[str, Any]], list[UpstreamError]]]]
 """Fields of a request in place of its own, how many samples, and how many came before; answers and errors out."""

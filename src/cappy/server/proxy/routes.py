@@ -10,19 +10,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cappy.selectors import NEED_LIKELIHOODS
+from cappy.selection.selectors import NEED_LIKELIHOODS
+from cappy.server.cancellation import together, while_connected
 from cappy.server.engine import Engine
-from cappy.server.error_shapes import LOOK, declared, declared_before_llm
+from cappy.server.error_schemas import LOOK, declared, declared_before_llm
 from cappy.server.errors import RequestError
-from cappy.server.leaving import together, while_connected
-from cappy.server.proxy.answer import chunks, whole, written
 from cappy.server.proxy.best import Chosen, best_of
 from cappy.server.proxy.conversation import instruction_of
-from cappy.server.proxy.shapes import ChatRequest, CompletionRequest, SampledRequest
+from cappy.server.proxy.options import Wishes, read_wishes
+from cappy.server.proxy.response import chunks, whole, written
+from cappy.server.proxy.schemas import ChatRequest, CompletionRequest, SampledRequest
 from cappy.server.proxy.upstream import Request as Onward
 from cappy.server.proxy.upstream import Upstream, UpstreamError
-from cappy.server.proxy.wishes import Wishes, read_wishes
-from cappy.server.shapes import ModelItem
+from cappy.server.schemas import ModelItem
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
 NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."

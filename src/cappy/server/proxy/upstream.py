@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from cappy.llm.openai_protocol import is_loopback
+from cappy.server.cancellation import together
 from cappy.server.errors import RequestError
-from cappy.server.leaving import together
 from cappy.server.metrics import Metrics
 from cappy.server.proxy.conversation import text_of_choice
 

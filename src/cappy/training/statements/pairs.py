@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 from cappy.training.passages import MOST_OF_ONE, Passage, split_sentences
 from cappy.training.statements.embedded import embed_sentence
 from cappy.training.statements.rewriting import contradict, names_in, shorten, tidy

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 from cappy.training.passages import split_sentences
 from cappy.training.statements.pairs import Pair
 from cappy.training.statements.rewriting import tidy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cappy.data.text import normalise
 from cappy.group import Group
+from cappy.text.normalization import normalise
 from cappy.training.passages import split_sentences
 
 

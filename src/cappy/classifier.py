@@ -1,0 +1,411 @@
+"""Classification by scoring every choice as a response to an instruction about the text, and by what labels teach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.calibration.batch import batch_offsets, check_share
+from cappy.calibration.temperature import sigmoid, softmax
+from cappy.checkpoint.sidecar import CLASSIFIER
+from cappy.classification.choices import read_texts, score_choices
+from cappy.classification.examples import Learnt, Seen, example_weights, text_weights
+from cappy.classification.head import Fitted, Head, fit_head
+from cappy.classification.reject import reject_below
+from cappy.classification.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
+from cappy.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+_PARAMETERS = (
+    "choices",
+    "instruction",
+    "labels",
+    "scorer",
+    "batch_calibration",
+    "class_weight",
+    "reject",
+    "multi_label",
+)
+CHUNK = 10_000
+"""Texts classified at a time: their features take some kilobytes each."""
+_LEARNT = ("classes_", "left_out_proba_", "offsets_", "head_", "report_", "threshold_", "_columns", "_seen")
+
+
+class Classifier:
+    """A text classifier made of a scorer, choices and an instruction template; works without a label, learns from few.
+
+    Follows scikit-learn's conventions (`fit`, `predict`, `predict_proba`, `classes_`, parameters by name), so it works
+    in pipelines and grid searches. Without `fit` the classifier is zero-shot. `fit` with labels learns a head on the
+    texts' features that corrects the scores (`cappy.classification`), in seconds and without torch; classes without an
+    example stay zero-shot. `fit` with texts alone takes away what each choice scores on average, whatever the text
+    (batch calibration).
+
+    Args:
+        choices: what the scorer reads as possible responses; unless given, the labels that `fit` has
+            ("card_arrival" is read as "card arrival").
+        instruction: a template holding `{text}`, and `{choices}` if the choices shall be listed.
+        labels: what `predict` returns for each choice; the choices themselves unless given.
+        scorer: from `cappy.load`; the bundled one is loaded on first use unless given.
+        batch_calibration: how much of each choice's mean score `fit` takes away where it has texts and no labels, in
+            [0, 1]: all of it where no class is much more frequent than another, less where some are rare, 0 for
+            nothing. With labels it means nothing, so that a search by accuracy cannot choose it.
+        class_weight: how much the examples of each class count: a mapping from labels, or "balanced": every class the
+            same, however many examples it has.
+        reject: the share of answers that shall be right, in (0, 1): `predict` then answers None where it is less sure
+            than that needs, judged by the labelled texts, each left out in turn.
+        multi_label: a text may have several labels, or none: every choice is judged by itself. `fit` then takes a list
+            of labels for each text, or a matrix [texts, classes] of 0 and 1; `predict` returns such a matrix, its
+            columns in the order of `classes_`, which is that of `choices`, and `predict_labels` returns lists.
+
+    After a fit with labels `report_` is a `Learnt`, and `left_out_proba_` [texts, classes] has the probabilities of
+    each text by what was learnt from all others.
+
+    """
+
+    def __init__(
+        self,
+        choices: Sequence[str] = (),
+        instruction: str = "{text}",
+        labels: Sequence[Any] | None = None,
+        scorer: Scorer | None = None,
+        batch_calibration: float = 1.0,
+        class_weight: Mapping[Any, float] | str | None = None,
+        reject: float | None = None,
+        multi_label: bool = False,
+    ) -> None:
+        """Keep the parameters as they are, as scikit-learn wants; they are checked on use."""
+        self.choices = choices
+        self.instruction = instruction
+        self.labels = labels
+        self.scorer = scorer
+        self.batch_calibration = batch_calibration
+        self.class_weight = class_weight
+        self.reject = reject
+        self.multi_label = multi_label
+
+    def fit(
+        self,
+        X: Iterable[str] | None = None,  # noqa: N803  (scikit-learn's name)
+        y: Sequence[Any] | None = None,
+        sample_weight: Sequence[float] | None = None,
+    ) -> Classifier:
+        """Learn from labelled texts, or calibrate on unlabelled ones; without texts only check the parameters.
+
+        Without labels, `batch_calibration` of each class's mean logit over the texts is taken away
+        (`cappy.calibration.batch.batch_offsets`; after Zhou et al., 2024, arXiv 2309.17249). The texts shall be like
+        those to come. `sample_weight` [texts], above 0, is how much each labelled text counts.
+
+        Raises:
+            InputError: the parameters, texts or labels cannot be used.
+
+        """
+        self._forget()
+        known = self._labels(y)
+        self._settle(known)
+        if X is not None and known is None and not self.multi_label:
+            self.offsets_ = batch_offsets(self._scores(X) / self._loaded().temperature, self.batch_calibration)
+        if X is not None and known is not None:
+            self._learn(self._read(X, known, sample_weight))
+        return self
+
+    def partial_fit(
+        self,
+        X: Iterable[str],  # noqa: N803  (scikit-learn's name)
+        y: Sequence[Any],
+        classes: Sequence[Any] | None = None,
+        sample_weight: Sequence[float] | None = None,
+    ) -> Classifier:
+        """Learn from further labelled texts beside those seen before, which are not encoded again.
+
+        `classes` is there for scikit-learn: the classes are those of `choices` or `labels`; where neither is given, the
+        first call needs all of them here or in `y`.
+
+        Raises:
+            InputError: a label is new, or the texts or labels cannot be used.
+
+        """
+        known = self._labels(y)
+        if known is None:
+            raise InputError("partial_fit needs labels; fit takes texts without any.")
+        if not hasattr(self, "classes_"):
+            self._forget()
+            self._settle(known if classes is None else [list(classes)] if self.multi_label else list(classes))
+        more = self._read(X, known, sample_weight)
+        seen: Seen | None = getattr(self, "_seen", None)
+        self._learn(more if seen is None else seen.and_more(more))
+        return self
+
+    def _labels(self, y: Any) -> Any:
+        """Return labels as they are read on: one a text, or for several labels what is given."""
+        return y if y is None or self.multi_label else one_label(y)
+
+    def _settle(self, known: Any) -> None:
+        """Decide the classes; `known` are labels that stand in where no choice is given."""
+        labels = self._check(known)
+        self.classes_, self._columns = distinct(labels)
+        if self.multi_label:  # columns of a matrix that somebody made are in the order that they gave
+            order = np.argsort(self._columns)
+            self.classes_, self._columns = self.classes_[order], self._columns[order]
+        self.offsets_ = np.zeros(len(labels))
+
+    def _read(self, texts: Iterable[str], labels: Any, weights: Sequence[float] | None) -> Seen:
+        """Encode labelled texts."""
+        given = _list(texts)
+        truth: Truth = (truth_of_many if self.multi_label else truth_of_one)(labels, self.classes_)
+        if len(given) != len(truth):
+            raise InputError(f"there are {len(given)} texts but {len(truth)} labels.")
+        if not given:
+            raise InputError("there are no texts to learn from.")
+        counts = text_weights(weights, len(given))
+        return Seen(*self._encode(given), truth, counts)
+
+    def _learn(self, seen: Seen) -> None:
+        """Fit the head on all that was seen, and the threshold to abstain below."""
+        fitted = self._fitted(seen)
+        self._seen, self.head_, self.offsets_, coverage = seen, fitted.head, np.zeros(len(self.classes_)), 1.0
+        if self.reject is not None:
+            right = fitted.left_out.argmax(axis=1) == seen.truth.argmax(axis=1)
+            confidence = fitted.left_out.max(axis=1)
+            self.threshold_ = reject_below(confidence, right, self.reject)
+            coverage = float((confidence >= self.threshold_).mean())
+        self.left_out_proba_ = fitted.left_out
+        shares = (fitted.zero_shot, fitted.alone, fitted.accuracy)
+        measure = "F1" if self.multi_label else "right"
+        self.report_ = Learnt(len(seen.truth), int(seen.truth.any(axis=0).sum()), *shares, coverage, measure)
+
+    def _fitted(self, seen: Seen) -> Fitted:
+        features, temperature = seen.features.astype(np.float64), self._loaded().temperature
+        counts = seen.weights
+        if not self.multi_label:
+            counts = counts * example_weights(seen.truth.argmax(axis=1), self.classes_, self.class_weight)
+        return fit_head(features, seen.scores, seen.truth, temperature, counts, independent=self.multi_label)
+
+    def proba_without(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """Return probabilities [places, classes] of texts that were learnt from, by what all the others teach together.
+
+        `places` are theirs among all texts that were seen. Nothing is read again.
+        """
+        seen: Seen = self._seen
+        others = np.ones(len(seen.truth), dtype=bool)
+        others[list(places)] = False
+        asked = seen.part(np.asarray(places, dtype=np.int64))
+        logits = self._fitted(seen.part(others)).head.logits(asked.features.astype(np.float64), asked.scores)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the scorer, the choices and what was learnt into a folder, whole or not at all, and return it.
+
+        `Classifier.load` reads it; as a scorer it loads like any checkpoint. Labels must be texts, numbers or truth
+        values.
+
+        Raises:
+            InputError: the folder is there and holds something else, or a label cannot be kept.
+
+        """
+        if not hasattr(self, "classes_"):
+            self.fit()
+        head: Head | None = getattr(self, "head_", None)
+        settings = {name: getattr(self, name) for name in _PARAMETERS if name not in ("scorer", "labels", "choices")}
+        settings |= self.named_classes()
+        arrays: dict[str, NDArray[Any]] = {"offsets": self.offsets_}
+        if head is not None:
+            seen: Seen = self._seen
+            settings |= {"temperature": head.temperature, "scale": head.scale, "undecided": head.undecided}
+            settings["report"] = asdict(self.report_)
+            settings["threshold"] = getattr(self, "threshold_", None)
+            arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
+            arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
+        return CLASSIFIER.save(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
+
+    def named_classes(self) -> dict[str, list[Any]]:
+        """Return `choices` and `labels` after a fit: parameters that give the same classes whatever examples come."""
+        by_choice = dict(zip(self._columns.tolist(), self.classes_.tolist(), strict=True))
+        return {"choices": list(self._texts), "labels": [by_choice[place] for place in range(len(self._texts))]}
+
+    @classmethod
+    def load(cls, folder: Path | str, **options: Any) -> Classifier:
+        """Read a classifier that `save` wrote; `options` are those of `cappy.load`.
+
+        Raises:
+            CheckpointError: the folder holds none, or it is damaged.
+
+        """
+        from cappy.scorer import load
+
+        settings, arrays = CLASSIFIER.read(Path(folder))
+        try:
+            found = cls(
+                **{name: settings[name] for name in _PARAMETERS if name in settings}, scorer=load(folder, **options)
+            )
+            found.fit()
+            found.offsets_ = arrays["offsets"]
+            if "weight" in arrays:
+                features, scores = arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64)
+                found._seen = Seen(features, scores, arrays["truth"], arrays["weights"])
+                weight = arrays["weight"].astype(np.float64)
+                fitted = (settings["temperature"], settings["scale"], found.multi_label, settings["undecided"])
+                found.head_ = Head(weight, *fitted)
+                found.report_ = Learnt(**settings["report"])
+                if settings["threshold"] is not None:
+                    found.threshold_ = float(settings["threshold"])
+        except (KeyError, TypeError, InputError) as error:
+            raise CheckpointError(f"{folder}: {CLASSIFIER.settings_file} cannot be used ({error}).") from error
+        return found
+
+    def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
+        """Return logits [texts, classes]; of two classes, as scikit-learn has it, how far the second leads [texts]."""
+        logits = self._logits(X)
+        two: NDArray[np.float64] = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return logits if self.multi_label else two
+
+    def _logits(self, texts: Iterable[str]) -> NDArray[np.float64]:
+        """Return logits [texts, classes]: those of the head, or the scores over the scorer's temperature."""
+        if not hasattr(self, "classes_"):
+            self.fit()
+        given = _list(texts)
+        parts = [self._part(given[start : start + CHUNK]) for start in range(0, max(1, len(given)), CHUNK)]
+        return np.concatenate(parts)
+
+    def _part(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        head: Head | None = getattr(self, "head_", None)
+        if head is not None:
+            features, scores = self._encode(texts)
+            return head.logits(features.astype(np.float64), scores)
+        undecided = 0.5 if self.multi_label else 0.0
+        found: NDArray[np.float64] = (self._scores(texts) - undecided) / self._loaded().temperature + self.offsets_
+        return found
+
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
+        """Return probabilities [texts, classes]: rows sum to 1 unless texts may have several labels.
+
+        These compare the choices with each other; for a number that stands alone use `Scorer.score`.
+        """
+        logits = self._logits(X)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
+
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803  (scikit-learn's name)
+        """Return the label of the best choice for each text [texts]; None where `reject` wants more than it is sure of.
+
+        Before a fit with labels nothing is known of how sure that must be, and every text is answered. Where texts may
+        have several labels: a matrix [texts, classes] of 0 and 1.
+        """
+        shares = self.predict_proba(X)
+        if self.multi_label:
+            return (shares > 0.5).astype(np.int64)
+        labels: NDArray[Any] = self.classes_[shares.argmax(axis=1)]
+        if hasattr(self, "threshold_"):
+            labels = labels.astype(object)
+            labels[shares.max(axis=1) < self.threshold_] = None
+        return labels
+
+    def predict_labels(self, X: Iterable[str]) -> list[list[Any]]:  # noqa: N803  (scikit-learn's name)
+        """Return the labels of each text as a list, the likeliest first; without `multi_label` one, or none."""
+        if not self.multi_label:
+            return [[] if label is None else [label] for label in self.predict(X).tolist()]
+        shares = self.predict_proba(X)
+        names = self.classes_.tolist()
+        return [[names[place] for place in np.argsort(-row, kind="stable") if row[place] > 0.5] for row in shares]
+
+    def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803  (scikit-learn's name)
+        """Return the accuracy on labelled texts, in [0, 1]; where it abstains it is not right.
+
+        Of texts with several labels a text is right where all its labels are, and no other.
+        """
+        told = self.predict(X)
+        right = truth_of_many(y, self.classes_) if self.multi_label else np.asarray(y)
+        if len(right) != len(told):
+            raise InputError(f"there are {len(told)} texts but {len(right)} labels.")
+        return float(np.mean((told == right).all(axis=1) if self.multi_label else told == right))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name; `deep` is there for scikit-learn."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+    def set_params(self, **params: Any) -> Classifier:
+        """Set parameters by name."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise InputError(f"Classifier has no parameter {name!r}.")
+            setattr(self, name, value)
+        self._forget()
+        return self
+
+    def _forget(self) -> None:
+        for learnt in _LEARNT:
+            self.__dict__.pop(learnt, None)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn, which alone calls this, what kind of estimator this is."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=False, multi_output=self.multi_label),
+            classifier_tags=ClassifierTags(multi_label=self.multi_label),
+            input_tags=InputTags(string=True, two_d_array=False, one_d_array=True),
+            requires_fit=False,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that a zero-shot classifier is always ready."""
+        return True
+
+    def _check(self, known: Any = None) -> list[Any]:
+        """Check the parameters and return each choice's label; `known` labels stand in where no choice is given."""
+        if isinstance(self.choices, str):
+            raise InputError("a classifier needs at least two choices.")
+        found = list(self.labels if self.labels is not None else self.choices)
+        if not len(self.choices) and self.labels is None and known is not None:
+            found = labels_in(known) if self.multi_label else sorted(set(known), key=str)
+        self._texts = list(self.choices) if len(self.choices) else [str(label).replace("_", " ") for label in found]
+        if len(self._texts) < (1 if self.multi_label else 2):
+            raise InputError("a classifier needs at least two choices.")
+        if not all(isinstance(choice, str) for choice in self._texts):
+            raise InputError("choices must be texts; give labels to have something else predicted.")
+        if len(set(self._texts)) < len(self._texts):
+            raise InputError("a choice is given twice.")
+        if "{text}" not in self.instruction:
+            raise InputError("the instruction template must hold {text} where the text goes.")
+        if len(found) != len(self._texts):
+            raise InputError(f"there are {len(self._texts)} choices but {len(found)} labels.")
+        check_share(self.batch_calibration)
+        if self.reject is not None and not 0 < self.reject < 1:
+            raise InputError(f"reject is {self.reject}, but must be a share between 0 and 1.")
+        if self.multi_label and (self.reject is not None or self.class_weight is not None):
+            raise InputError("reject and class_weight are for texts with one label each, not for multi_label.")
+        return found
+
+    @property
+    def scorer_name(self) -> str:
+        """The name of the scorer's checkpoint."""
+        return self._loaded().checkpoint.folder.name
+
+    def _loaded(self) -> Scorer:
+        if self.scorer is None:
+            from cappy.scorer import load
+
+            self.scorer = load()
+        return self.scorer
+
+    def _encode(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return features [texts, features] and scores [texts, classes]."""
+        features, scores = read_texts(self._loaded(), self.instruction, self._texts, texts, not self.multi_label)
+        return features, scores[:, self._columns]
+
+    def _scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
+        """Score every choice for every text: [texts, classes]."""
+        scorer, nearness = self._loaded(), not self.multi_label
+        return score_choices(scorer, self.instruction, self._texts, _list(texts), nearness)[:, self._columns]
+
+
+def _list(texts: Iterable[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise InputError("texts must be a list, not one text.")
+    return list(texts)

@@ -1,0 +1,33 @@
+"""`cappy eval blind`: what a scorer knows of responses alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
+from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
+
+
+def blind(
+    groups: Labelled,
+    rows: Rows = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the bootstrap.")] = 0,
+    output: Figures = None,
+    model: Model = None,
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Score groups with and without their instructions: what is lost is what the scorer takes from the instruction."""
+    from dataclasses import asdict
+
+    from cappy.evaluation.labelled.blind import blindness
+    from cappy.files.atomic import check_output
+
+    if output:
+        check_output(output)
+    labelled = read_labelled(groups, rows, seed)
+    scorer = load_scorer(model, "onnx", layout, precision, threads)
+    show_figures(asdict(blindness(scorer, labelled, seed)), output)

@@ -1,0 +1,44 @@
+"""`cappy eval calibration`: the temperature that makes a scorer's probabilities hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cappy.cli.labelled import Figures, read_labelled, show_figures
+from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
+
+
+def calibration(
+    groups: Annotated[Path, typer.Argument(help="Labelled groups that the scorer was not trained on.")],
+    rows: Annotated[Optional[int], typer.Option(min=2, help="At most so many groups, drawn at random.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the halves.")] = 0,
+    write: Annotated[
+        bool, typer.Option("--write", help="Note the temperature in the checkpoint, a folder of your own.")
+    ] = False,
+    output: Figures = None,
+    model: Model = None,
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Fit the temperature of probabilities on half of the groups and measure what it changes on the other half."""
+    from dataclasses import asdict
+
+    from cappy.checkpoint.save import note_setting
+    from cappy.errors import InputError
+    from cappy.evaluation.labelled.calibration import calibrate
+    from cappy.files.atomic import check_output
+
+    if output:
+        check_output(output)
+    if write and (model is None or not Path(model).is_dir()):
+        raise InputError("--write needs the folder of a checkpoint of your own; give it with --model.")
+    scorer = load_scorer(model, "onnx", layout, precision, threads)
+    found = calibrate(scorer, read_labelled(groups, rows, seed), seed)
+    show_figures(asdict(found), output)
+    if write:
+        note_setting(scorer.checkpoint.folder, "temperature", round(found.temperature, 4))
+        typer.echo(f"noted in {scorer.checkpoint.folder / 'config.json'}", err=True)

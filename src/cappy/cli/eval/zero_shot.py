@@ -1,0 +1,212 @@
+"""`cappy eval zero-shot`: held-out tasks under all their templates."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from cappy.cli.options import BatchCalibration, Layout, Model, Precision, Runtime, Threads, load_scorer
+from cappy.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from cappy.evaluation.zeroshot.predictions import TaskPredictions
+    from cappy.evaluation.zeroshot.run import Questions
+    from cappy.evaluation.zeroshot.runfolder import RunFolder
+    from cappy.evaluation.zeroshot.systems import System
+    from cappy.evaluation.zeroshot.tasks import Task
+    from cappy.scorer import Scorer
+
+Paths = Optional[list[Path]]  # noqa: UP045  # typer evaluates these on Python 3.10 as well
+Names = Optional[list[str]]  # noqa: UP045
+Place = Optional[Path]  # noqa: UP045
+Name = Optional[str]  # noqa: UP045
+
+
+_SCORER_OPTIONS = ("model", "runtime", "layout", "precision")
+
+
+def zero_shot(
+    context: typer.Context,
+    data: Annotated[Place, typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of the tasks' rows.")] = None,
+    templates: Annotated[
+        Place,
+        typer.Option(envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the fetched ones unless given."),
+    ] = None,
+    task: Annotated[Names, typer.Option(help="Only this task; may be given again.")] = None,
+    rows_file: Annotated[Paths, typer.Option(help="Rows of a set of your own; may be given again.")] = None,
+    templates_of: Annotated[
+        Names, typer.Option(help="Templates of each --rows-file: a folder, or a name inside --templates.")
+    ] = None,
+    hub: Annotated[bool, typer.Option("--hub", help="Look on the Hugging Face hub for what --data lacks.")] = False,
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each task, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which rows are drawn.")] = 0,
+    similarity: Annotated[
+        Name, typer.Option(help="Measure cosine similarity under this sentence encoder instead of the scorer.")
+    ] = None,
+    llm: Annotated[
+        Name,
+        typer.Option(help="Measure a language model's likelihoods instead: smollm2, gemma3, folder, hub name, .gguf."),
+    ] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Put prompts into the language model's chat template.")] = False,
+    dtype: Annotated[
+        Name, typer.Option(help="What the language model computes in: float32 unless given; bfloat16 is faster.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=1e-6, help="What scores are divided by to make probabilities; fitted elsewhere.")
+    ] = None,
+    batch_calibration: BatchCalibration = 0.0,
+    save: Annotated[
+        Place, typer.Option(help="Keep predictions and reports in this folder; what is done there is not done again.")
+    ] = None,
+    output: Annotated[Place, typer.Option("--output", "-o", help="Also write the results as JSON.")] = None,
+    model: Model = None,
+    runtime: Runtime = "onnx",
+    layout: Layout = None,
+    precision: Precision = None,
+    threads: Threads = 0,
+) -> None:
+    """Accuracy on held-out classification tasks under all their original PromptSource templates."""
+    from cappy.cli.eval.report import describe_draw, write_reports
+    from cappy.evaluation.zeroshot.report import (
+        batch_calibration_note,
+        comparison_table,
+        json_report,
+        notes,
+        system_table,
+    )
+    from cappy.evaluation.zeroshot.run import open_run
+    from cappy.evaluation.zeroshot.runfolder import Run, read_run
+    from cappy.evaluation.zeroshot.summary import summarise
+    from cappy.files.atomic import check_output, write_json
+
+    tasks = _tasks(task or [], rows_file or [], templates_of or [])
+    questions = _questions(data, templates, hub, rows, seed)
+    if output:
+        check_output(output)
+    _check_options(context, similarity, llm, bool(chat or dtype))
+    if similarity:
+        system = _similarity(similarity, temperature, threads)
+    elif llm:
+        system = _language_model(llm, chat, dtype or "float32", temperature, threads)
+    else:
+        system = _scorer(load_scorer(model, runtime, layout, precision, threads), temperature)
+    folder = open_run(save, system, questions) if save else None
+    found = [_ask(one, questions, system, folder) for one in tasks]
+    run = Run(system.name, system.temperatures, tuple(found))
+    systems = summarise(run, batch_calibration=batch_calibration)
+    if len(systems) == 1:
+        typer.echo(system_table(systems[0]))
+    else:
+        said_of_them = [f"- {line}" for line in batch_calibration_note(systems)]
+        typer.echo("\n".join([comparison_table(systems), *notes(systems[0]), *said_of_them]))
+    settings = describe_draw(rows, seed)
+    if output:
+        write_json(output, json_report(systems, settings))
+    if save:  # what earlier calls left there is in the report too
+        write_reports(save, summarise(read_run(save), batch_calibration=batch_calibration), settings)
+    if not any(one.predictions for one in found):
+        raise InputError("no task could be measured; what is missing stands beside each.")
+
+
+def _check_options(context: typer.Context, similarity: str | None, llm: str | None, language_model: bool) -> None:
+    """Refuse options of a system that is not measured: what they ask for would silently not be done.
+
+    `language_model` tells whether options of a language model are given.
+    """
+    if similarity and llm:
+        raise InputError("--similarity and --llm measure different systems; give one of them.")
+    if language_model and not llm:
+        raise InputError("--chat and --dtype are for a language model; name one with --llm.")
+    sources = {name: context.get_parameter_source(name) for name in _SCORER_OPTIONS}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given and (similarity or llm):
+        raise InputError(f"--{given[0]} is for a scorer, and {'--llm' if llm else '--similarity'} measures none.")
+
+
+def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]) -> list[Task]:
+    """Return the tasks asked for: those named, and a user's own; all known ones if neither is given."""
+    from cappy.evaluation.zeroshot.tasks import find_tasks, own_task
+
+    if len(files) != len(templates):
+        raise InputError(f"there are {len(files)} --rows-file but {len(templates)} --templates-of; they go in pairs.")
+    own = [own_task(file, folder) for file, folder in zip(files, templates, strict=True)]
+    known = find_tasks(names) if names or not own else []
+    tasks = [*known, *own]
+    twice = {one.name for one in tasks if [other.name for other in tasks].count(one.name) > 1}
+    if twice:
+        raise InputError(f"the task {sorted(twice)[0]!r} is given twice.")
+    return tasks
+
+
+def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int | None, seed: int) -> Questions:
+    """Say where the rows are, and the templates: those that were fetched, where no folder of them is named."""
+    from cappy.evaluation.zeroshot.run import Questions
+    from cappy.files.archives import cache_folder
+
+    if data is not None and not data.is_dir():
+        raise InputError(f"--data {data} is no folder.")
+    fetched = cache_folder() / "promptsource"
+    if templates is None and fetched.is_dir():
+        templates = fetched
+    return Questions(data, templates, hub or data is None, rows, seed)
+
+
+def _ask(task: Task, questions: Questions, system: System, folder: RunFolder | None) -> TaskPredictions:
+    """Evaluate one task, under a progress bar on a terminal, and say its mean or why it has none."""
+    from cappy.evaluation.formats import percent
+    from cappy.evaluation.zeroshot.run import evaluate_task
+    from cappy.evaluation.zeroshot.summary import task_figures
+
+    found = evaluate_task(task, questions, system, folder, progress=sys.stderr.isatty())
+    figures = [task_figures(found, rule, unit) for rule, unit in system.temperatures.items()]
+    shown = ", ".join(percent(one.mean) for one in figures) if figures[0] else "; ".join(found.notes)
+    typer.echo(f"{task.name}: {shown}", err=True)
+    return found
+
+
+def _scorer(scorer: Scorer, temperature: float | None) -> System:
+    from cappy.evaluation.zeroshot.systems import ScorerSystem
+
+    return ScorerSystem(scorer, temperature)
+
+
+def _similarity(name: str, temperature: float | None, threads: int) -> System:
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingExtraError("the similarity baseline", "compare") from error
+    _take_threads(threads)
+    from cappy.checkpoint.find import packaged_encoder
+    from cappy.checkpoint.packaged import fetched_encoder
+    from cappy.evaluation.zeroshot.systems import SIMILARITY_TEMPERATURE, SimilaritySystem
+
+    # Any other name is the library's to find: it knows how an encoder pools, which a folder of weights does not say.
+    place = packaged_encoder(name) or fetched_encoder(name) or Path(name)
+    encoder = SentenceTransformer(str(place), device="cpu")
+
+    def embed(texts: Sequence[str]) -> Any:
+        return encoder.encode(list(texts), normalize_embeddings=True, batch_size=64)
+
+    return SimilaritySystem(embed, name, SIMILARITY_TEMPERATURE if temperature is None else temperature, place)
+
+
+def _take_threads(threads: int) -> None:
+    """Let torch compute on so many threads; 0 leaves it all cores."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def _language_model(name: str, chat: bool, dtype: str, temperature: float | None, threads: int) -> System:
+    from cappy.evaluation.zeroshot.systems import LikelihoodSystem
+    from cappy.llm.likelihood import TransformersLikelihood
+    from cappy.llm.registry import GGUF_MODELS, gguf_file
+
+    model = TransformersLikelihood(str(gguf_file(name)) if name in GGUF_MODELS else name, chat, dtype=dtype)
+    _take_threads(threads)
+    return LikelihoodSystem(model, chat, 1.0 if temperature is None else temperature)

@@ -1,0 +1,4 @@
+"""Why a response has its score.
+
+Imports `scorer`. `occlusion` is `cappy.explain`.
+"""

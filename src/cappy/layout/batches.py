@@ -1,0 +1,60 @@
+"""Groups gathered into batches under a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cappy.layout.encode import EncodedGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a group weighs: instruction tokens, candidates, the longest one's tokens, all candidates' tokens."""
+
+    prefix: int
+    segments: int
+    longest: int
+    row: int
+
+    @classmethod
+    def of(cls, group: EncodedGroup) -> Size:
+        """Measure a group."""
+        lengths = [len(segment) for segment in group.segments]
+        return cls(len(group.prefix), len(lengths), max(lengths), sum(lengths))
+
+    @property
+    def tokens(self) -> int:
+        """Packed tokens."""
+        return self.prefix + self.row
+
+
+def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
+    """Gather groups of about these sizes into batches of at most `budget` packed tokens.
+
+    Groups are sorted so that those of a batch are alike in what attention pads: the longest candidate, by doublings,
+    then the instruction, in steps of 24 tokens, then all candidates together; upwards in one step and downwards in the
+    next, so that neighbours are alike even where steps meet. The longest candidate comes first because a long one pads
+    the many short ones of other groups. A batch also ends where one more group would make attention's padded rows more
+    than twice the tokens. A group over the budget is a batch alone.
+    """
+    batch: list[int] = []
+    used = rows = segments = longest_row = longest = 0
+
+    def place(index: int) -> tuple[int, int, int]:
+        size = sizes[index]
+        length, step = size.longest.bit_length(), size.prefix // 24
+        return length, step if length % 2 == 0 else -step, size.row if step % 2 == 0 else -size.row
+
+    for index in sorted(range(len(sizes)), key=place):
+        size = sizes[index]
+        widest, longest_next = max(longest_row, size.row), max(longest, size.longest)
+        padded = max((len(batch) + 1) * widest, (segments + size.segments) * longest_next)
+        if batch and (used + size.tokens > budget or padded > 2 * (rows + size.row) + budget // 8):
+            yield batch
+            batch, used, rows, segments, widest, longest_next = [], 0, 0, 0, size.row, size.longest
+        batch.append(index)
+        used, rows, segments = used + size.tokens, rows + size.row, segments + size.segments
+        longest_row, longest = widest, longest_next
+    if batch:
+        yield batch

@@ -1,0 +1,102 @@
+"""Encoded groups to the arrays a runtime computes with.
+
+Tokens are *packed*: laid end to end without padding, with index arrays that spread them out only
+where attention needs rows of equal length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.layout.encode import Conventions, EncodedGroup
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Sequences laid end to end. `ids`, `positions`, `types`: [tokens]; `lengths`: [sequences]."""
+
+    ids: Ints
+    positions: Ints
+    types: Ints
+    lengths: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a runtime scores in one go.
+
+    `segments` are the sequences whose first token is scored, `prefixes` the instructions in front
+    of them (None in the joint layout), `per_prefix` how many segments stand behind each: [prefixes].
+    """
+
+    segments: Packed
+    prefixes: Packed | None
+    per_prefix: Ints
+
+    @property
+    def tokens(self) -> int:
+        """Number of packed tokens in the batch."""
+        return len(self.segments.ids) + (0 if self.prefixes is None else len(self.prefixes.ids))
+
+    def row_lengths(self) -> Ints:
+        """Count the candidate tokens behind each prefix: [prefixes]."""
+        ends = np.cumsum(self.per_prefix)
+        total = np.concatenate([[0], np.cumsum(self.segments.lengths)])
+        lengths: Ints = total[ends] - total[ends - self.per_prefix]
+        return lengths
+
+
+def spread(lengths: Ints, at_least: int = 1) -> tuple[Ints, Bools, Ints]:
+    """Index packed tokens as padded rows, of a width of `at_least` or more, and back.
+
+    For `lengths` [rows] returns `index` [rows, longest] into the packed tokens (padding points at
+    token 0), `valid` [rows, longest], and `inverse` [tokens], each packed token's place in the flattened padded rows.
+    """
+    longest = int(lengths.max(initial=at_least))
+    columns = np.arange(longest, dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    valid = columns[None, :] < lengths[:, None]
+    index = np.where(valid, starts[:, None] + columns[None, :], 0)
+    return index, valid, np.flatnonzero(valid).astype(np.int64)
+
+
+def pack(groups: Sequence[EncodedGroup], conventions: Conventions) -> Batch:
+    """Lay the groups of one batch end to end."""
+    shared = conventions.layout == "shared"
+    segments = [segment for group in groups for segment in group.segments]
+    boundaries = np.array([b for group in groups for b in group.boundaries], dtype=np.int64)
+    per_prefix = np.array([len(group.segments) for group in groups], dtype=np.int64)
+    prefix_lengths = np.array([len(group.prefix) for group in groups], dtype=np.int64)
+    packed = _pack(segments, np.repeat(prefix_lengths, per_prefix), boundaries, conventions)
+    if not shared:
+        return Batch(packed, None, per_prefix)
+    zeros = np.zeros(len(groups), dtype=np.int64)
+    prefixes = _pack([group.prefix for group in groups], zeros, prefix_lengths, conventions)
+    return Batch(packed, prefixes, per_prefix)
+
+
+def _pack(sequences: Sequence[Sequence[int]], before: Ints, boundaries: Ints, conventions: Conventions) -> Packed:
+    """Pack `sequences`; each stands behind `before` tokens and takes token type 1 from its boundary on."""
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    total = int(lengths.sum())
+    ids = np.fromiter((i for sequence in sequences for i in sequence), dtype=np.int64, count=total)
+    within = np.arange(total, dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    positions = within + np.repeat(before, lengths) + conventions.position_offset
+    if conventions.token_types:
+        types = (within >= np.repeat(boundaries, lengths)).astype(np.int64)
+    else:
+        types = np.zeros(total, dtype=np.int64)
+    return Packed(ids, positions, types, lengths)
+
+
+def masked(valid: Bools) -> NDArray[Any]:
+    """Turn a validity mask into an additive attention bias of the same shape: 0 or a large negative."""
+    return np.where(valid, np.float32(0), np.float32(-1e9))

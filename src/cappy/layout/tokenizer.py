@@ -1,0 +1,103 @@
+"""Texts to token ids, without special tokens, by a checkpoint's own tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from cappy.encoders.spec import EncoderSpec
+from cappy.errors import CheckpointError
+from cappy.text.normalization import repair
+
+CHARACTERS = 64
+"""Characters of a long text that are read for each token that there is room for, at its start and at its end.
+
+The longest tokens of the vocabularies in use have fewer (BERT's 18, RoBERTa's runs of dashes some more), so that what
+lies between could not be kept anyway; white space and words of hundreds of characters, which are one token or none,
+are the exception."""
+
+
+class PartlyRead(list[int]):
+    """The ids of a long text's start and end; about `unread` tokens lie between."""
+
+    unread = 0
+
+
+class TextTokenizer:
+    """A thread-safe wrapper of a `tokenizers` tokenizer.
+
+    Special tokens that a text spells out ("[SEP]", "</s>") are read as ordinary text: no response can forge a boundary.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, cls_token: str, sep_token: str, where: str) -> None:
+        """Wrap `tokenizer`; `where` names the checkpoint in errors."""
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
+        self._tokenizer = tokenizer
+        cls_id, sep_id = tokenizer.token_to_id(cls_token), tokenizer.token_to_id(sep_token)
+        if cls_id is None or sep_id is None:
+            raise CheckpointError(f"{where}: the tokenizer lacks {cls_token!r} or {sep_token!r}.")
+        self.cls_id: int = cls_id
+        self.sep_id: int = sep_id
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of ids, added tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
+        """Return the ids of each text.
+
+        Where no more than `most` tokens of a text will be kept, of its start and its end, a text far longer than they
+        can hold is read at both ends only (`PartlyRead`): what a text costs is bounded, whatever it weighs.
+        """
+        if not texts:
+            return []
+        reach = None if most is None else CHARACTERS * most
+        parts = [_ends(text, reach) for text in texts]
+        clean = [repair(part) for ends in parts for part in ends]
+        found = iter(self._tokenizer.encode_batch_fast(clean, add_special_tokens=False))
+        ids: list[list[int]] = []
+        for text, ends in zip(texts, parts, strict=True):
+            if len(ends) == 1:
+                ids.append(next(found).ids)
+            else:
+                ids.append(partly := PartlyRead([*next(found).ids, *next(found).ids]))
+                partly.unread = -(-(len(text) - sum(map(len, ends))) // CHARACTERS)
+        return ids
+
+
+def _ends(text: str, reach: int | None) -> tuple[str, ...]:
+    return (text,) if reach is None or len(text) <= 2 * reach else (text[:reach], text[-reach:])
+
+
+def load_tokenizer(folder: Path, spec: EncoderSpec) -> TextTokenizer:
+    """Load the tokenizer of a checkpoint folder: `tokenizer.json`, or the older vocabulary files.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+
+    """
+    try:
+        tokenizer = _read(folder)
+    except Exception as error:  # tokenizers raises bare Exception for a broken file
+        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error}).") from error
+    return TextTokenizer(tokenizer, spec.cls_token, spec.sep_token, str(folder))
+
+
+def _read(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").exists():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    from tokenizers.implementations import bert_wordpiece, byte_level_bpe
+
+    wrapped: Any
+    if (folder / "merges.txt").exists():
+        wrapped = byte_level_bpe.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    else:
+        wrapped = bert_wordpiece.BertWordPieceTokenizer(str(folder / "vocab.txt"))
+    tokenizer: Tokenizer = wrapped._tokenizer
+    return tokenizer

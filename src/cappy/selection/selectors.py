@@ -1,0 +1,261 @@
+"""Ways to choose among a language model's samples: the published ones, and Cappy.
+
+A selector gives every sample of an instruction a value; the highest is chosen, the first among equals.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.calibration.combined import Selection
+from cappy.errors import InputError
+from cappy.llm.model import Sample
+from cappy.metrics.references import rouge_l
+from cappy.selection.combined import describe, usual_weighing
+from cappy.text.normalization import normalise
+
+if TYPE_CHECKING:
+    from cappy.scorer import Scorer
+
+Values = NDArray[np.float64]
+"""One value a sample: [samples]."""
+
+AGREEMENT_WEIGHT = 0.5
+"""How much a sample's agreement with the others counts beside Cappy's score in `cappy+agreement`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """An instruction's samples, and Cappy's scores of them [samples] where a selector needs those.
+
+    `selection` is what the checkpoint that scored notes for `combined`.
+    """
+
+    instruction: str
+    samples: tuple[Sample, ...]
+    scores: tuple[float, ...] = ()
+    selection: Selection | None = None
+    learnt: tuple[float, ...] = ()
+    """What the samples are worth by what a task's examples taught; see `cappy.selection`."""
+
+    def first(self, count: int) -> Pool:
+        """Return the pool as it was after `count` samples."""
+        return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection, self.learnt[:count])
+
+
+Selector = Callable[[Pool], Values]
+
+
+def first(pool: Pool) -> Values:
+    """Prefer what was sampled first, beams and greedy decoding aside: what an LLM gives without any selection."""
+    drawn = [not _searched(sample) for sample in pool.samples]
+    return _firsts(drawn if any(drawn) else [True] * len(drawn))
+
+
+def greedy(pool: Pool) -> Values:
+    """Take the greedy response."""
+    return _firsts(_named(pool, "greedy"))
+
+
+def beam(pool: Pool) -> Values:
+    """Take the best beam."""
+    return _firsts(_named(pool, "beam"))
+
+
+def self_sum(pool: Pool) -> Values:
+    """Log-likelihood under the language model itself ("self-scoring", Tan et al., 2023, section 4.2)."""
+    return np.array([_known(sample.log_likelihood) for sample in pool.samples])
+
+
+def self_mean(pool: Pool) -> Values:
+    """Log-likelihood a token, which does not favour short responses."""
+    return np.array([_known(sample.mean_log_likelihood) for sample in pool.samples])
+
+
+def majority(pool: Pool) -> Values:
+    """How many samples say the same, case, punctuation and spacing aside (self-consistency, Wang et al., 2022)."""
+    said = [normalise(sample.text) for sample in pool.samples]
+    counts = Counter(said)
+    return np.array([float(counts[text]) if text else 0.0 for text in said])
+
+
+def longest(pool: Pool) -> Values:
+    """Prefer what has the most characters: what people and judges often like, right or wrong."""
+    return np.array([float(len(sample.text)) for sample in pool.samples])
+
+
+def shortest(pool: Pool) -> Values:
+    """Prefer what has the fewest characters."""
+    return -longest(pool)
+
+
+def minimum_bayes_risk(pool: Pool) -> Values:
+    """Mean Rouge-L against the other samples (Bickel and Doksum, 1977; for text, Kumar and Byrne, 2004)."""
+    return agreement([sample.text for sample in pool.samples])
+
+
+def cappy(pool: Pool) -> Values:
+    """Cappy's score."""
+    return np.array(pool.scores)
+
+
+def cappy_and_agreement(pool: Pool) -> Values:
+    """Cappy's score and `AGREEMENT_WEIGHT` times the agreement with the other samples."""
+    return np.array(pool.scores) + AGREEMENT_WEIGHT * agreement([sample.text for sample in pool.samples])
+
+
+def combined(pool: Pool) -> Values:
+    """All that is known of samples, as the scorer's checkpoint weighs it (see `cappy.selection.combined`).
+
+    Where the samples are long, as for open instructions; else by what holds for every kind of instruction. A checkpoint
+    that notes no weights gives what `cappy+agreement` does.
+    """
+    return _combined(pool, None)
+
+
+def combined_open(pool: Pool) -> Values:
+    """Weigh the same for open instructions, whose answers people judge by how much they help."""
+    return _combined(pool, "open")
+
+
+def combined_short(pool: Pool) -> Values:
+    """Weigh the same for instructions that have a short right answer."""
+    return _combined(pool, "short")
+
+
+def learnt(pool: Pool) -> Values:
+    """Go by what a task's examples taught: for a scorer that `cappy.learn_choosing` made."""
+    return np.array(pool.learnt)
+
+
+def _combined(pool: Pool, kind: str | None) -> Values:
+    if pool.selection is None:
+        return cappy_and_agreement(pool)
+    texts = [sample.text for sample in pool.samples]
+    # A sample without a text is chosen only where all are such, and must not stand in the way of others.
+    said = np.array([bool(text) for text in texts]) if any(texts) else np.ones(len(texts), dtype=bool)
+    kept = [text for text, there in zip(texts, said, strict=True) if there]
+    weighing = pool.selection.kinds[kind] if kind else usual_weighing(pool.selection, kept)
+    known = (values[said] for values in (np.array(pool.scores), agreement(texts), self_sum(pool), self_mean(pool)))
+    found = weighing.values(describe(pool.instruction, kept, *known))
+    values = np.full(len(texts), found.min() - 1)
+    values[said] = found
+    return values
+
+
+SELECTORS: dict[str, Selector] = {
+    "first": first,
+    "greedy": greedy,
+    "beam": beam,
+    "self-sum": self_sum,
+    "self-mean": self_mean,
+    "longest": longest,
+    "shortest": shortest,
+    "majority": majority,
+    "mbr": minimum_bayes_risk,
+    "cappy": cappy,
+    "cappy+agreement": cappy_and_agreement,
+    "combined": combined,
+    "combined-open": combined_open,
+    "combined-short": combined_short,
+    "learnt": learnt,
+}
+NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-open", "combined-short", "learnt")
+NEED_LIKELIHOODS = ("self-sum", "self-mean")
+
+
+def find_selector(name: str) -> Selector:
+    """Return the selector of that name.
+
+    Raises:
+        InputError: there is none.
+
+    """
+    if name not in SELECTORS:
+        raise InputError(f"selector {name!r} is unknown; the selectors are {', '.join(SELECTORS)}.")
+    return SELECTORS[name]
+
+
+def ranked(values: Values, texts: Sequence[str]) -> list[int]:
+    """Return the places of samples from best to worst: by value, in their own order among equals.
+
+    Samples without a value come behind those with one, and samples without a text, which answer nothing, behind all
+    others.
+
+    Raises:
+        InputError: no sample has a value.
+
+    """
+    if not len(values) or np.isnan(values).all():
+        raise InputError("the language model reports no log-likelihoods, or no sample is of the decoding asked for.")
+    known = np.nan_to_num(values, nan=-np.inf)
+    return sorted(
+        range(len(values)), key=lambda place: (not texts[place], bool(np.isnan(values[place])), -known[place])
+    )
+
+
+def choose(values: Values, texts: Sequence[str]) -> int:
+    """Return the place of the sample that is best in the order of `ranked`."""
+    return ranked(values, texts)[0]
+
+
+def best_place(pool: Pool) -> int:
+    """Return the place of the sample that is chosen where no selector is named."""
+    return choose(usual(pool), [sample.text for sample in pool.samples])
+
+
+def usual(pool: Pool) -> Values:
+    """Value samples where no selector is named: see `usual_selector`."""
+    return SELECTORS[usual_selector(pool.selection, bool(pool.learnt))](pool)
+
+
+def usual_selector(selection: Selection | None, learnt: bool) -> str:
+    """Return the name of the selector for a scorer that notes a `selection`, or has `learnt` a task's choosing."""
+    return "learnt" if learnt else "combined" if selection else "cappy"
+
+
+def agreement(texts: Sequence[str]) -> Values:
+    """Return each text's mean Rouge-L F-measure against the others [texts], in [0, 1]."""
+    counts = Counter(texts)
+    distinct = list(counts)
+    weights = np.array([counts[text] for text in distinct], dtype=float)
+    alike = np.eye(len(distinct))
+    for i, text in enumerate(distinct):
+        for j in range(i):
+            alike[i, j] = alike[j, i] = rouge_l(text, [distinct[j]])
+    if len(texts) < 2:
+        return np.zeros(len(texts))
+    means = (alike @ weights - 1) / (len(texts) - 1)  # a text is not compared with itself, but with its equals
+    place = {text: number for number, text in enumerate(distinct)}
+    return np.array([means[place[text]] for text in texts])
+
+
+def scored(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Pool:
+    """Score samples for the selectors that need it; texts that occur twice are scored once."""
+    texts = list(dict.fromkeys(sample.text for sample in samples))
+    scores = dict(zip(texts, map(float, scorer.score(instruction, texts)), strict=True))
+    own = tuple(scores[sample.text] for sample in samples)
+    return Pool(instruction, tuple(samples), own, scorer.selection)
+
+
+def _searched(sample: Sample) -> bool:
+    return sample.decoding.startswith(("beam", "greedy"))
+
+
+def _named(pool: Pool, kind: str) -> list[bool]:
+    return [sample.decoding.startswith(kind) for sample in pool.samples]
+
+
+def _firsts(wanted: Sequence[bool]) -> Values:
+    """Value the wanted samples by their order; the others have no value."""
+    return np.array([-float(place) if want else np.nan for place, want in enumerate(wanted)])
+
+
+def _known(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -1,0 +1,102 @@
+"""How a request wants its answer chosen: the server's defaults, `cappy` in the body, and headers before both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cappy.errors import InputError
+from cappy.llm.decoding import Decoding, parse_plan
+from cappy.selection.selectors import SELECTORS
+from cappy.server.errors import RequestError
+
+HEADER = "x-cappy-"
+OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam"))
+"""Selectors that need no decoding of a certain kind among the samples."""
+
+
+class Wishes(BaseModel):
+    """What a request may say in its field `cappy`, or in headers such as `X-Cappy-N`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n: Annotated[int, Field(ge=1, description="Samples to choose among; the server's default unless said.")] = 8
+    plan: Annotated[
+        str, Field(description="Decodings in place of the request's own, like 'temp0.7*4,topk40*4'; counts for n.")
+    ] = ""
+    selector: Annotated[
+        str | None,
+        Field(
+            description=f"How to choose: {', '.join(OFFERED)}. Unless said, learnt where the scorer has learnt to "
+            "choose for a task, combined where it notes how, else cappy."
+        ),
+    ] = None
+    scorer: Annotated[str | None, Field(description="A scorer by name; the first unless said.")] = None
+    adaptive: Annotated[bool, Field(description="Sample in rounds; stop when more would likely not help.")] = False
+    candidates: Annotated[bool, Field(description="Return all candidates with their scores.")] = False
+
+    @field_validator("selector")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value not in (None, *OFFERED):
+            raise ValueError(f"selector {value!r} is unknown; the selectors are {', '.join(OFFERED)}")
+        return value
+
+    @field_validator("plan")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        decodings_of(value)
+        return value
+
+    def decodings(self) -> tuple[Decoding, ...]:
+        """Return the plan; empty where the request's own way of sampling holds."""
+        return decodings_of(self.plan)
+
+    def samples(self, kept: int) -> int:
+        """Return how many samples a prompt may have, of which `kept` are wanted: the plan's, or as many as are said."""
+        return sum(one.count for one in self.decodings()) or max(self.n, kept)
+
+
+def decodings_of(plan: str) -> tuple[Decoding, ...]:
+    """Read a plan that other servers can follow: no beam search, which the protocol has no word for.
+
+    Raises:
+        ValueError: it is not understood.
+
+    """
+    if not plan:
+        return ()
+    try:
+        found = parse_plan(plan)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if any(one.beams > 1 for one in found):
+        raise ValueError("beam search cannot be asked of the language model's server; leave it out of the plan")
+    return found
+
+
+def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: int, kept: int = 1) -> Wishes:
+    """Put defaults, the body's field `cappy` and headers together; `kept` answers are wanted.
+
+    Raises:
+        RequestError: 422, something is not understood, over `most` samples are asked for, or a plan has too few.
+
+    """
+    said = dict(body or {})
+    for name in Wishes.model_fields:
+        if HEADER + name in headers:
+            said[name] = headers[HEADER + name]
+    try:
+        wishes = Wishes.model_validate({**defaults.model_dump(), **said})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RequestError(422, f"cappy.{place}: {first['msg']}.") from error
+    count = wishes.samples(kept)
+    if count < kept:
+        raise RequestError(422, f"n is {kept}, but the plan has only {count} samples.")
+    if count > most:
+        raise RequestError(422, f"{count} samples are asked for; at most {most} go.")
+    return wishes

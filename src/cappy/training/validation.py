@@ -1,0 +1,95 @@
+"""Development figures: what a scorer in training gets right on groups that are held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cappy.errors import CheckpointError, InputError
+from cappy.layout.encode import Conventions
+from cappy.metrics import preferences as answers
+from cappy.runtime.torch_encoder import Encoder
+from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
+
+
+@torch.no_grad()
+def score_training_groups(
+    model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions, budget: int = 8000
+) -> list[NDArray[np.float32]]:
+    """Score every group's candidates: a list of [candidates] in the order of `groups`."""
+    scores: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(groups)
+    for batch in epoch_batches(groups, budget, 0, 0):
+        packed, _, _ = pack_training([groups[i] for i in batch], conventions)
+        flat = model(packed).float().cpu().numpy()
+        for index, part in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
+            scores[index] = part
+    return scores
+
+
+def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
+    """Score `groups` and return their `figures`."""
+    return figures(groups, score_training_groups(model, groups, conventions))
+
+
+def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
+    """Measure accuracy over all groups, that of every task and its mean over them, mean squared error, and pair order.
+
+    `scores` has an array [candidates] for each group.
+
+    A group is a hit where its best-scored candidate is right; of several best ones, the share that are right counts.
+    Its squared error is the mean over its candidates. `pair_order` is the mean over groups of theirs, in [0, 1]; None
+    where no group has labels that differ.
+
+    Raises:
+        InputError: there are no groups.
+        CheckpointError: a score is not finite.
+
+    """
+    if not groups:
+        raise InputError("there are no groups to measure.")
+    hits: dict[str, list[float]] = {}
+    errors: list[float] = []
+    orders = [
+        order
+        for group, values in zip(groups, scores, strict=True)
+        if (order := pair_order(values, group.labels)) is not None
+    ]
+    for group, values in zip(groups, scores, strict=True):
+        if not np.isfinite(values).all():
+            raise CheckpointError(f"the model gives scores that are not finite, as for a group of task {group.task!r}.")
+        hits.setdefault(group.task, []).append(float(np.mean(group.labels[values == values.max()] > 0.5)))
+        errors.append(float(np.mean((group.labels - values) ** 2)))
+    by_task = {task: float(np.mean(found)) for task, found in sorted(hits.items())}
+    return {
+        "groups": len(groups),
+        "accuracy": float(np.mean([hit for found in hits.values() for hit in found])),
+        "mean_over_tasks": float(np.mean(list(by_task.values()))),
+        "squared_error": float(np.mean(errors)),
+        "pair_order": float(np.mean(orders)) if orders else None,
+        "by_task": by_task,
+    }
+
+
+def pair_order(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> float | None:
+    """Return the share of pairs with different labels whose scores [candidates] are in that order; a tie counts half.
+
+    None where all labels are the same.
+    """
+    order = answers.pair_order(scores.astype(np.float64), labels.astype(np.float64))
+    return None if math.isnan(order) else order
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """Say development figures on one line; an average over tasks only where there are several."""
+    tasks = f", {found['mean_over_tasks']:.4f} on average over tasks" if len(found["by_task"]) > 1 else ""
+    order = found.get("pair_order")
+    pairs = "" if order is None else f", {order:.4f} of pairs in the right order"
+    return (
+        f"accuracy {found['accuracy']:.4f} on {found['groups']} held-out groups{tasks}, "
+        f"squared error {found['squared_error']:.4f}{pairs}"
+    )
