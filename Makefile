@@ -6,7 +6,7 @@ CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-all test-clients lint types wheel bench bench-serving clean
+.PHONY: help demo test test-browser test-all test-clients lint types dist bench bench-serving clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -48,8 +48,10 @@ lint: $(DEV)/ready  ## Check style
 types: $(DEV)/ready  ## Check types
 	$(DEV)/bin/mypy
 
-wheel: $(DEV)/ready  ## Build the wheel into dist/
-	$(DEV)/bin/pip wheel --quiet --no-deps -w dist .
+dist: $(DEV)/ready  ## Build the wheel and the source distribution into dist/ and check them
+	rm -rf dist
+	$(DEV)/bin/python -m build -o dist . >/dev/null
+	$(DEV)/bin/twine check --strict dist/*
 
 bench: $(DEV)/ready  ## Compare speed and memory with sentence-transformers' CrossEncoder
 	$(DEV)/bin/python benchmarks/against_cross_encoder.py

@@ -20,7 +20,9 @@ class MissingExtraError(CappyError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         """Say that `what` needs the extra named `extra`."""
-        super().__init__(f"{what} needs more packages; in Cappy's folder: pip install '.[{extra}]'")
+        super().__init__(
+            f"{what} needs more packages: pip install 'cappy-scorer[{extra}]' (in a checkout: pip install '.[{extra}]')"
+        )
         self._parts = what, extra
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:

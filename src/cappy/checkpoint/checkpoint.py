@@ -195,7 +195,7 @@ def _read_torch(path: Path) -> dict[str, Array]:
     except ImportError as error:
         raise CheckpointError(
             f"{path.parent} has no safetensors; reading pytorch_model.bin needs torch: "
-            "in Cappy's folder, pip install '.[train]'"
+            "pip install 'cappy-scorer[train]'"
         ) from error
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
