@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 from cappy.calibration.combined import Selection
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
-from cappy.errors import InputError, MissingExtraError
+from cappy.errors import InputError
 from cappy.group import Group, GroupScores, Ranking
 from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, EncodedGroup, encode_alone, encode_group, split_group
 from cappy.layout.limits import Limits
-from cappy.layout.pack import Batch, pack
+from cappy.layout.pack import pack
+from cappy.runtime.choose import Runtime, choose, make_runtime
 
-RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
-"""What computes, each with the precisions that it knows."""
 BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
 WINDOW_GROUPS = 2048
@@ -33,18 +32,6 @@ WINDOW_TEXTS = 16384
 """Candidates at which a window is closed early."""
 
 GroupLike = Group | tuple[str, Sequence[str]]
-
-
-class Runtime(Protocol):
-    """What computes scores from a packed batch."""
-
-    def score(self, batch: Batch) -> NDArray[np.float32]:
-        """Return [segments] scores."""
-        ...
-
-    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
-        ...
 
 
 class Scorer:
@@ -315,7 +302,7 @@ def _check(instruction: Any, responses: Any, place: str) -> None:
 def load(
     name: str | os.PathLike[str] | None = None,
     *,
-    runtime: str = "onnx",
+    runtime: str | None = None,
     layout: str | None = None,
     precision: str | None = None,
     max_tokens: int | None = None,
@@ -330,10 +317,11 @@ def load(
     Args:
         name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
             "owner/name" on the Hugging Face hub.
-        runtime: "onnx", which needs no torch, or "torch".
+        runtime: "onnx" (the base install), "openvino" or "torch"; unless given, OpenVINO where it is installed and the
+            processor has bfloat16 units, torch for a GPU, onnx otherwise.
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
-        precision: "fp32", "int8" (onnx) or "bf16" (torch: matrix products in bfloat16, for processors that have it);
-            unless given, fp32 in torch, and in onnx what the checkpoint names as its shipping precision.
+        precision: "fp32", "int8" (onnx) or "bf16" (openvino, torch: matrix products in bfloat16); unless given, what
+            the checkpoint ships in onnx, bf16 in openvino where the processor has it, fp32 in torch on a CPU.
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
         response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
@@ -344,7 +332,7 @@ def load(
     Raises:
         CheckpointError: the checkpoint cannot be found, read or run.
         InputError: an option is unknown.
-        MissingExtraError: the torch runtime is asked for and torch is not installed.
+        MissingExtraError: the runtime's packages are not installed.
 
     """
     checkpoint = read_checkpoint(find_checkpoint(name, revision))
@@ -355,43 +343,9 @@ def load(
     used_layout = layout or checkpoint.layout
     tokenizer = checkpoint.tokenizer
     conventions = Conventions.of(checkpoint.spec, used_layout, tokenizer.cls_id, tokenizer.sep_id)
-    make = _runtime_maker(runtime, precision, device)
-    options = {"runtime": runtime, "layout": layout, "precision": precision, "threads": threads, "device": device}
+    choice = choose(runtime, precision, str(checkpoint.settings.get("precision", "fp32")), device)
+    computing = make_runtime(choice, checkpoint, used_layout, threads, device)
+    options: dict[str, Any] = {"runtime": choice.runtime, "layout": layout, "precision": choice.precision}
+    options |= {"threads": threads, "device": device}
     options |= {"max_tokens": max_tokens, "response_tokens": response_tokens, "truncation_side": truncation_side}
-    return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits, options)
-
-
-def _runtime_maker(
-    runtime: str, precision: str | None, device: str | None
-) -> Callable[[Checkpoint, str, int], Runtime]:
-    """Return what makes the runtime of that name.
-
-    Raises:
-        InputError: a name is unknown, or the names do not go together.
-
-    """
-    if runtime not in RUNTIMES:
-        raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
-    known = RUNTIMES[runtime]
-    if precision not in (None, *known):
-        raise InputError(f"the {runtime} runtime has no precision {precision!r}; choose one of {', '.join(known)}.")
-    if runtime == "torch":
-        return lambda checkpoint, _, threads: _torch_runtime(checkpoint, precision or "fp32", threads, device)
-    if device not in (None, "cpu"):
-        raise InputError(f"the onnx runtime computes on the CPU; device {device!r} needs runtime='torch'.")
-    return lambda checkpoint, layout, threads: _onnx_runtime(checkpoint, layout, precision, threads)
-
-
-def _onnx_runtime(checkpoint: Checkpoint, layout: str, precision: str | None, threads: int) -> Runtime:
-    from cappy.runtime.onnx_session import OnnxRuntime
-
-    chosen = precision or str(checkpoint.settings.get("precision", "fp32"))
-    return OnnxRuntime(checkpoint.spec, checkpoint.read_weights(), layout, chosen, threads)
-
-
-def _torch_runtime(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Runtime:
-    try:
-        from cappy.runtime.torch_session import TorchRuntime
-    except ImportError as error:
-        raise MissingExtraError("the torch runtime", "train") from error
-    return TorchRuntime(checkpoint.spec, checkpoint.read_weights(), precision, threads, device)
+    return Scorer(checkpoint, computing, conventions, limits, options)

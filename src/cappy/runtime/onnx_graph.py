@@ -20,10 +20,18 @@ from cappy.runtime.onnx_names import Biases, Operand, Prefix, Queries, Rows
 class EncoderGraph:
     """Builds the graph of one encoder in one layout and precision."""
 
-    def __init__(self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False) -> None:
-        """Start a graph; `precision` is `fp32` or `int8`, `half_tables` says that embeddings are stored in float16."""
+    def __init__(
+        self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False, half_products: bool = False
+    ) -> None:
+        """Start a graph.
+
+        `precision` is `fp32` or `int8`; `half_tables` and `half_products` say that embeddings, and the matrices of
+        encoder layers, are stored in float16.
+        """
         self.spec, self.layout, self.precision = spec, layout, precision
-        self.table_type = TensorProto.FLOAT16 if half_tables else TensorProto.FLOAT
+        self.table_type, self.product_type = (
+            TensorProto.FLOAT16 if half else TensorProto.FLOAT for half in (half_tables, half_products)
+        )
         self.graph = Graph()
 
     def build(self) -> ModelProto:
@@ -248,7 +256,11 @@ class EncoderGraph:
 
     def _plain_dense(self, x: str, name: str, width: int, out: int) -> str:
         """Affine map in float32 whatever the precision; the head is small and decides the score."""
-        inputs = [x, self.graph.weight(f"{name}.weight", (out, width))]
+        weight = self.graph.weight(f"{name}.weight", (out, width))
+        return self._gemm(x, weight, name, out)
+
+    def _gemm(self, x: str, weight: str, name: str, out: int) -> str:
+        inputs = [x, weight]
         if self.spec.biases or name == self.spec.head[1]:
             inputs.append(self.graph.weight(f"{name}.bias", (out,)))
         return str(self.graph.add("Gemm", inputs, transB=1))
@@ -257,7 +269,10 @@ class EncoderGraph:
         """Multiply by a weight: with its bias in fp32, without it in int8. Weights are scaled by output channel."""
         graph = self.graph
         if self.precision == "fp32":
-            return self._plain_dense(x.tokens, name, width, out)
+            weight = graph.weight(f"{name}.weight", (out, width), self.product_type)
+            if self.product_type != TensorProto.FLOAT:
+                weight = graph.add("Cast", [weight], to=TensorProto.FLOAT)
+            return self._gemm(x.tokens, weight, name, out)
         step = graph.constant(np.array(1 / 127, dtype=np.float32))
         middle = graph.constant(np.array(128, dtype=np.uint8))
         weight = graph.weight(f"{name}.int8", (width, out), TensorProto.INT8)
