@@ -21,11 +21,14 @@ from cappy.group import Group, GroupScores, Ranking
 from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, EncodedGroup, encode_alone, encode_group, split_group
 from cappy.layout.limits import Limits
-from cappy.layout.pack import pack
-from cappy.runtime.choose import Runtime, choose, make_runtime
+from cappy.layout.pack import Batch, pack
+from cappy.runtime.choose import Remembering, Runtime, choose, make_runtime
+from cappy.runtime.prefix_cache import PrefixCache
 
 BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+CACHE_MIB = 128
+"""Memory for encoded instructions: some 7 of 250 tokens by cappy-base, 28 by cappy-mini."""
 WINDOW_GROUPS = 2048
 """Groups read ahead to be sorted by length: what a stream holds in memory."""
 WINDOW_TEXTS = 16384
@@ -47,13 +50,15 @@ class Scorer:
         conventions: Conventions,
         limits: Limits,
         options: Mapping[str, Any] | None = None,
+        cache: PrefixCache | None = None,
     ) -> None:
-        """Put the parts together; `cappy.load` chooses them, and `options` are what it was called with."""
+        """Put the parts together; `cappy.load` chooses them. `options`: the keyword arguments passed to it."""
         self.checkpoint = checkpoint
         self._options = dict(options or {})
         self.limits = limits
         self._runtime = runtime
         self._conventions = conventions
+        self.cache = cache
 
     @property
     def layout(self) -> str:
@@ -77,7 +82,8 @@ class Scorer:
 
     def settings(self) -> dict[str, Any]:
         """Return all that scores depend on besides the checkpoint's files."""
-        return {**self._options, "layout": self.layout, "limits": asdict(self.limits)}
+        scoring = {name: value for name, value in self._options.items() if name != "cache_mib"}
+        return {**scoring, "layout": self.layout, "limits": asdict(self.limits)}
 
     def __repr__(self) -> str:
         """Name the checkpoint and the layout."""
@@ -137,7 +143,7 @@ class Scorer:
         longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices), self.limits.max_tokens)), default=0)
         limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
         options = {**self._options, "response_tokens": limits.response_tokens}
-        return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options)
+        return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options, self.cache)
 
     def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
         """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
@@ -227,11 +233,26 @@ class Scorer:
         parts = [(i, start, part) for i, group in enumerate(groups) for start, part in split_group(group, BATCH_TOKENS)]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in groups]
         for batch in token_batches([Size.of(part) for _, _, part in parts], BATCH_TOKENS):
-            packed = pack([parts[k][2] for k in batch], self._conventions)
-            flat = self._runtime.score(packed)
+            taken = [parts[k][2] for k in batch]
+            packed = pack(taken, self._conventions)
+            flat = self._score_batch(packed, [part.prefix for part in taken])
             for k, piece in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
                 index, start, _ = parts[k]
                 scores[index][start : start + len(piece)] = piece
+        return scores
+
+    def _score_batch(self, batch: Batch, prefixes: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+        """Score a batch; instructions that were seen before are not encoded again."""
+        if self.cache is None or batch.prefixes is None or not isinstance(self._runtime, Remembering):
+            return self._runtime.score(batch)
+        known, wanted = self.cache.look_up(prefixes)
+        if not any(wanted) and all(one is None for one in known):
+            return self._runtime.score(batch)
+        scores, fresh = self._runtime.score_remembering(batch, known)
+        unknown = (number for number, one in enumerate(known) if one is None)
+        for number, encoded in zip(unknown, fresh, strict=True):
+            if wanted[number]:
+                self.cache.keep(prefixes[number], encoded)
         return scores
 
     def _score_group(self, instruction: str, responses: Sequence[str]) -> GroupScores:
@@ -310,6 +331,7 @@ def load(
     truncation_side: str | None = None,
     threads: int = 0,
     device: str | None = None,
+    cache_mib: int = CACHE_MIB,
     revision: str | None = None,
 ) -> Scorer:
     """Load a scorer: a bundled one, a folder, or a hub repository such as "btan2/cappy-large".
@@ -327,6 +349,7 @@ def load(
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
         threads: processor threads; 0 takes all cores.
         device: a torch device such as "cuda" (torch runtime only).
+        cache_mib: memory in MiB for encoded instructions that are seen again (shared layout; 0 keeps none).
         revision: branch, tag or commit on the hub.
 
     Raises:
@@ -346,6 +369,7 @@ def load(
     choice = choose(runtime, precision, str(checkpoint.settings.get("precision", "fp32")), device)
     computing = make_runtime(choice, checkpoint, used_layout, threads, device)
     options: dict[str, Any] = {"runtime": choice.runtime, "layout": layout, "precision": choice.precision}
-    options |= {"threads": threads, "device": device}
+    options |= {"threads": threads, "device": device, "cache_mib": cache_mib}
     options |= {"max_tokens": max_tokens, "response_tokens": response_tokens, "truncation_side": truncation_side}
-    return Scorer(checkpoint, computing, conventions, limits, options)
+    cache = PrefixCache(cache_mib * 2**20) if cache_mib else None
+    return Scorer(checkpoint, computing, conventions, limits, options, cache)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,17 @@ class Runtime(Protocol):
 
     def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
         """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A runtime that can do without encoding an instruction again."""
+
+    def score_remembering(
+        self, batch: Batch, known: Sequence[NDArray[np.float32] | None]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Return [segments] scores, and keys and values of the instructions that are not known."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,45 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     feed |= _query_places("token", batch.row_lengths(), own_inverse)
     feed |= _query_places("first", batch.per_prefix, 2 * segments)  # every first token asks twice; see `onnx_graph`
     return feed
+
+
+def remembering_inputs(
+    batch: Batch, known: Sequence[NDArray[np.float32] | None], spec: EncoderSpec
+) -> tuple[dict[str, NDArray[Any]], Ints]:
+    """Return the inputs of the remembering graph, and the lengths of the instructions that it will encode.
+
+    `known` has the keys and values of each of the batch's instructions, None where they are to be computed. A graph
+    takes no empty input: one token that nobody reads stands where nothing is known, or everything.
+    """
+    assert batch.prefixes is not None  # the shared layout has instructions
+    lengths, unknown = batch.prefixes.lengths, np.array([one is None for one in known])
+    given = [one for one in known if one is not None] or [_nothing(spec)]
+    fresh = _only(batch.prefixes, unknown if unknown.any() else None)
+    starts = np.empty(len(lengths), dtype=np.int64)
+    starts[~unknown] = np.cumsum(lengths[~unknown]) - lengths[~unknown]
+    starts[unknown] = sum(map(len, given)) + np.cumsum(lengths[unknown]) - lengths[unknown]
+    _, valid, _ = spread(lengths)
+    index = np.where(valid, starts[:, None] + np.arange(valid.shape[1]), 0)
+    fresh_index, fresh_valid, fresh_inverse = spread(fresh.lengths)
+    feed = batch_inputs(batch) | place_inputs(batch, spec) | _token_inputs("fresh", fresh)
+    feed |= _between("fresh", *_within(fresh), spec) | _rotation_inputs("fresh", fresh, spec)
+    feed |= {"fresh_index": fresh_index, "fresh_bias": masked(fresh_valid), "fresh_inverse": fresh_inverse}
+    feed |= {"context": np.concatenate(given), "prefix_index": index}
+    return feed, lengths[unknown]
+
+
+def _nothing(spec: EncoderSpec) -> NDArray[np.float32]:
+    return np.zeros((1, 2 * spec.layers * spec.hidden), dtype=np.float32)
+
+
+def _only(sequences: Packed, chosen: NDArray[np.bool_] | None) -> Packed:
+    """Keep the chosen sequences; the first token alone where none is."""
+    if chosen is None:
+        return Packed(sequences.ids[:1], sequences.positions[:1], sequences.types[:1], np.ones(1, dtype=np.int64))
+    tokens = np.repeat(chosen, sequences.lengths)
+    return Packed(
+        sequences.ids[tokens], sequences.positions[tokens], sequences.types[tokens], sequences.lengths[chosen]
+    )
 
 
 def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import openvino
-from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout.pack import Batch
-from cappy.runtime.feeds import batch_inputs, place_inputs
+from cappy.runtime.graph_runtime import Feed, Floats, GraphRuntime, Kind, Run
 from cappy.runtime.graph_weights import Weights, graph_arrays
 from cappy.runtime.onnx_graph import EncoderGraph
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(GraphRuntime):
     """Scores packed batches on the CPU. Threads may share one: each run has a request of its own."""
 
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
-        """Compile the graph; `threads` 0 takes one a core this process may use."""
-        self.layout, self._spec = layout, spec
+        """Compile the graph; `precision` is `fp32` or `bf16`, `threads` 0 takes one a core this process may use."""
+        self._weights, self._half = weights, precision == "bf16"
         self._config = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
@@ -37,51 +33,32 @@ class OpenVinoRuntime:
             # Pinned threads wait for each other where other programs use the same cores.
             "ENABLE_CPU_PINNING": False,
         }
-        half = precision == "bf16"
-        self._make = partial(EncoderGraph, spec, precision="fp32", half_tables=half, half_products=half)
-        self._weights = weights
-        builder = self._make(layout=layout)
-        self._scores = self._compile(builder, builder.build())
-        self._means: dict[tuple[int, ...], _Compiled] = {}
-        self._lock = Lock()
+        super().__init__(spec, layout)
 
-    def _compile(self, builder: EncoderGraph, graph: ModelProto) -> _Compiled:
+    def _open(self, kind: Kind) -> Run:
+        layout = "joint" if isinstance(kind, tuple) else self.layout
+        builder = EncoderGraph(self._spec, layout, "fp32", half_tables=self._half, half_products=self._half)
+        graph = with_weights_as_inputs(builder.build_kind(kind), builder)
         core = openvino.Core()
-        model = core.read_model(with_weights_as_inputs(graph, builder).SerializeToString())
+        model = core.read_model(graph.SerializeToString())
         give_weights(model, builder, self._weights, self._spec)
-        return _Compiled(core.compile_model(model, "CPU", self._config))
-
-    def score(self, batch: Batch) -> NDArray[np.float32]:
-        """Score every segment of `batch`: [segments]."""
-        return self._scores.run(batch_inputs(batch) | place_inputs(batch, self._spec))
-
-    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden].
-
-        The graph for it is compiled when it is first wanted.
-        """
-        with self._lock:
-            if layers not in self._means:
-                builder = self._make(layout="joint")
-                self._means[layers] = self._compile(builder, builder.build_means(layers))
-        feed = batch_inputs(batch) | place_inputs(batch, self._spec)
-        feed["segment_share"] = ((feed["own_bias"] == 0) / batch.segments.lengths[:, None]).astype(np.float32)
-        return self._means[layers].run(feed)
+        return _Compiled(core.compile_model(model, "CPU", self._config)).run
 
 
 class _Compiled:
-    """A compiled graph with one output, and the requests that run it."""
+    """A compiled graph and the requests that run it."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._names = [node.get_any_name() for node in model.inputs]
+        self._inputs = [node.get_any_name() for node in model.inputs]
+        self._outputs = [node.get_any_name() for node in model.outputs]
         self._free: SimpleQueue[Any] = SimpleQueue()
 
-    def run(self, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Compute the output for `feed`, of which only what the graph wants is read."""
+    def run(self, feed: Feed) -> dict[str, Floats]:
+        """Compute the outputs for `feed`, of which only what the graph wants is read."""
         with self._request() as request:
-            found = request.infer({name: feed[name] for name in self._names}, share_inputs=True)
-            return np.array(found[0], dtype=np.float32)
+            request.infer({name: feed[name] for name in self._inputs}, share_inputs=True)
+            return {name: np.array(request.get_tensor(name).data, dtype=np.float32) for name in self._outputs}
 
     @contextmanager
     def _request(self) -> Iterator[Any]:
