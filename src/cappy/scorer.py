@@ -22,11 +22,9 @@ from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, EncodedGroup, encode_alone, encode_group, split_group
 from cappy.layout.limits import Limits
 from cappy.layout.pack import Batch, pack
-from cappy.runtime.choose import Remembering, Runtime, choose, make_runtime
+from cappy.runtime.choose import BATCH_TOKENS, Remembering, Runtime, choose, make_runtime
 from cappy.runtime.prefix_cache import PrefixCache
 
-BATCH_TOKENS = 2048
-"""Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
 CACHE_MIB = 128
 """Memory for encoded instructions: some 7 of 250 tokens by cappy-base, 28 by cappy-mini."""
 WINDOW_GROUPS = 2048
@@ -232,7 +230,7 @@ class Scorer:
         """
         parts = [(i, start, part) for i, group in enumerate(groups) for start, part in split_group(group, BATCH_TOKENS)]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in groups]
-        for batch in token_batches([Size.of(part) for _, _, part in parts], BATCH_TOKENS):
+        for batch in token_batches([Size.of(part) for _, _, part in parts], self._runtime.batch_tokens):
             taken = [parts[k][2] for k in batch]
             packed = pack(taken, self._conventions)
             flat = self._score_batch(packed, [part.prefix for part in taken])

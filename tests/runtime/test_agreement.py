@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cappy
+from cappy.layout.pack import pack
 from cappy.runtime.processor import native_bfloat16
+from cappy.runtime.torch_session import TorchRuntime
 from tests.conftest import WORDS
 from tests.reference import TWO_SEPARATORS, ReferenceScorer
 
@@ -154,3 +156,13 @@ def test_threads_share_a_scorer(shared_bert: Path, runtime: str) -> None:
         for results in pool.map(lambda _: [s.scores for s in scorer.score_groups(GROUPS)], range(12)):
             for got, wanted in zip(results, expected, strict=True):
                 assert got == pytest.approx(wanted, abs=1e-5)
+
+
+def test_rows_of_groups_score_the_same(shared_bert: Path) -> None:
+    """What GPUs are given, on the CPU."""
+    scorer = cappy.load(shared_bert, runtime="torch")
+    checkpoint = scorer.checkpoint
+    in_rows = TorchRuntime(checkpoint.spec, checkpoint.read_weights(), device="cpu", rows=True)
+    batch = pack(scorer.encode(GROUPS), scorer.conventions)
+    expected = [score for scored in scorer.score_groups(GROUPS) for score in scored.scores]
+    assert in_rows.score(batch) == pytest.approx(expected, abs=1e-5)

@@ -22,8 +22,14 @@ EXTRAS = {"openvino": "openvino", "torch": "train"}
 """The extra that brings a runtime; onnx comes with the base install."""
 
 
+BATCH_TOKENS = 2048
+"""Packed tokens a CPU scores in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+
+
 class Runtime(Protocol):
-    """What computes scores from a packed batch."""
+    """What computes scores from a packed batch; `batch_tokens` are about as many as it computes best in one go."""
+
+    batch_tokens: int
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Return [segments] scores."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout.pack import Batch
+from cappy.runtime.choose import BATCH_TOKENS
 from cappy.runtime.feeds import batch_inputs, place_inputs, remembering_inputs
 
 Floats = NDArray[np.float32]
@@ -24,6 +25,8 @@ Kind = str | tuple[int, ...]
 
 class GraphRuntime(ABC):
     """Scores packed batches by graphs of one encoder. Threads may share one."""
+
+    batch_tokens = BATCH_TOKENS
 
     def __init__(self, spec: EncoderSpec, layout: str) -> None:
         """Open the graph of scores, which every scorer needs."""

@@ -128,8 +128,13 @@ class Encoder(nn.Module):
                         parameter.data = parameter.data.to(torch.bfloat16)
         return self
 
+    def relative_bias(self) -> Tensor:
+        """Return the biases of positions' buckets [buckets, heads], of families that have them."""
+        return self._by_name[self.spec.relative_bias]
+
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where the weights lie."""
         return self._by_name[f"{self.spec.embeddings_norm}.weight"].device
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
@@ -148,10 +153,16 @@ class Encoder(nn.Module):
         return F.layer_norm(x, (weight.shape[0],), weight, bias, self.spec.norm_eps)
 
     def _embed(self, tokens: Packed) -> Tensor:
-        indices = {"word": tokens.ids, "position": tokens.positions, "token_type": tokens.types}
+        ids, positions, types = (
+            torch.from_numpy(part).to(self.device) for part in (tokens.ids, tokens.positions, tokens.types)
+        )
+        return self.embed(ids, positions, types)
+
+    def embed(self, ids: Tensor, positions: Tensor, types: Tensor) -> Tensor:
+        """Look up and normalise token ids, position ids and token types [tokens]: [tokens, hidden]."""
+        indices = {"word": ids, "position": positions, "token_type": types}
         parts = [
-            F.embedding(torch.from_numpy(indices[kind]).to(self._device), self._by_name[name])
-            for kind, (name, _) in self.spec.embedding_tables.items()
+            F.embedding(indices[kind], self._by_name[name]) for kind, (name, _) in self.spec.embedding_tables.items()
         ]
         total = self._drop(self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm))
         return self._linear(total, self.spec.projection) if self.spec.projection else total
@@ -160,12 +171,12 @@ class Encoder(nn.Module):
         """Return what is added to logits between positions [rows, queries] and [rows, keys]."""
         bias = None
         if self.spec.relative_buckets:
-            buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self._device)
+            buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self.device)
             bias = F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
         if not self.spec.local_layers:
             return _Places(bias, bias)
         near = masked(within_reach(queries, keys, self.spec.local_reach))
-        return _Places(bias, torch.from_numpy(near)[:, None].to(self._device))
+        return _Places(bias, torch.from_numpy(near)[:, None].to(self.device))
 
     def _places_within(self, longest: int) -> _Places:
         """Return the same within a sequence, alike for all: [1, heads or 1, longest, longest]."""
@@ -177,13 +188,11 @@ class Encoder(nn.Module):
         bases = self.spec.rotation_bases
         pairs = ((base, rotations(tokens.positions, self.spec.head_size, base)) for base in bases)
         return {
-            base: (torch.from_numpy(cos)[:, None].to(self._device), torch.from_numpy(sin)[:, None].to(self._device))
+            base: (torch.from_numpy(cos)[:, None].to(self.device), torch.from_numpy(sin)[:, None].to(self.device))
             for base, (cos, sin) in pairs
         }
 
-    def _qkv(
-        self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def qkv(self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
         shape = (-1, self.spec.heads, self.spec.head_size)
         names = self.spec.names
@@ -196,7 +205,7 @@ class Encoder(nn.Module):
             query, key = _turned(query, *turn), _turned(key, *turn)
         return query, key, value
 
-    def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
+    def finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         layer, names = self.spec.layer(index), self.spec.names
         mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
@@ -218,7 +227,7 @@ class Encoder(nn.Module):
         """Normalise what the last layer gives, where a family does."""
         return self._norm(x, self.spec.last_norm) if self.spec.last_norm else x
 
-    def _score(self, first: Tensor) -> Tensor:
+    def score_states(self, first: Tensor) -> Tensor:
         """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
         hidden = self._linear(self._finish(first), dense)
@@ -229,50 +238,50 @@ class Encoder(nn.Module):
     def encode(self, sequences: Packed, layers: Sequence[int]) -> list[Tensor]:
         """Hidden states behind some layers, counted from 1, of sequences that stand alone: packed [tokens, hidden]."""
         found = []
-        rows = Rows.of(sequences.lengths, self._device)
+        rows = Rows.of(sequences.lengths, self.device)
         places, turns = self._places_within(rows.index.shape[1]), self._rotations(sequences)
         x = self._embed(sequences)
         for index in range(max(layers)):
             bias = places.of(self.spec.is_local(index))
-            x = self._finish_layer(x, self._attend(*self._qkv(x, index, turns), rows, bias), index)
+            x = self.finish_layer(x, self._attend(*self.qkv(x, index, turns), rows, bias), index)
             if index + 1 in layers:
                 found.append(self._finish(x) if index + 1 == self.spec.layers else x)
         return found
 
     def forward(self, batch: Batch) -> Tensor:
         """Score every segment of `batch`: [segments], the raw regression output."""
-        own = Rows.of(batch.segments.lengths, self._device)
+        own = Rows.of(batch.segments.lengths, self.device)
         starts = own.index[:, 0]
         own_places, turns = self._places_within(own.index.shape[1]), self._rotations(batch.segments)
         x = self._embed(batch.segments)
         if batch.prefixes is None:
             for index in range(self.spec.layers):
                 bias = own_places.of(self.spec.is_local(index))
-                attended = self._attend(*self._qkv(x, index, turns), own, bias)
+                attended = self._attend(*self.qkv(x, index, turns), own, bias)
                 if index == self.spec.layers - 1:
                     x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-                x = self._finish_layer(x, attended, index)
-            return self._score(x)
-        prefix_rows = Rows.of(batch.prefixes.lengths, self._device)
-        candidate_rows = Rows.of(batch.row_lengths(), self._device)
+                x = self.finish_layer(x, attended, index)
+            return self.score_states(x)
+        prefix_rows = Rows.of(batch.prefixes.lengths, self.device)
+        candidate_rows = Rows.of(batch.row_lengths(), self.device)
         prefix_places, prefix_turns = self._places_within(prefix_rows.index.shape[1]), self._rotations(batch.prefixes)
         queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
         behind_places = self._places(queries, keys[spread(batch.prefixes.lengths)[0]])
         prefix = self._embed(batch.prefixes)
         for index in range(self.spec.layers):
             local = self.spec.is_local(index)
-            prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, prefix_turns)
+            prefix_q, prefix_k, prefix_v = self.qkv(prefix, index, prefix_turns)
             biases = own_places.of(local), behind_places.of(local)
             attended = self._attend_behind(
-                self._qkv(x, index, turns), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, biases
+                self.qkv(x, index, turns), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, biases
             )
             if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
                 x, attended = x.index_select(0, starts), attended.index_select(0, starts)
             else:
                 mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_places.of(local))
-                prefix = self._finish_layer(prefix, mixed, index)
-            x = self._finish_layer(x, attended, index)
-        return self._score(x)
+                prefix = self.finish_layer(prefix, mixed, index)
+            x = self.finish_layer(x, attended, index)
+        return self.score_states(x)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
         """Full attention within each row: packed [tokens, heads, head size] in and out; `bias` is added to logits."""

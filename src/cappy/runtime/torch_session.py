@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.layout.pack import Batch
+from cappy.layout.rows import lay_in_rows
+from cappy.runtime.choose import BATCH_TOKENS
 from cappy.runtime.torch_encoder import Encoder, mean_states
+from cappy.runtime.torch_rows import RowEncoder, RowTensors
+
+GPU_TOKENS = 65536
+"""Packed tokens a GPU scores in one go: many small products would leave it idle."""
 
 
 class TorchRuntime:
@@ -25,8 +31,12 @@ class TorchRuntime:
         precision: str = "fp32",
         threads: int = 0,
         device: str | None = None,
+        rows: bool | None = None,
     ) -> None:
-        """Put the weights on `device`, the GPU if there is one unless told; `threads` 0 leaves torch's own number."""
+        """Put the weights on `device`, the GPU if there is one unless told; `threads` 0 leaves torch's own number.
+
+        `rows` says whether groups are laid in rows for one fused attention, which GPUs are given unless told.
+        """
         try:
             chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             tensors = {name: torch.from_numpy(array).to(chosen, torch.float32) for name, array in weights.items()}
@@ -37,11 +47,18 @@ class TorchRuntime:
         self._model = Encoder(spec, tensors).eval()
         if precision == "bf16":
             self._model.halve_products()
+        on_gpu = chosen.type == "cuda"
+        self.batch_tokens = GPU_TOKENS if on_gpu else BATCH_TOKENS
+        self._rows = RowEncoder(self._model) if (on_gpu if rows is None else rows) else None
 
     @torch.inference_mode()
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Score every segment of `batch`: [segments]."""
-        scores: NDArray[np.float32] = self._model(batch).cpu().numpy()
+        if self._rows is None:
+            found = self._model(batch)
+        else:
+            found = self._rows.score(RowTensors.of(lay_in_rows(batch), self._model.device))
+        scores: NDArray[np.float32] = found.float().cpu().numpy()
         return scores
 
     @torch.inference_mode()

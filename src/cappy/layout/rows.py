@@ -1,0 +1,87 @@
+"""Packed batches laid into rows of one length, several groups a row: few fixed shapes, as GPUs and compilers like.
+
+In a row every token knows its group and its segment. A token sees its group's instruction and its own segment, which
+is the shared layout's mask; instruction tokens see the instruction alone. In the joint layout each pair is a group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.layout.pack import Batch, Packed
+
+Ints = NDArray[np.int64]
+PADDING = -1
+"""Group of the places where nothing stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """Tokens in rows.
+
+    `ids`, `positions`, `types`, `groups`, `segments`: [rows, length]; segment 0 is the instruction, candidates count
+    from 1 within their group. `starts` [candidates] are the scored tokens' places in the flattened rows.
+    """
+
+    ids: Ints
+    positions: Ints
+    types: Ints
+    groups: Ints
+    segments: Ints
+    starts: Ints
+
+
+def lay_in_rows(batch: Batch, length: int = 512, rows: int = 0) -> TokenRows:
+    """Lay a batch's groups into rows of `length` tokens, more where one group has more; at least `rows` rows.
+
+    Long groups are placed first, each in the first row that has room (first-fit decreasing).
+    """
+    sizes = _group_sizes(batch)
+    length = max(length, -(-int(sizes.max(initial=1)) // 64) * 64)
+    row, column = _first_fit(sizes, length)
+    count = max(rows, int(row.max(initial=0)) + 1)
+    flat = {name: np.zeros(count * length, dtype=np.int64) for name in ("ids", "positions", "types", "segments")}
+    groups = np.full(count * length, PADDING, dtype=np.int64)
+    begins = row * length + column
+    prefix_lengths = np.zeros(len(sizes), dtype=np.int64) if batch.prefixes is None else batch.prefixes.lengths
+    owner = np.repeat(np.arange(len(sizes)), batch.per_prefix if batch.prefixes is not None else 1)
+    before = np.cumsum(batch.segments.lengths) - batch.segments.lengths
+    first_of_group = before[np.cumsum(np.bincount(owner, minlength=len(sizes))) - np.bincount(owner)]
+    starts = begins[owner] + prefix_lengths[owner] + before - first_of_group[owner]
+    numbers = np.arange(len(owner)) - np.searchsorted(owner, owner) + 1
+    _scatter(flat, groups, batch.segments, starts, owner, numbers)
+    if batch.prefixes is not None:
+        _scatter(flat, groups, batch.prefixes, begins, np.arange(len(sizes)), np.zeros(len(sizes), dtype=np.int64))
+    shaped = {name: array.reshape(count, length) for name, array in flat.items()}
+    return TokenRows(groups=groups.reshape(count, length), starts=starts, **shaped)
+
+
+def _group_sizes(batch: Batch) -> Ints:
+    """Tokens of every group; a joint pair is a group of its own."""
+    if batch.prefixes is None:
+        return batch.segments.lengths
+    sizes: Ints = batch.prefixes.lengths + batch.row_lengths()
+    return sizes
+
+
+def _first_fit(sizes: Ints, length: int) -> tuple[Ints, Ints]:
+    """Return the row and the first column of each group."""
+    row, column = np.zeros(len(sizes), dtype=np.int64), np.zeros(len(sizes), dtype=np.int64)
+    used = np.zeros(len(sizes), dtype=np.int64)
+    for group in np.argsort(-sizes, kind="stable"):
+        place = int(np.argmax(used + sizes[group] <= length))
+        row[group], column[group] = place, used[place]
+        used[place] += sizes[group]
+    return row, column
+
+
+def _scatter(flat: dict[str, Ints], groups: Ints, tokens: Packed, begins: Ints, owners: Ints, numbers: Ints) -> None:
+    """Put packed sequences where they begin."""
+    within = np.arange(len(tokens.ids)) - np.repeat(np.cumsum(tokens.lengths) - tokens.lengths, tokens.lengths)
+    places = np.repeat(begins, tokens.lengths) + within
+    flat["ids"][places], flat["positions"][places], flat["types"][places] = tokens.ids, tokens.positions, tokens.types
+    flat["segments"][places] = np.repeat(numbers, tokens.lengths)
+    groups[places] = np.repeat(owners, tokens.lengths)
