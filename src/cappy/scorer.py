@@ -108,6 +108,10 @@ class Scorer:
         """Load another checkpoint with the options that this one was loaded with."""
         return load(name, **self._options)
 
+    def loading(self, name: str, threads: int) -> Callable[[], Scorer]:
+        """Return the call that loads this scorer, called `name` there, in another process with `threads` threads."""
+        return partial(load, name, **{**self._options, "threads": threads})
+
     @overload
     def score(self, instruction: str, response: str) -> float: ...  # type: ignore[overload-overlap]  # a str is matched first
     @overload
