@@ -7,8 +7,9 @@ rows. Weights keep their Hugging Face names, so a `state_dict` of this module is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
@@ -86,14 +88,37 @@ class _Places:
 
 
 class _Node(nn.Module):
-    """A place in the tree of weight names; holds parameters and nothing else."""
+    """A place in the tree of weight names; holds parameters, and does work while they are whole.
+
+    Where layers are sharded (FSDP), their weights are gathered for the time of the call.
+    """
+
+    def forward(self, work: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Return what `work` makes of `inputs`."""
+        return work(*inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """How candidates stand behind their instructions: rows, positions and rotations of both. See `Encoder.forward`."""
+
+    own: Rows
+    rows: Rows
+    prefix_rows: Rows
+    own_places: _Places
+    behind_places: _Places
+    prefix_places: _Places
+    turns: Mapping[float, tuple[Tensor, Tensor]]
+    prefix_turns: Mapping[float, tuple[Tensor, Tensor]]
+    starts: Tensor
 
 
 class Encoder(nn.Module):
     """A scorer's weights under their Hugging Face names, and the computation over packed batches.
 
     `dropout` is the share of hidden values dropped behind the embeddings, attention and feed-forward parts; training
-    sets it for its steps, and it is 0 otherwise.
+    sets it for its steps, and it is 0 otherwise. With `recompute` a backward pass computes the layers' inside again
+    instead of keeping it, which saves most of the memory for a third more computing.
     """
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Tensor]) -> None:
@@ -101,6 +126,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.dropout = 0.0
+        self.recompute = False
+        self._holders: dict[str, tuple[nn.Module, str]] = {}
         for name in spec.shapes():
             *path, leaf = name.split(".")
             node: nn.Module = self
@@ -109,13 +136,28 @@ class Encoder(nn.Module):
                     node.add_module(part, _Node())
                 node = node.get_submodule(part)
             node.register_parameter(leaf, nn.Parameter(weights[name]))
-        self._by_name = dict(self.named_parameters())
+            self._holders[name] = node, leaf
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Encoder:
-        """Move or cast the weights, then look their names up again."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._by_name = dict(self.named_parameters())
-        return self
+    def layer_nodes(self) -> list[nn.Module]:
+        """Return the module of every layer's weights, first to last: what is sharded as one."""
+        return [self.get_submodule(self.spec.layer(index).rstrip(".")) for index in range(self.spec.layers)]
+
+    def _weight(self, name: str) -> Tensor:
+        """Return a weight as it is now: casts and sharding put others in its place."""
+        node, leaf = self._holders[name]
+        weight = node._parameters[leaf]
+        assert weight is not None
+        return weight
+
+    def _weight_if_any(self, name: str) -> Tensor | None:
+        return self._weight(name) if name in self._holders else None
+
+    def _through(self, index: int, work: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Do a layer's work on its node."""
+        node = self.get_submodule(self.spec.layer(index).rstrip("."))
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(node, work, *inputs, use_reentrant=False)
+        return node(work, *inputs)
 
     def halve_products(self) -> Encoder:
         """Keep the layers' matrices in bfloat16, and all else (embeddings, normalisation, biases, head) as it is."""
@@ -123,18 +165,18 @@ class Encoder(nn.Module):
         for index in range(self.spec.layers):
             for part in (names.query, names.key, names.value, names.attention_output, *names.inner, names.output):
                 for leaf in ("weight", "bias"):
-                    parameter = self._by_name.get(f"{self.spec.layer(index)}{part.partition('#')[0]}.{leaf}")
+                    parameter = self._weight_if_any(f"{self.spec.layer(index)}{part.partition('#')[0]}.{leaf}")
                     if parameter is not None:
                         parameter.data = parameter.data.to(torch.bfloat16)
         return self
 
     @property
     def _device(self) -> torch.device:
-        return self._by_name[f"{self.spec.embeddings_norm}.weight"].device
+        return self._weight(f"{self.spec.embeddings_norm}.weight").device
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        weight = self._by_name[f"{name}.weight"]
-        return F.linear(x.to(weight.dtype), weight, self._by_name.get(f"{name}.bias"))
+        weight = self._weight(f"{name}.weight")
+        return F.linear(x.to(weight.dtype), weight, self._weight_if_any(f"{name}.bias"))
 
     def _linears(self, x: Tensor, layer: str, names: Sequence[str]) -> Sequence[Tensor]:
         """Apply several maps of one width; those that one weight holds are one product."""
@@ -144,13 +186,13 @@ class Encoder(nn.Module):
         return self._linear(x, layer + stems.pop()).chunk(len(names), dim=-1)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._by_name[f"{name}.weight"], self._by_name.get(f"{name}.bias")
+        weight, bias = self._weight(f"{name}.weight"), self._weight_if_any(f"{name}.bias")
         return F.layer_norm(x, (weight.shape[0],), weight, bias, self.spec.norm_eps)
 
     def _embed(self, tokens: Packed) -> Tensor:
         indices = {"word": tokens.ids, "position": tokens.positions, "token_type": tokens.types}
         parts = [
-            F.embedding(torch.from_numpy(indices[kind]).to(self._device), self._by_name[name])
+            F.embedding(torch.from_numpy(indices[kind]).to(self._device), self._weight(name))
             for kind, (name, _) in self.spec.embedding_tables.items()
         ]
         total = self._drop(self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm))
@@ -161,7 +203,7 @@ class Encoder(nn.Module):
         bias = None
         if self.spec.relative_buckets:
             buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self._device)
-            bias = F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
+            bias = F.embedding(buckets, self._weight(self.spec.relative_bias)).permute(0, 3, 1, 2)
         if not self.spec.local_layers:
             return _Places(bias, bias)
         near = masked(within_reach(queries, keys, self.spec.local_reach))
@@ -247,32 +289,56 @@ class Encoder(nn.Module):
         x = self._embed(batch.segments)
         if batch.prefixes is None:
             for index in range(self.spec.layers):
-                bias = own_places.of(self.spec.is_local(index))
-                attended = self._attend(*self._qkv(x, index, turns), own, bias)
-                if index == self.spec.layers - 1:
-                    x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-                x = self._finish_layer(x, attended, index)
+                places, last = own_places.of(self.spec.is_local(index)), index == self.spec.layers - 1
+                layer = partial(self._alone, index, own, places, turns, starts if last else None)
+                x = self._through(index, layer, x)
             return self._score(x)
         prefix_rows = Rows.of(batch.prefixes.lengths, self._device)
-        candidate_rows = Rows.of(batch.row_lengths(), self._device)
-        prefix_places, prefix_turns = self._places_within(prefix_rows.index.shape[1]), self._rotations(batch.prefixes)
         queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
-        behind_places = self._places(queries, keys[spread(batch.prefixes.lengths)[0]])
+        behind = _Behind(
+            own,
+            Rows.of(batch.row_lengths(), self._device),
+            prefix_rows,
+            own_places,
+            self._places(queries, keys[spread(batch.prefixes.lengths)[0]]),
+            self._places_within(prefix_rows.index.shape[1]),
+            turns,
+            self._rotations(batch.prefixes),
+            starts,
+        )
         prefix = self._embed(batch.prefixes)
         for index in range(self.spec.layers):
-            local = self.spec.is_local(index)
-            prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, prefix_turns)
-            biases = own_places.of(local), behind_places.of(local)
-            attended = self._attend_behind(
-                self._qkv(x, index, turns), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, biases
-            )
-            if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
-                x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-            else:
-                mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_places.of(local))
-                prefix = self._finish_layer(prefix, mixed, index)
-            x = self._finish_layer(x, attended, index)
+            x, prefix = self._through(index, partial(self._behind, index, behind), x, prefix)
         return self._score(x)
+
+    def _alone(
+        self,
+        index: int,
+        rows: Rows,
+        places: Tensor | None,
+        turns: Mapping[float, tuple[Tensor, Tensor]],
+        kept: Tensor | None,
+        x: Tensor,
+    ) -> Tensor:
+        """Send sequences that stand alone through a layer; of the last one only the tokens `kept` are read."""
+        attended = self._attend(*self._qkv(x, index, turns), rows, places)
+        if kept is not None:
+            x, attended = x.index_select(0, kept), attended.index_select(0, kept)
+        return self._finish_layer(x, attended, index)
+
+    def _behind(self, index: int, to: _Behind, x: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:
+        """Send candidates and instructions [tokens, hidden] through a layer."""
+        local = self.spec.is_local(index)
+        prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, to.prefix_turns)
+        biases = to.own_places.of(local), to.behind_places.of(local)
+        qkv = self._qkv(x, index, to.turns)
+        attended = self._attend_behind(qkv, to.own, to.rows, (prefix_k, prefix_v), to.prefix_rows, biases)
+        if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
+            x, attended = x.index_select(0, to.starts), attended.index_select(0, to.starts)
+        else:
+            mixed = self._attend(prefix_q, prefix_k, prefix_v, to.prefix_rows, to.prefix_places.of(local))
+            prefix = self._finish_layer(prefix, mixed, index)
+        return self._finish_layer(x, attended, index), prefix
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
         """Full attention within each row: packed [tokens, heads, head size] in and out; `bias` is added to logits."""
