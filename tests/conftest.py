@@ -34,7 +34,9 @@ def word_tokenizer(specials: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int = 0, labels: int = 1) -> Path:
+def build_checkpoint(
+    folder: Path, family: str, layout: str = "joint", seed: int = 0, labels: int = 1, positions: int = 98
+) -> Path:
     """Save a random two-layer encoder with a one-label head as transformers saves it."""
     import torch
     import transformers
@@ -67,7 +69,9 @@ def build_checkpoint(folder: Path, family: str, layout: str = "joint", seed: int
         config = transformers.MPNetConfig(**sizes, max_position_embeddings=98, pad_token_id=1)
         model = transformers.MPNetForSequenceClassification(config)
     else:
-        config = transformers.RobertaConfig(**sizes, max_position_embeddings=98, pad_token_id=1, type_vocab_size=1)
+        config = transformers.RobertaConfig(
+            **sizes, max_position_embeddings=positions, pad_token_id=1, type_vocab_size=1
+        )
         model = transformers.RobertaForSequenceClassification(config)
     with torch.no_grad():
         for parameter in model.parameters():

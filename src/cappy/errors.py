@@ -32,3 +32,7 @@ class MissingExtraError(CappyError, ImportError):
 
 class LanguageModelError(CappyError):
     """A language model cannot be loaded or reached, or refuses what it is asked."""
+
+
+class ClusterError(CappyError):
+    """A cluster cannot be reached, or what was asked of it fails there again and again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -98,6 +98,10 @@ class Scorer:
     def like(self, name: str | os.PathLike[str]) -> Scorer:
         """Load another checkpoint with the options that this one was loaded with."""
         return load(name, **self._options)
+
+    def loading(self, name: str, threads: int) -> Callable[[], Scorer]:
+        """Return the call that loads this scorer, called `name` there, in another process with `threads` threads."""
+        return partial(load, name, **{**self._options, "threads": threads})
 
     @overload
     def score(self, instruction: str, response: str) -> float: ...  # type: ignore[overload-overlap]  # a str is matched first

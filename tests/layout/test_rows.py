@@ -15,7 +15,7 @@ from cappy.layout.encode import Conventions, EncodedGroup
 from cappy.layout.pack import pack
 from cappy.layout.rows import PADDING, lay_in_rows
 from cappy.runtime.torch_encoder import Encoder
-from cappy.runtime.torch_rows import RowEncoder, RowTensors
+from cappy.runtime.torch_rows import RowTensors
 from tests.conftest import WORDS
 
 SHARED = Conventions("shared", 1, 2, False, True, 0)
@@ -64,4 +64,4 @@ def test_scores_equal_those_of_packed_tokens(request: pytest.FixtureRequest, fam
         expected = model(batch)
         for length in (64, 512):
             rows = RowTensors.of(lay_in_rows(batch, length, rows=8), torch.device("cpu"))
-            assert RowEncoder(model).score(rows).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+            assert model(rows).numpy() == pytest.approx(expected.numpy(), abs=1e-5)

@@ -1,7 +1,8 @@
 """The `cappy` command: gathers the subcommands and turns errors into sentences and exit codes.
 
 Exit codes: 0 done; 1 done, but part of the input could not be used; 2 wrong usage or unusable
-input; 3 the checkpoint cannot be used; 4 the language model cannot be used; 130 interrupted.
+input; 3 the checkpoint cannot be used; 4 the language model cannot be used; 5 the cluster cannot be used;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import typer
 import cappy
 from cappy.cli import adapt, boost, classify, data, export, models, rank, score, serve, train
 from cappy.cli import eval as evaluate
-from cappy.errors import CappyError, CheckpointError, LanguageModelError
+from cappy.errors import CappyError, CheckpointError, ClusterError, LanguageModelError
 
 INTERRUPTED = 130
+CODES = {CheckpointError: 3, LanguageModelError: 4, ClusterError: 5}
 HELP = """Judge how correct responses to an instruction are, with a small scorer that works offline.
 
 Start with: cappy rank "What is the capital of France?" Paris London Rome
@@ -76,7 +78,7 @@ def _run() -> int:
         return code
     except CappyError as error:
         typer.echo(f"cappy: {error}", err=True)
-        return 3 if isinstance(error, CheckpointError) else 4 if isinstance(error, LanguageModelError) else 2
+        return next((code for kind, code in CODES.items() if isinstance(error, kind)), 2)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo(
             "cappy: interrupted; scoring a file and training go on when the same command is run again.", err=True

@@ -54,6 +54,20 @@ BatchCalibration = Annotated[
         "other); 1 where no choice is right much more often than another.",
     ),
 ]
+Ray = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster (extra 'scale'): auto for the one that this node is in, HOST:PORT, or local to "
+        "start one on this machine.",
+    ),
+]
+RayWorkers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--ray-workers", min=1, help="Most workers on the cluster; as many as fit unless given."),
+]
+RayGpus = Annotated[float, typer.Option("--ray-gpus", min=0, help="GPUs that each worker on the cluster takes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

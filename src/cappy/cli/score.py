@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cappy.cli.options import Layout, Model, Precision, Runtime, Threads, load_scorer
+from cappy.cli.options import Layout, Model, Precision, Ray, RayGpus, RayWorkers, Runtime, Threads, load_scorer
+from cappy.errors import InputError
 
 SHOWN = 20
 
@@ -26,12 +27,17 @@ def score(
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
+    ray_gpus: RayGpus = 0.0,
 ) -> None:
     """Score every row of a file.
 
     A row has an instruction and a response, or a list of responses; the output has the same rows with
     "score" or "scores" added, and "tokens_cut" for what did not fit. Broken rows are reported and left
     out, the rest is done, and the exit code is 1. Run the same command again to go on where an interrupted run stopped.
+    With --ray many workers score the file, each on one core or --threads of them; all nodes must see it under the same
+    path. The output is the same.
     """
     from cappy.files.progress import progress_bar
     from cappy.files.rows import json_rows, scan_rows
@@ -49,6 +55,8 @@ def score(
             typer.echo(f"cappy: {file}, line {number}: {reason}; left out.", err=True)
 
     if "-" in (str(file), str(output)):
+        if ray:
+            raise InputError("--ray scores files; give a file to read and one to write.")
         rows = json_rows(sys.stdin.buffer) if str(file) == "-" else scan_rows(file)
         scored = score_stream(scorer, rows, columns, report)
         if str(output) == "-":
@@ -59,6 +67,14 @@ def score(
             check_table_output(output)
             whole = list(scored)
             write_rows(output, lambda: whole)
+    elif ray:
+        from cappy.scale.cluster import joined
+        from cappy.scale.score_cluster import Workers, cluster_outcomes
+
+        workers = Workers(ray_workers, threads or 1, ray_gpus)
+        with joined(ray), progress_bar("scoring", None) as advance:
+            outcomes = cluster_outcomes(scorer, file, columns, workers)
+            score_file(scorer, file, output, columns, report, advance, outcomes)
     else:
         with progress_bar("scoring", None) as advance:
             score_file(scorer, file, output, columns, report, advance)

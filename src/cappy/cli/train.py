@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -21,7 +23,12 @@ def train(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Train on these groups instead: a file, or a folder that `cappy data build` made."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="base, mini, or mini-t0 (the T0 mixture alone).")] = "mini",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="base, mini, mini-t0 (the T0 mixture alone), large (the paper's: RoBERTa-large, joint), large-shared."
+        ),
+    ] = "mini",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many minutes of computing, above 0.")
     ] = None,
@@ -61,20 +68,58 @@ def train(
         ),
     ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,
+    parallel: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="How several processes share the model: ddp (each has it whole) or fsdp (each has a shard). ddp "
+            "unless accelerate is set to FSDP."
+        ),
+    ] = None,
+    micro_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1,
+            help="Tokens a process computes together, a step's gradients accumulated; all of its share unless given.",
+        ),
+    ] = None,
+    precision: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="fp32 or bf16; bf16 where the device has it unless given."),
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Keep less for the backward pass and compute it again: less memory.")
+    ] = False,
 ) -> None:
-    """Train a scorer. Stop it at any moment; the same command goes on where it was."""
+    """Train a scorer. Stop it at any moment; the same command goes on where it was.
+
+    On several GPUs: torchrun --nproc-per-node 8 --no-python cappy train ..., or accelerate launch. The batch stays that
+    of the recipe, and a run goes on with any number of processes.
+    """
     try:
         from cappy.training.recipes import find_recipe
         from cappy.training.run import RunOptions, train
-        from cappy.training.trainer import Budget
+        from cappy.training.trainer import Budget, Computing
     except MissingExtraError:
         raise
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     budget = Budget(steps, minutes)
+    computing = Computing(
+        parallel or _launched("ACCELERATE_USE_FSDP", {"true": "fsdp"}) or "ddp",
+        micro_tokens,
+        precision or _launched("ACCELERATE_MIXED_PRECISION", {"bf16": "bf16"}),
+        recompute,
+    )
     options = RunOptions(
-        data, output, encoder, budget, seed, threads, against, groups, start, learning_rate, batch_tokens
+        data, output, encoder, budget, seed, threads, against, groups, start, learning_rate, batch_tokens, computing
     )
     target = train(find_recipe(recipe), options)
-    typer.echo(f"checkpoint written to {target}")
+    if level == logging.INFO:
+        typer.echo(f"checkpoint written to {target}")
+
+
+def _launched(variable: str, known: Mapping[str, str]) -> str | None:
+    """Return what accelerate's configuration, which it hands on in the environment, means here."""
+    return known.get(os.environ.get(variable, "").lower())

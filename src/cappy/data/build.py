@@ -50,10 +50,10 @@ def build(
     def jobs() -> Iterator[tuple[Source, Chunk, Path]]:
         for source in plan.sources:
             for chunk in source.chunks():
-                name = re.sub(r"[^\w.-]+", "_", chunk.name)
+                name = shard_name(chunk)
                 if name in targets:
                     raise InputError(f"two sources of the recipe give the same shard {name!r}; name their tasks apart.")
-                target = targets[name] = shards / f"{name}.parquet"
+                target = targets[name] = shards / name
                 if not is_done(target):
                     yield source, chunk, target
                 elif advance:
@@ -85,6 +85,11 @@ def _run(plan: BuildPlan, jobs: Iterator[tuple[Source, Chunk, Path]], workers: i
         finally:
             # Not `future.cancel()` one by one: with those alone left, the executor would wait for a result for ever.
             pool.shutdown(cancel_futures=True)
+
+
+def shard_name(chunk: Chunk) -> str:
+    """Return the file name of a chunk's shard."""
+    return re.sub(r"[^\w.-]+", "_", chunk.name) + ".parquet"
 
 
 def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> int:

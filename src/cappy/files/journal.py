@@ -51,11 +51,14 @@ class Journal:
     def resume(self) -> None:
         """Count the whole lines and cut off one that a crash left half written."""
         self._file.seek(0)
-        content = self._file.read()
-        whole = content.rfind(b"\n") + 1
+        whole = done = place = 0
+        while block := self._file.read(1 << 20):  # a journal may be larger than memory
+            if b"\n" in block:
+                whole = place + block.rfind(b"\n") + 1
+            done, place = done + block.count(b"\n"), place + len(block)
         self._file.truncate(whole)
         self._file.seek(whole)
-        self.done = content.count(b"\n")
+        self.done = done
 
 
 def locked(file: BinaryIO, complaint: str) -> None:

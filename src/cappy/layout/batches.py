@@ -29,24 +29,32 @@ class Size:
         return self.prefix + self.row
 
 
-def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
-    """Gather groups of about these sizes into batches of at most `budget` packed tokens.
+def by_likeness(sizes: Sequence[Size]) -> list[int]:
+    """Order groups so that neighbours are alike in what attention pads; returns their numbers.
 
-    Groups are sorted so that those of a batch are alike in what attention pads: the longest candidate, by doublings,
-    then the instruction, in steps of 24 tokens, then all candidates together; upwards in one step and downwards in the
-    next, so that neighbours are alike even where steps meet. The longest candidate comes first because a long one pads
-    the many short ones of other groups. A batch also ends where one more group would make attention's padded rows more
-    than twice the tokens. A group over the budget is a batch alone.
+    By the longest candidate, by doublings, then the instruction, in steps of 24 tokens, then all candidates together;
+    upwards in one step and downwards in the next, so that neighbours are alike even where steps meet. The longest
+    candidate comes first because a long one pads the many short ones of other groups.
     """
-    batch: list[int] = []
-    used = rows = segments = longest_row = longest = 0
 
     def place(index: int) -> tuple[int, int, int]:
         size = sizes[index]
         length, step = size.longest.bit_length(), size.prefix // 24
         return length, step if length % 2 == 0 else -step, size.row if step % 2 == 0 else -size.row
 
-    for index in sorted(range(len(sizes)), key=place):
+    return sorted(range(len(sizes)), key=place)
+
+
+def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
+    """Gather groups of about these sizes into batches of at most `budget` packed tokens.
+
+    Groups are sorted `by_likeness`, so that those of a batch are alike in what attention pads. A batch also ends
+    where one more group would make attention's padded rows more than twice the tokens. A group over the budget is a
+    batch alone.
+    """
+    batch: list[int] = []
+    used = rows = segments = longest_row = longest = 0
+    for index in by_likeness(sizes):
         size = sizes[index]
         widest, longest_next = max(longest_row, size.row), max(longest, size.longest)
         padded = max((len(batch) + 1) * widest, (segments + size.segments) * longest_next)

@@ -7,8 +7,9 @@ rows. Weights keep their Hugging Face names, so a `state_dict` of this module is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout.pack import Batch, Packed, masked, spread
+from cappy.runtime.torch_rows import RowTensors, row_masks, row_rotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,37 @@ class _Places:
 
 
 class _Node(nn.Module):
-    """A place in the tree of weight names; holds parameters and nothing else."""
+    """A place in the tree of weight names; holds parameters, and does work while they are whole.
+
+    Where layers are sharded (FSDP), their weights are gathered for the time of the call.
+    """
+
+    def forward(self, work: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Return what `work` makes of `inputs`."""
+        return work(*inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """How candidates stand behind their instructions: rows, positions and rotations of both. See `Encoder.forward`."""
+
+    own: Rows
+    rows: Rows
+    prefix_rows: Rows
+    own_places: _Places
+    behind_places: _Places
+    prefix_places: _Places
+    turns: Mapping[float, tuple[Tensor, Tensor]]
+    prefix_turns: Mapping[float, tuple[Tensor, Tensor]]
+    starts: Tensor
 
 
 class Encoder(nn.Module):
     """A scorer's weights under their Hugging Face names, and the computation over packed batches.
 
     `dropout` is the share of hidden values dropped behind the embeddings, attention and feed-forward parts; training
-    sets it for its steps, and it is 0 otherwise.
+    sets it for its steps, and it is 0 otherwise. With `recompute` a backward pass computes the layers' inside again
+    instead of keeping it, which saves most of the memory for a third more computing.
     """
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Tensor]) -> None:
@@ -101,6 +127,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.dropout = 0.0
+        self.recompute = False
+        self._holders: dict[str, tuple[nn.Module, str]] = {}
         for name in spec.shapes():
             *path, leaf = name.split(".")
             node: nn.Module = self
@@ -109,13 +137,28 @@ class Encoder(nn.Module):
                     node.add_module(part, _Node())
                 node = node.get_submodule(part)
             node.register_parameter(leaf, nn.Parameter(weights[name]))
-        self._by_name = dict(self.named_parameters())
+            self._holders[name] = node, leaf
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Encoder:
-        """Move or cast the weights, then look their names up again."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._by_name = dict(self.named_parameters())
-        return self
+    def layer_nodes(self) -> list[nn.Module]:
+        """Return the module of every layer's weights, first to last: what is sharded as one."""
+        return [self.get_submodule(self.spec.layer(index).rstrip(".")) for index in range(self.spec.layers)]
+
+    def _weight(self, name: str) -> Tensor:
+        """Return a weight as it is now: casts and sharding put others in its place."""
+        node, leaf = self._holders[name]
+        weight = node._parameters[leaf]
+        assert weight is not None
+        return weight
+
+    def _weight_if_any(self, name: str) -> Tensor | None:
+        return self._weight(name) if name in self._holders else None
+
+    def _through(self, index: int, work: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Do a layer's work on its node."""
+        node = self.get_submodule(self.spec.layer(index).rstrip("."))
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(node, work, *inputs, use_reentrant=False)
+        return node(work, *inputs)
 
     def halve_products(self) -> Encoder:
         """Keep the layers' matrices in bfloat16, and all else (embeddings, normalisation, biases, head) as it is."""
@@ -123,23 +166,19 @@ class Encoder(nn.Module):
         for index in range(self.spec.layers):
             for part in (names.query, names.key, names.value, names.attention_output, *names.inner, names.output):
                 for leaf in ("weight", "bias"):
-                    parameter = self._by_name.get(f"{self.spec.layer(index)}{part.partition('#')[0]}.{leaf}")
+                    parameter = self._weight_if_any(f"{self.spec.layer(index)}{part.partition('#')[0]}.{leaf}")
                     if parameter is not None:
                         parameter.data = parameter.data.to(torch.bfloat16)
         return self
 
-    def relative_bias(self) -> Tensor:
-        """Return the biases of positions' buckets [buckets, heads], of families that have them."""
-        return self._by_name[self.spec.relative_bias]
-
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
-        return self._by_name[f"{self.spec.embeddings_norm}.weight"].device
+        return self._weight(f"{self.spec.embeddings_norm}.weight").device
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        weight = self._by_name[f"{name}.weight"]
-        return F.linear(x.to(weight.dtype), weight, self._by_name.get(f"{name}.bias"))
+        weight = self._weight(f"{name}.weight")
+        return F.linear(x.to(weight.dtype), weight, self._weight_if_any(f"{name}.bias"))
 
     def _linears(self, x: Tensor, layer: str, names: Sequence[str]) -> Sequence[Tensor]:
         """Apply several maps of one width; those that one weight holds are one product."""
@@ -149,20 +188,18 @@ class Encoder(nn.Module):
         return self._linear(x, layer + stems.pop()).chunk(len(names), dim=-1)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._by_name[f"{name}.weight"], self._by_name.get(f"{name}.bias")
+        weight, bias = self._weight(f"{name}.weight"), self._weight_if_any(f"{name}.bias")
         return F.layer_norm(x, (weight.shape[0],), weight, bias, self.spec.norm_eps)
 
     def _embed(self, tokens: Packed) -> Tensor:
-        ids, positions, types = (
-            torch.from_numpy(part).to(self.device) for part in (tokens.ids, tokens.positions, tokens.types)
-        )
-        return self.embed(ids, positions, types)
+        parts = (tokens.ids, tokens.positions, tokens.types)
+        return self._embedded(*(torch.from_numpy(part).to(self.device) for part in parts))
 
-    def embed(self, ids: Tensor, positions: Tensor, types: Tensor) -> Tensor:
-        """Look up and normalise token ids, position ids and token types [tokens]: [tokens, hidden]."""
+    def _embedded(self, ids: Tensor, positions: Tensor, types: Tensor) -> Tensor:
+        """Token ids, position ids and token types [tokens] to normalised embeddings [tokens, hidden]."""
         indices = {"word": ids, "position": positions, "token_type": types}
         parts = [
-            F.embedding(indices[kind], self._by_name[name]) for kind, (name, _) in self.spec.embedding_tables.items()
+            F.embedding(indices[kind], self._weight(name)) for kind, (name, _) in self.spec.embedding_tables.items()
         ]
         total = self._drop(self._norm(sum(parts[1:], parts[0]), self.spec.embeddings_norm))
         return self._linear(total, self.spec.projection) if self.spec.projection else total
@@ -172,7 +209,7 @@ class Encoder(nn.Module):
         bias = None
         if self.spec.relative_buckets:
             buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self.device)
-            bias = F.embedding(buckets, self._by_name[self.spec.relative_bias]).permute(0, 3, 1, 2)
+            bias = F.embedding(buckets, self._weight(self.spec.relative_bias)).permute(0, 3, 1, 2)
         if not self.spec.local_layers:
             return _Places(bias, bias)
         near = masked(within_reach(queries, keys, self.spec.local_reach))
@@ -192,7 +229,9 @@ class Encoder(nn.Module):
             for base, (cos, sin) in pairs
         }
 
-    def qkv(self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    def _qkv(
+        self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
         shape = (-1, self.spec.heads, self.spec.head_size)
         names = self.spec.names
@@ -205,7 +244,7 @@ class Encoder(nn.Module):
             query, key = _turned(query, *turn), _turned(key, *turn)
         return query, key, value
 
-    def finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
+    def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
         """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         layer, names = self.spec.layer(index), self.spec.names
         mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
@@ -227,7 +266,7 @@ class Encoder(nn.Module):
         """Normalise what the last layer gives, where a family does."""
         return self._norm(x, self.spec.last_norm) if self.spec.last_norm else x
 
-    def score_states(self, first: Tensor) -> Tensor:
+    def _score(self, first: Tensor) -> Tensor:
         """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
         hidden = self._linear(self._finish(first), dense)
@@ -243,45 +282,100 @@ class Encoder(nn.Module):
         x = self._embed(sequences)
         for index in range(max(layers)):
             bias = places.of(self.spec.is_local(index))
-            x = self.finish_layer(x, self._attend(*self.qkv(x, index, turns), rows, bias), index)
+            x = self._finish_layer(x, self._attend(*self._qkv(x, index, turns), rows, bias), index)
             if index + 1 in layers:
                 found.append(self._finish(x) if index + 1 == self.spec.layers else x)
         return found
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Score every segment of `batch`: [segments], the raw regression output."""
+    def forward(self, batch: Batch | RowTensors) -> Tensor:
+        """Score every segment of `batch`: [segments], the raw regression output.
+
+        Packed tokens go through as a cascade, rows of tokens through one fused attention.
+        """
+        if isinstance(batch, RowTensors):
+            return self._forward_rows(batch)
         own = Rows.of(batch.segments.lengths, self.device)
         starts = own.index[:, 0]
         own_places, turns = self._places_within(own.index.shape[1]), self._rotations(batch.segments)
         x = self._embed(batch.segments)
         if batch.prefixes is None:
             for index in range(self.spec.layers):
-                bias = own_places.of(self.spec.is_local(index))
-                attended = self._attend(*self.qkv(x, index, turns), own, bias)
-                if index == self.spec.layers - 1:
-                    x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-                x = self.finish_layer(x, attended, index)
-            return self.score_states(x)
+                places, last = own_places.of(self.spec.is_local(index)), index == self.spec.layers - 1
+                layer = partial(self._alone, index, own, places, turns, starts if last else None)
+                x = self._through(index, layer, x)
+            return self._score(x)
         prefix_rows = Rows.of(batch.prefixes.lengths, self.device)
-        candidate_rows = Rows.of(batch.row_lengths(), self.device)
-        prefix_places, prefix_turns = self._places_within(prefix_rows.index.shape[1]), self._rotations(batch.prefixes)
         queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
-        behind_places = self._places(queries, keys[spread(batch.prefixes.lengths)[0]])
+        behind = _Behind(
+            own,
+            Rows.of(batch.row_lengths(), self.device),
+            prefix_rows,
+            own_places,
+            self._places(queries, keys[spread(batch.prefixes.lengths)[0]]),
+            self._places_within(prefix_rows.index.shape[1]),
+            turns,
+            self._rotations(batch.prefixes),
+            starts,
+        )
         prefix = self._embed(batch.prefixes)
         for index in range(self.spec.layers):
-            local = self.spec.is_local(index)
-            prefix_q, prefix_k, prefix_v = self.qkv(prefix, index, prefix_turns)
-            biases = own_places.of(local), behind_places.of(local)
-            attended = self._attend_behind(
-                self.qkv(x, index, turns), own, candidate_rows, (prefix_k, prefix_v), prefix_rows, biases
-            )
-            if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
-                x, attended = x.index_select(0, starts), attended.index_select(0, starts)
-            else:
-                mixed = self._attend(prefix_q, prefix_k, prefix_v, prefix_rows, prefix_places.of(local))
-                prefix = self.finish_layer(prefix, mixed, index)
-            x = self.finish_layer(x, attended, index)
-        return self.score_states(x)
+            x, prefix = self._through(index, partial(self._behind, index, behind), x, prefix)
+        return self._score(x)
+
+    def _forward_rows(self, rows: RowTensors) -> Tensor:
+        """Score rows of tokens: fewer, larger operations in shapes that stay the same."""
+        positions = rows.positions.flatten()
+        x = self._embedded(rows.ids.flatten(), positions, rows.types.flatten())
+        bias = self._weight(self.spec.relative_bias) if self.spec.relative_buckets else None
+        masks = row_masks(rows, self.spec, bias, x.dtype)
+        turns = {base: row_rotations(positions, self.spec.head_size, base) for base in self.spec.rotation_bases}
+        for index in range(self.spec.layers):
+            mask = masks[self.spec.is_local(index)]
+            x = self._through(index, partial(self._row_layer, index, mask, turns, rows.ids.shape), x)
+        return self._score(x.index_select(0, rows.starts))
+
+    def _row_layer(
+        self,
+        index: int,
+        mask: Tensor,
+        turns: Mapping[float, tuple[Tensor, Tensor]],
+        shape: torch.Size,
+        x: Tensor,
+    ) -> Tensor:
+        """Send rows of tokens [rows * length, hidden] through a layer."""
+        split = (*shape, self.spec.heads, self.spec.head_size)
+        query, key, value = (part.view(split).transpose(1, 2) for part in self._qkv(x, index, turns))
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask.to(query.dtype))
+        return self._finish_layer(x, mixed.transpose(1, 2).reshape(-1, self.spec.hidden), index)
+
+    def _alone(
+        self,
+        index: int,
+        rows: Rows,
+        places: Tensor | None,
+        turns: Mapping[float, tuple[Tensor, Tensor]],
+        kept: Tensor | None,
+        x: Tensor,
+    ) -> Tensor:
+        """Send sequences that stand alone through a layer; of the last one only the tokens `kept` are read."""
+        attended = self._attend(*self._qkv(x, index, turns), rows, places)
+        if kept is not None:
+            x, attended = x.index_select(0, kept), attended.index_select(0, kept)
+        return self._finish_layer(x, attended, index)
+
+    def _behind(self, index: int, to: _Behind, x: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:
+        """Send candidates and instructions [tokens, hidden] through a layer."""
+        local = self.spec.is_local(index)
+        prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, to.prefix_turns)
+        biases = to.own_places.of(local), to.behind_places.of(local)
+        qkv = self._qkv(x, index, to.turns)
+        attended = self._attend_behind(qkv, to.own, to.rows, (prefix_k, prefix_v), to.prefix_rows, biases)
+        if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
+            x, attended = x.index_select(0, to.starts), attended.index_select(0, to.starts)
+        else:
+            mixed = self._attend(prefix_q, prefix_k, prefix_v, to.prefix_rows, to.prefix_places.of(local))
+            prefix = self._finish_layer(prefix, mixed, index)
+        return self._finish_layer(x, attended, index), prefix
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
         """Full attention within each row: packed [tokens, heads, head size] in and out; `bias` is added to logits."""

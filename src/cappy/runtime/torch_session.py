@@ -15,7 +15,7 @@ from cappy.layout.pack import Batch
 from cappy.layout.rows import lay_in_rows
 from cappy.runtime.choose import BATCH_TOKENS
 from cappy.runtime.torch_encoder import Encoder, mean_states
-from cappy.runtime.torch_rows import RowEncoder, RowTensors
+from cappy.runtime.torch_rows import RowTensors
 
 GPU_TOKENS = 65536
 """Packed tokens a GPU scores in one go: many small products would leave it idle."""
@@ -49,16 +49,13 @@ class TorchRuntime:
             self._model.halve_products()
         on_gpu = chosen.type == "cuda"
         self.batch_tokens = GPU_TOKENS if on_gpu else BATCH_TOKENS
-        self._rows = RowEncoder(self._model) if (on_gpu if rows is None else rows) else None
+        self._in_rows = on_gpu if rows is None else rows
 
     @torch.inference_mode()
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Score every segment of `batch`: [segments]."""
-        if self._rows is None:
-            found = self._model(batch)
-        else:
-            found = self._rows.score(RowTensors.of(lay_in_rows(batch), self._model.device))
-        scores: NDArray[np.float32] = found.float().cpu().numpy()
+        given = RowTensors.of(lay_in_rows(batch), self._model.device) if self._in_rows else batch
+        scores: NDArray[np.float32] = self._model(given).float().cpu().numpy()
         return scores
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Jobs that outgrow one call: scoring whole files, streamed and resumable.
+"""Jobs that outgrow one call: scoring whole files, streamed and resumable, and the same work on a Ray cluster.
 
-Imports `scorer`, `files`. Start reading in `score_file`.
+Imports `data`, `scorer`, `files`. Start reading in `score_file`; the cluster's side begins in `pipeline`.
 """

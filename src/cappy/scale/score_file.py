@@ -18,6 +18,7 @@ from cappy.files.journal import Journal, open_journal
 from cappy.files.rows import BadRow, Row, scan_rows
 from cappy.files.tables import check_table_output, write_rows
 from cappy.group import GroupScores
+from cappy.scale.parts import Numbered
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -29,7 +30,8 @@ STREAM_CHUNK = 16
 ADDED = ("score", "scores", "tokens_cut")
 """Columns of the output; what the input has under these names is replaced."""
 Report = Callable[[int, str], None]
-Numbered = tuple[int, Row | BadRow]
+Outcomes = Callable[[int], Iterator[list[Row | str]]]
+"""From how many rows are done to the outcomes of the others, chunk by chunk, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _text_list(value: Any, name: str) -> list[str]:
 def score_stream(scorer: Scorer, rows: Iterable[Numbered], columns: Columns, report: Report) -> Iterator[Row]:
     """Score rows as they come, without a journal; yields each usable row with its scores."""
     for chunk in _chunks(rows, STREAM_CHUNK):
-        for (number, row), outcome in zip(chunk, _outcomes(scorer, chunk, columns), strict=True):
+        for (number, row), outcome in zip(chunk, outcomes_of(scorer, chunk, columns), strict=True):
             if isinstance(outcome, str) or isinstance(row, BadRow):
                 report(number, str(outcome))
             else:
@@ -81,11 +83,18 @@ def score_stream(scorer: Scorer, rows: Iterable[Numbered], columns: Columns, rep
 
 
 def score_file(
-    scorer: Scorer, source: Path, target: Path, columns: Columns, report: Report, advance: Callable[[int], None]
+    scorer: Scorer,
+    source: Path,
+    target: Path,
+    columns: Columns,
+    report: Report,
+    advance: Callable[[int], None],
+    outcomes: Outcomes | None = None,
 ) -> None:
     """Score `source` into `target`, their formats by their endings.
 
-    `report` is told each unusable row's number and why, `advance` the number of rows done.
+    `report` is told each unusable row's number and why, `advance` the number of rows done. `outcomes` scores
+    elsewhere than in this process (`score_cluster`); the file is the same.
 
     Raises:
         InputError: a file cannot be read or written, or no row has the columns wanted.
@@ -99,15 +108,20 @@ def score_file(
     _check_columns(source, columns)
     with open_journal(target, _identity(scorer, source, columns)) as journal:
         advance(journal.done)
-        for chunk in _chunks(islice(scan_rows(source), journal.done, None), CHUNK):
-            journal.append(_outcomes(scorer, chunk, columns))
-            advance(len(chunk))
+        for made in outcomes(journal.done) if outcomes else _outcomes_here(scorer, source, columns, journal.done):
+            journal.append(made)
+            advance(len(made))
         bad = {number: reason for number, _, reason in _joined(source, journal) if isinstance(reason, str)}
         for number, reason in bad.items():
             report(number, reason)
         write_rows(
             target, lambda: (_merged(row, new) for _, row, new in _joined(source, journal) if not isinstance(new, str))
         )
+
+
+def _outcomes_here(scorer: Scorer, source: Path, columns: Columns, done: int) -> Iterator[list[Row | str]]:
+    for chunk in _chunks(islice(scan_rows(source), done, None), CHUNK):
+        yield outcomes_of(scorer, chunk, columns)
 
 
 def _check_columns(source: Path, columns: Columns) -> None:
@@ -129,8 +143,8 @@ def _chunks(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
         yield chunk
 
 
-def _outcomes(scorer: Scorer, chunk: Sequence[Numbered], columns: Columns) -> list[Row | str]:
-    """Score a chunk: for each row its new columns, or why there are none."""
+def outcomes_of(scorer: Scorer, chunk: Sequence[Numbered], columns: Columns) -> list[Row | str]:
+    """Score a chunk of rows together: for each its new columns, or why there are none."""
     usable: list[tuple[str, list[str]]] = []
     plans: list[bool | str] = []
     for _, row in chunk:
@@ -192,4 +206,5 @@ def _identity(scorer: Scorer, source: Path, columns: Columns) -> Row:
     folder = scorer.checkpoint.folder.resolve()
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".txt"))
     states = {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in (source.resolve(), *files)}
-    return {"files": states, "scorer": scorer.settings(), "columns": astuple(columns), "source": str(source.resolve())}
+    settings = {key: value for key, value in scorer.settings().items() if key != "threads"}  # scores are alike
+    return {"files": states, "scorer": settings, "columns": astuple(columns), "source": str(source.resolve())}

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.layout.encode import EncodedGroup, split_group
-from cappy.runtime.choose import BATCH_TOKENS, Scorer
+from cappy.runtime.choose import BATCH_TOKENS
+from cappy.scorer import Scorer
 from cappy.server.errors import RequestError
 
 SMALL_TOKENS = 128

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,12 +109,47 @@ def pack_training(
     return batch, labels, np.repeat(np.arange(len(groups)), batch.per_prefix)
 
 
+def pair_batches(groups: Sequence[TrainingGroup], pairs: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return the batches of an epoch, each of `pairs` candidates or a few more, in an order that the seed decides.
+
+    A batch holds groups of one layout, whatever their lengths.
+    """
+    order = list(range(len(groups)))
+    draw = random.Random(f"{seed}:{epoch}")
+    draw.shuffle(order)
+    batches: list[list[int]] = []
+    for shared in (True, False):
+        batch: list[int] = []
+        held = 0
+        for index in (i for i in order if groups[i].shared == shared):
+            batch.append(index)
+            held += len(groups[index].labels)
+            if held >= pairs:
+                batches.append(batch)
+                batch, held = [], 0
+        batches += [batch] if batch else []
+    draw.shuffle(batches)
+    return batches
+
+
+def single_pairs(groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
+    """Make a group of its own of every candidate of joint groups, as the published Cappy was trained."""
+    return [
+        replace(group, encoded=group.encoded.take(place, place + 1), labels=group.labels[place : place + 1])
+        for group in groups
+        for place in range(len(group.labels))
+    ]
+
+
 def endless_batches(
-    groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int, skip: int
+    batches_of: Callable[[int], list[list[int]]], epoch: int, skip: int
 ) -> Iterator[tuple[int, int, list[int]]]:
-    """Yield (epoch, next batch number, group indices) for ever, starting at batch `skip` of `epoch`."""
+    """Yield (epoch, next batch number, group indices) for ever, starting at batch `skip` of `epoch`.
+
+    `batches_of` gives an epoch's batches.
+    """
     while True:
-        for number, batch in enumerate(epoch_batches(groups, budget, seed, epoch)):
+        for number, batch in enumerate(batches_of(epoch)):
             if number >= skip:
                 yield epoch, number + 1, batch
         epoch, skip = epoch + 1, 0

@@ -25,9 +25,11 @@ scorer.rank("What is the capital of France?", ["Paris", "London", "Rome"])
 ```
 
 The folder is an ordinary Hugging Face sequence-classification checkpoint with one linear output. It was trained in
-the *shared* layout (the instruction is encoded once and does not see the responses); `transformers` and
-`sentence_transformers.CrossEncoder` run it in the joint layout, {joint}.
+{layout}
 """
+SHARED = """the *shared* layout (the instruction is encoded once and does not see the responses); `transformers` and
+`sentence_transformers.CrossEncoder` run it in the joint layout, {joint}."""
+JOINT = """the *joint* layout, every pair alone, as `transformers` and `sentence_transformers.CrossEncoder` run it."""
 LIMITS = """## Limits
 
 - English only. Scores are raw regression outputs: about 0 is wrong, about 1 is right, and they may leave that
@@ -55,7 +57,7 @@ def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
         FRONT.format(encoder=facts["encoder"]),
         f"# {name}\n\nA scorer after Cappy (Tan et al., NeurIPS 2023, arXiv 2311.06720): it reads an instruction and a "
         "response and estimates how correct the response is.\n",
-        USE.format(name=name, joint=_joint(facts["recipe"])),
+        USE.format(name=name, layout=_layout(facts["recipe"])),
         AVERAGE.format_map(facts["averaged"]) if facts.get("averaged") else "",
         _training(facts),
         _development(facts["development"]) if facts.get("development") else "",
@@ -98,7 +100,7 @@ def _training(facts: Mapping[str, Any]) -> str:
         "loss": _loss(recipe),
         "optimiser": f"AdamW, learning rate {recipe['learning_rate']}, weight decay {recipe['weight_decay']}"
         + (f", dropout {recipe['dropout']}" if recipe["dropout"] else ""),
-        "batch": f"{recipe['batch_tokens']} tokens",
+        "batch": _batch(recipe),
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{table}\n"
@@ -118,9 +120,20 @@ def _instructions(recipe: Mapping[str, Any]) -> dict[str, str]:
     return rows
 
 
+def _batch(recipe: Mapping[str, Any]) -> str:
+    pairs = recipe.get("batch_pairs")
+    return f"{pairs} pairs" if pairs else f"{recipe['batch_tokens']} tokens"
+
+
 def _device(facts: Mapping[str, Any]) -> str:
     """Name what computed; runs of before it was noted had processor threads."""
-    return str(facts.get("device") or f"{facts['threads']} CPU threads")
+    one = str(facts.get("device") or f"{facts['threads']} CPU threads")
+    count = facts.get("processes", 1)
+    return one if count == 1 else f"{count} × {one} ({facts['parallel'].upper()})"
+
+
+def _layout(recipe: Mapping[str, Any]) -> str:
+    return JOINT if recipe.get("layout") == "joint" else SHARED.format(joint=_joint(recipe))
 
 
 def _joint(recipe: Mapping[str, Any]) -> str:

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the parts of a loss are averaged over: a batch's groups, those that listwise and pairwise losses count.
+
+    They follow from the labels, so parts of a batch know them without each other: their losses add up to the batch's.
+    """
+
+    groups: int
+    listwise: int
+    pairwise: int
+
+    @classmethod
+    def of(cls, labels: Sequence[NDArray[np.float32]], graded: Sequence[bool] | None = None) -> Totals:
+        """Count the groups of a batch by their labels, [candidates] each, and whether those are degrees."""
+        degrees = graded if graded is not None else [False] * len(labels)
+        listwise = sum(degree or float(one.sum()) > 0 for one, degree in zip(labels, degrees, strict=True))
+        return cls(len(labels), listwise, sum(float(one.max()) > float(one.min()) for one in labels))
 
 
 def training_loss(
@@ -17,22 +41,29 @@ def training_loss(
     temperature: float = 1.0,
     graded: Tensor | None = None,
     graded_listwise: float = 0.0,
+    totals: Totals | None = None,
 ) -> Tensor:
     """Squared error plus `listwise` and `pairwise` times those losses; what weighs nothing is not computed.
+
+    With the `totals` of a batch this is the share that its part adds to the loss of the whole.
 
     `graded` [groups] marks groups whose labels are degrees. Their listwise loss is `graded_listwise_loss`, weighted by
     `graded_listwise` instead of `listwise`.
     """
     loss = regression_loss(scores, labels, group, groups)
+    if totals:
+        loss = loss * (groups / totals.groups)
     if graded is None:
         graded = torch.zeros(groups, dtype=torch.bool)
     if listwise or graded_listwise:
         plain, informative = _listwise(scores, _shares(labels, group, groups), group, groups, temperature)
         degrees, _ = _listwise(scores, _softmax(labels, group, groups, temperature), group, groups, temperature)
         weights = torch.where(graded, graded_listwise, listwise * informative)
-        loss = loss + (weights * torch.where(graded, degrees, plain)).sum() / (graded | informative).sum().clamp(min=1)
+        counted = (graded | informative).sum() if totals is None else torch.tensor(totals.listwise)
+        loss = loss + (weights * torch.where(graded, degrees, plain)).sum() / counted.clamp(min=1)
     if pairwise:
-        loss = loss + pairwise * pairwise_loss(scores, labels, group, groups, temperature)
+        lost, telling = _pairwise(scores, labels, group, groups, temperature)
+        loss = loss + pairwise * lost / max(1, telling if totals is None else totals.pairwise)
     return loss
 
 
@@ -98,10 +129,15 @@ def pairwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, te
 
     Averaged within each group, then over the groups that hold such a pair.
     """
+    lost, telling = _pairwise(scores, labels, group, groups, temperature)
+    return lost / max(1, telling)
+
+
+def _pairwise(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, int]:
+    """Return the sum over groups of the pairwise loss, and how many groups hold a pair that counts."""
     same = group[:, None] == group[None, :]
     better = (labels[:, None] - labels[None, :]).clamp(min=0) * same
     lost = torch.nn.functional.softplus((scores[None, :] - scores[:, None]) / temperature) * better
     sums = torch.zeros(groups).index_add(0, group, lost.sum(1))
     weights = torch.zeros(groups).index_add(0, group, better.sum(1))
-    informative = (weights > 0).sum().clamp(min=1)
-    return (sums / weights.clamp(min=1e-6)).sum() / informative
+    return (sums / weights.clamp(min=1e-6)).sum(), int((weights > 0).sum())

@@ -31,10 +31,16 @@ def move_masters(
     for name, parameter in model.named_parameters():
         masters[name].grad = None if parameter.grad is None else parameter.grad.to(torch.float32)
         parameter.grad = None
+    step_masters(masters, optimizer, rate)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(masters[name])
+
+
+def step_masters(masters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Move masters by their gradients, clipped to length 1, which are gone then."""
     torch.nn.utils.clip_grad_norm_(masters.values(), 1.0)
     for options in optimizer.param_groups:
         options["lr"] = rate
     optimizer.step()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(masters[name])
+    optimizer.zero_grad(set_to_none=True)

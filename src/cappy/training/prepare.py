@@ -16,7 +16,7 @@ from cappy.layout.encode import Conventions
 from cappy.layout.limits import Limits
 from cappy.layout.tokenizer import TextTokenizer
 from cappy.training import natural_instructions, open_answers
-from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.batches import TrainingGroup, encode_groups, single_pairs
 from cappy.training.derived import Made, made_groups, pair_limits
 from cappy.training.mixture import build_mixture, split_groups
 from cappy.training.passages import unshared
@@ -130,6 +130,8 @@ def encode_texts(
     made_development = {
         made.task: encode(made.groups, conventions, made.limits, ALL) for made in texts.made_development
     }
+    if recipe.batch_pairs and recipe.layout == "joint":
+        training = single_pairs(training)
     return Encoded(training, encode(texts.development, conventions, limits, ALL), made_development)
 
 

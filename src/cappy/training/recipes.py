@@ -196,6 +196,8 @@ class Recipe:
     warmup: float = 0.04  # share of the run
     final_lr_ratio: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
     batch_tokens: int = 6000
+    batch_pairs: int | None = None  # candidates a step instead; in the joint layout every pair is then by itself
+    layout: str = "shared"  # of the checkpoint and of what it is measured in; `joint` is a share trained otherwise
     listwise: float = 0.3  # weight of the listwise loss beside regression
     graded_listwise: float | None = None  # that of groups whose labels are degrees; None treats all groups alike
     pairwise: float = 0.0  # weight of the pairwise loss, likewise
@@ -212,7 +214,7 @@ class Recipe:
         """Refuse what cannot be.
 
         Raises:
-            InputError: `hard` is above `wrong`, or `final_lr_ratio` or `dropout` not within its range.
+            InputError: `hard` is above `wrong`, `layout` is unknown, or a number is not within its range.
 
         """
         if not 0 <= self.dropout < 1:
@@ -221,6 +223,10 @@ class Recipe:
             raise InputError(
                 f"the learning rate ends at a share within 0 and 1 of its peak, not {self.final_lr_ratio}."
             )
+        if self.layout not in ("shared", "joint"):
+            raise InputError(f"layout {self.layout!r} is unknown; choose shared or joint.")
+        if self.batch_pairs is not None and self.batch_pairs < 1:
+            raise InputError(f"a step has at least one pair, not {self.batch_pairs}.")
         if self.hard > self.wrong:
             raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
 
@@ -307,7 +313,25 @@ BASE = replace(
     batch_tokens=32_768,  # for a GPU; on a CPU take --batch-tokens 6000
     graded_listwise=0.9,
 )
-RECIPES = {recipe.name: recipe for recipe in (BASE, MINI, MINI_T0)}
+# The paper's setting (Tan et al., 2023, section 4.1): RoBERTa-large, pairs alone, regression, 1,024 pairs a step, 1e-6.
+# Its data is the T0 mixture: the rendered copy here, or all of it as `--groups`, built by the data recipe t0.
+LARGE = replace(
+    MINI_T0,
+    name="large",
+    encoder="FacebookAI/roberta-large",
+    layout="joint",
+    batch_pairs=1024,
+    learning_rate=1e-6,
+    listwise=0.0,
+    dropout=0.1,
+    instruction_tokens=330,
+    response_tokens=110,
+    similarity=None,
+    statements=None,
+    continuations=None,
+)
+LARGE_SHARED = replace(LARGE, name="large-shared", layout="shared")
+RECIPES = {recipe.name: recipe for recipe in (BASE, MINI, MINI_T0, LARGE, LARGE_SHARED)}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ from cappy.layout.encode import Conventions
 from cappy.layout.limits import Limits
 from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
-from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup
 from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
 from cappy.training.mixture import count_tasks
 from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.processes import Processes, started_processes
 from cappy.training.recipes import Recipe
-from cappy.training.trainer import Budget, Trainer
-from cappy.training.validation import describe, development_figures, figures, score_training_groups
+from cappy.training.trainer import Budget, Computing, Trainer
+from cappy.training.validation import Model, describe, development_figures, figures, score_training_groups
 
 log = logging.getLogger("cappy.training")
 
@@ -59,6 +59,7 @@ class RunOptions:
     """Peak learning rate; None takes the recipe's, its `further_learning_rate` where there is a `start`."""
     batch_tokens: int | None = None
     """Tokens a step; None takes the recipe's."""
+    computing: Computing = field(default_factory=Computing)
 
     def within(self, recipe: Recipe) -> Recipe:
         """Return the recipe with what these options say otherwise.
@@ -81,7 +82,8 @@ class RunOptions:
 def train(recipe: Recipe, options: RunOptions) -> Path:
     """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint.
 
-    The run's state is kept in `output`; calling again with the same recipe and seed resumes it.
+    The run's state is kept in `output`; calling again with the same recipe and seed resumes it. Processes that torchrun
+    or accelerate started train one model together; they see `output` and the data under the same paths.
 
     Raises:
         InputError: data is missing, or `output` holds another run.
@@ -91,11 +93,15 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
     keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = options.within(recipe)
+    with started_processes() as processes:
+        return _train(options.within(recipe), options, processes)
+
+
+def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
     folder = find_encoder(options.start or recipe.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
     tokenizer = load_tokenizer(folder, spec)
-    conventions = Conventions.of(spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
+    conventions = Conventions.of(spec, recipe.layout, tokenizer.cls_id, tokenizer.sep_id)
     texts = read_texts(
         recipe, recipe.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
     )
@@ -108,39 +114,42 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
         len(encoded.development),
     )
 
-    def evaluate(model: Encoder) -> str:
-        said = describe(development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions))
-        parts = [
-            f"{task} {describe(development_figures(model, groups, conventions))}"
-            for task, groups in encoded.made_development.items()
-        ]
-        return "; ".join([said, *parts])
+    def measure(model: Model) -> dict[str, dict[str, Any]]:
+        parts = encoded.made_development.items()
+        return {task: development_figures(model, groups, conventions, processes) for task, groups in parts}
+
+    def evaluate(model: Model) -> str:
+        some = development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions, processes)
+        return _said(some, measure(model))
 
     origin = f"{weights_hash(folder)} {len(encoded.training)} groups {tokens} tokens"
-    trainer = Trainer(spec, weights, recipe, conventions, options.output, options.seed, origin)
+    trainer = Trainer(
+        spec, weights, recipe, conventions, options.output, options.seed, origin, options.computing, processes
+    )
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
-    scores = score_training_groups(trainer.model, encoded.development, conventions)
-    development = figures(encoded.development, scores)
-    made = {
-        task: development_figures(trainer.model, groups, conventions)
-        for task, groups in encoded.made_development.items()
-    }
-    said = "; ".join([describe(development), *(f"{task} {describe(found)}" for task, found in made.items())])
-    log.info("step %d, the end: %s", trainer.progress.step, said)
+    scores = score_training_groups(trainer.model, encoded.development, conventions, processes=processes)
+    development, made = figures(encoded.development, scores), measure(trainer.model)
+    log.info("step %d, the end: %s", trainer.progress.step, _said(development, made))
     facts = {**run_facts(recipe, options, texts.all_training(), trainer, development), "made": made}
     settings = {
-        "layout": "shared",
+        "layout": recipe.layout,
         **{name: value for name, value in asdict(Limits.within(spec.max_tokens)).items() if value is not None},
         **_temperature(scores, encoded.development),
         "recipe": recipe.name,
         "seed": options.seed,
     }
     target = options.output / "checkpoint"
-    stored = {name: tensor.detach().cpu().numpy() for name, tensor in trainer.masters.items()}
-    card = model_card(options.output.name, facts)
-    save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
-    write_json(options.output / "run.json", facts)
+    stored = {name: tensor.numpy() for name, tensor in trainer.weights().items()}
+    if processes.first:
+        card = model_card(options.output.name, facts)
+        save_checkpoint(target, scorer_config(config, settings), stored, folder, card)
+        write_json(options.output / "run.json", facts)
+    processes.wait()
     return target
+
+
+def _said(development: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]]) -> str:
+    return "; ".join([describe(development), *(f"{task} {describe(found)}" for task, found in made.items())])
 
 
 def weights_hash(folder: Path) -> str:
@@ -170,6 +179,8 @@ def run_facts(
         "minutes": options.budget.minutes,
         "steps_limit": options.budget.steps,
         "progress": asdict(trainer.progress),
+        "processes": trainer.processes.world,
+        "parallel": trainer.computing.parallel if trainer.processes.world > 1 else None,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else None,

@@ -1,7 +1,7 @@
-"""The trainer: AdamW over token-budget batches, with checkpoints that resume where a run was stopped.
+"""The trainer: AdamW over batches, with checkpoints that resume where a run was stopped, in one process or several.
 
 The master weights stay in float32; where the processor has bfloat16 arithmetic, forward and backward
-run on a bfloat16 copy, which is about twice as fast on a CPU.
+run in bfloat16, which is about twice as fast on a CPU. A batch is the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,19 @@ from torch import Tensor
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.files.atomic import atomic_folder
+from cappy.layout.batches import Size
 from cappy.layout.encode import Conventions
-from cappy.runtime.torch_encoder import Encoder
-from cappy.training.batches import TrainingGroup, endless_batches, pack_training
-from cappy.training.losses import training_loss
-from cappy.training.optimizer import make_optimizer, move_masters, training_dtype
+from cappy.training.batches import TrainingGroup, endless_batches, epoch_batches, pack_training, pair_batches
+from cappy.training.losses import Totals, training_loss
+from cappy.training.optimizer import make_optimizer, step_masters, training_dtype
+from cappy.training.placement import PARALLEL, placement, shard_like, whole
+from cappy.training.processes import Processes
 from cappy.training.recipes import Recipe
+from cappy.training.shares import split_batch
+from cappy.training.validation import Model
 
 log = logging.getLogger("cappy.training")
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,52 @@ def learning_rate(progress: float, recipe: Recipe) -> float:
     return recipe.learning_rate * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * fall)
 
 
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """How a run is computed, which does not change what it learns but for rounding, and for what dropout draws.
+
+    `parallel` is how several processes share the model. `micro_tokens` is how many tokens a process computes together;
+    the gradients of a step's parts are accumulated. `precision` is fp32 or bf16; None takes bf16 where the device has
+    it. `recompute` keeps less of a forward pass and computes it again backwards.
+    """
+
+    parallel: str = "ddp"
+    micro_tokens: int | None = None
+    precision: str | None = None
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            InputError: a name is unknown, or a number not above 0.
+
+        """
+        if self.parallel not in PARALLEL:
+            raise InputError(f"--parallel is one of {', '.join(PARALLEL)}, not {self.parallel!r}.")
+        if self.precision not in (None, *PRECISIONS):
+            raise InputError(f"--precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        if self.micro_tokens is not None and self.micro_tokens < 1:
+            raise InputError(f"--micro-tokens is above 0, not {self.micro_tokens}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A step of all processes: its loss, tokens, whether to stop, seconds, whether to save and to measure."""
+
+    loss: float
+    tokens: int
+    stop: bool
+    seconds: float
+    save: bool
+    measure: bool
+
+
 class Trainer:
-    """One training run, kept in `folder`: its latest state, so that it can be resumed."""
+    """One training run, kept in `folder`: its latest state, so that it can be resumed.
+
+    `model` scores batches; `losses` holds the loss of every step made here, that of the whole batch.
+    """
 
     def __init__(
         self,
@@ -89,21 +138,26 @@ class Trainer:
         folder: Path,
         seed: int,
         origin: str = "",
+        computing: Computing | None = None,
+        processes: Processes | None = None,
     ) -> None:
         """Prepare a run from `weights`; a state already in `folder` is resumed.
 
-        `origin` identifies encoder and data: a state of another origin is not resumed.
+        `origin` identifies encoder and data: a state of another origin is not resumed. Several processes resume what
+        any number of them has left.
         """
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.recipe, self.conventions, self.folder, self.seed = recipe, conventions, folder, seed
-        self.dtype = training_dtype(self.device)
+        self.computing, self.processes = computing or Computing(), processes or Processes()
+        self.dtype = PRECISIONS.get(self.computing.precision or "", training_dtype(self.device))
         self.identity = {"seed": seed, "recipe": asdict(recipe), "origin": origin}
-        masters = {name: weights[name].to(self.device, torch.float32).clone() for name in spec.shapes()}
-        self.masters = {name: tensor.requires_grad_() for name, tensor in masters.items()}
-        self.model = Encoder(spec, {name: t.detach().to(self.dtype).clone() for name, t in masters.items()})
-        self.model.to(self.device)
-        self.optimizer = make_optimizer(masters, recipe.learning_rate, recipe.weight_decay)
+        kind = placement(self.computing.parallel, self.processes.world)
+        self.model = kind(spec, weights, self.device, self.dtype)
+        self.model.encoder.recompute = self.computing.recompute
+        self.masters = self.model.masters
+        self.optimizer = make_optimizer(self.masters, recipe.learning_rate, recipe.weight_decay)
+        self.losses: list[float] = []
         self.progress = Progress()
         self._updating = False
         if (folder / "state").exists():
@@ -114,40 +168,77 @@ class Trainer:
         groups: Sequence[TrainingGroup],
         budget: Budget,
         save_every: float = 300.0,
-        evaluate: Callable[[Encoder], str] | None = None,
+        evaluate: Callable[[Model], str] | None = None,
         evaluate_every: float = 900.0,
     ) -> None:
-        """Train until the budget is spent; saves every `save_every` seconds and at the end or an interruption."""
+        """Train until the budget is spent; saves every `save_every` seconds and at the end or an interruption.
+
+        Raises:
+            KeyboardInterrupt: a process was asked to stop; what is done is saved.
+
+        """
         if not groups:
             raise InputError("there are no groups to train on.")
-        state = self.progress
-        stream = endless_batches(groups, self.recipe.batch_tokens, self.seed, state.epoch, state.batch)
-        saved = evaluated = time.monotonic()
-        losses: list[float] = []
         try:
-            while budget.progress(state.step, state.seconds) < 1:
-                begun = time.monotonic()
-                epoch, number, indices = next(stream)
-                rate = learning_rate(budget.progress(state.step, state.seconds), self.recipe)
-                loss, tokens = self._step([groups[i] for i in indices], rate)
-                losses.append(loss)
-                state.step, state.epoch, state.batch = state.step + 1, epoch, number
-                state.tokens += tokens
-                self._updating = False
-                now = time.monotonic()
-                state.seconds += now - begun
-                if state.step % 25 == 0:
-                    self._report(losses, rate, budget)
-                    losses.clear()
-                if now - saved > save_every:
-                    self.save()
-                    saved = now
-                if evaluate and now - evaluated > evaluate_every:
-                    log.info("step %d: %s", state.step, evaluate(self.model))
-                    evaluated = time.monotonic()
-        finally:
-            if not self._updating:  # stopped amid an update, the state before the last save is the one that counts
+            self._steps(groups, budget, save_every, evaluate, evaluate_every)
+        except BaseException as error:
+            # Of several processes one that fails is alone, and saving takes all: the state of before counts.
+            if self.processes.world == 1 or isinstance(error, KeyboardInterrupt):
+                self._save_at_end()
+            raise
+        self._save_at_end()
+
+    def _steps(
+        self,
+        groups: Sequence[TrainingGroup],
+        budget: Budget,
+        save_every: float,
+        evaluate: Callable[[Model], str] | None,
+        evaluate_every: float,
+    ) -> None:
+        state = self.progress
+        stream = endless_batches(lambda epoch: self._batches(groups, epoch), state.epoch, state.batch)
+        saved = evaluated = time.monotonic()
+        reported = len(self.losses)
+        while budget.progress(state.step, state.seconds) < 1:
+            begun = time.monotonic()
+            epoch, number, indices = next(stream)
+            rate = learning_rate(budget.progress(state.step, state.seconds), self.recipe)
+            loss, tokens = self._step([groups[i] for i in indices], rate)
+            now = time.monotonic()
+            due = now - saved > save_every, evaluate is not None and now - evaluated > evaluate_every
+            done = self._agreed(loss, tokens, now - begun, *due)
+            self.losses.append(done.loss)
+            state.step, state.epoch, state.batch = state.step + 1, epoch, number
+            state.tokens += done.tokens
+            state.seconds += done.seconds
+            self._updating = False
+            if state.step % 25 == 0:
+                self._report(self.losses[reported:], rate, budget)
+                reported = len(self.losses)
+            if done.stop:
+                raise KeyboardInterrupt
+            if done.save:
                 self.save()
+                saved = time.monotonic()
+            if evaluate and done.measure:
+                log.info("step %d: %s", state.step, evaluate(self.model))
+                evaluated = time.monotonic()
+
+    def _agreed(self, loss: float, tokens: int, seconds: float, save: bool, measure: bool) -> _Done:
+        """Add up what the processes did in a step; the first one's clock decides for all what is done behind it."""
+        clock = (seconds, float(save), float(measure)) if self.processes.first else (0.0, 0.0, 0.0)
+        found = self.processes.summed([loss, float(tokens), float(self.processes.stopping), *clock])
+        return _Done(found[0], int(found[1]), bool(found[2]), found[3], bool(found[4]), bool(found[5]))
+
+    def _save_at_end(self) -> None:
+        if not self._updating:  # stopped amid an update, the state before the last save is the one that counts
+            self.save()
+
+    def _batches(self, groups: Sequence[TrainingGroup], epoch: int) -> list[list[int]]:
+        if self.recipe.batch_pairs:
+            return pair_batches(groups, self.recipe.batch_pairs, self.seed, epoch)
+        return epoch_batches(groups, self.recipe.batch_tokens, self.seed, epoch)
 
     def _report(self, losses: Sequence[float], rate: float, budget: Budget) -> None:
         state = self.progress
@@ -158,28 +249,44 @@ class Trainer:
         log.info(message, state.step, state.epoch, float(np.mean(losses)), rate, speed, 100 * done, left)
 
     def _step(self, groups: Sequence[TrainingGroup], rate: float) -> tuple[float, int]:
-        """Make one optimisation step; return its loss and number of tokens."""
-        batch, label_array, number_array = pack_training(groups, self.conventions)
-        labels, numbers = torch.from_numpy(label_array), torch.from_numpy(number_array)
-        self.model.dropout = self.recipe.dropout
-        if self.recipe.dropout:  # what is dropped follows from the seed and the step: a resumed run goes on alike
-            torch.manual_seed((self.seed << 32) + self.progress.step)
-        scores = self.model(batch).float().cpu()
-        self.model.dropout = 0.0
-        recipe = self.recipe
+        """Make one optimisation step; return what this process computed of its loss, and of its tokens."""
+        recipe, world = self.recipe, self.processes.world
+        sizes = [Size.of(group.encoded) for group in groups]
+        parts = split_batch(sizes, world, self.computing.micro_tokens)[self.processes.rank]
+        graded = None if recipe.graded_listwise is None else [group.graded for group in groups]
+        totals = Totals.of([group.labels for group in groups], graded)
+        self.model.encoder.dropout = recipe.dropout
+        if recipe.dropout:  # what is dropped follows from the seed and the step: a resumed run goes on alike
+            torch.manual_seed((self.seed << 32) + (self.processes.rank << 24) + self.progress.step)
+        loss, tokens = 0.0, 0
+        for number, part in enumerate(parts):
+            with self.model.part(last=number == len(parts) - 1):
+                # Gathering and exchanging weights takes everyone: who has nothing to do computes a group for nothing.
+                chosen = [groups[i] for i in part or (0,)]
+                share, used = self._loss(chosen, totals)
+                # DDP and FSDP average gradients over processes, whose losses add up.
+                (share * (world if part else 0)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self.model.gather()
+            loss, tokens = loss + float(share.detach()) * bool(part), tokens + used * bool(part)
+        self.model.encoder.dropout = 0.0
+        self._update(rate)
+        return loss, tokens
+
+    def _loss(self, groups: Sequence[TrainingGroup], totals: Totals) -> tuple[Tensor, int]:
+        """Return what groups add to the loss of a batch with these totals, and their tokens."""
+        batch, labels, numbers = pack_training(groups, self.conventions)
         loss = training_loss(
-            scores,
-            labels,
-            numbers,
+            self.model(batch).float().cpu(),
+            torch.from_numpy(labels),
+            torch.from_numpy(numbers),
             len(groups),
-            listwise=recipe.listwise,
-            pairwise=recipe.pairwise,
-            temperature=recipe.temperature,
+            listwise=self.recipe.listwise,
+            pairwise=self.recipe.pairwise,
+            temperature=self.recipe.temperature,
+            totals=totals,
             **self._graded(groups),
         )
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._update(rate)
-        return float(loss.detach()), batch.tokens
+        return loss, batch.tokens
 
     def _graded(self, groups: Sequence[TrainingGroup]) -> dict[str, Any]:
         """Return what the loss needs of graded groups; nothing where the recipe treats all groups alike."""
@@ -189,25 +296,41 @@ class Trainer:
         return {"graded": torch.tensor([group.graded for group in groups]), "graded_listwise": weight}
 
     def _update(self, rate: float) -> None:
-        """Move the masters by the gradients of the working copy, and copy them back."""
+        """Move the masters by their gradients."""
         self._updating = True
-        move_masters(self.model, self.masters, self.optimizer, rate)
+        step_masters(self.masters, self.optimizer, rate)
+        self.model.refresh()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the masters whole, on the CPU, in the first process; the others, which help, get nothing."""
+        return self._whole(self.masters)
+
+    def _whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        kept: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            full = whole(tensor)
+            if self.processes.first:
+                kept[name] = full.cpu()
+        return kept
 
     def save(self) -> None:
-        """Write the state of the run: whole or not at all."""
-        tensors = {f"weight:{name}": tensor.detach().cpu() for name, tensor in self.masters.items()}
+        """Write the state of the run: whole or not at all, and whole weights whichever way they are sharded."""
+        tensors = {f"weight:{name}": tensor for name, tensor in self.masters.items()}
         for name, tensor in self.masters.items():
-            for key, value in self.optimizer.state.get(tensor, {}).items():
-                tensors[f"{key}:{name}"] = value.detach().cpu()
-        with atomic_folder(self.folder / "state") as target:
-            save_file(tensors, target / "state.safetensors")
-            facts = {"progress": asdict(self.progress), **self.identity}
-            (target / "progress.json").write_text(json.dumps(facts, indent=1))
+            tensors |= {f"{key}:{name}": value for key, value in self.optimizer.state.get(tensor, {}).items()}
+        kept = self._whole(tensors)
+        if self.processes.first:
+            with atomic_folder(self.folder / "state") as target:
+                save_file(kept, target / "state.safetensors")
+                facts = {"progress": asdict(self.progress), **self.identity}
+                (target / "progress.json").write_text(json.dumps(facts, indent=1))
+        self.processes.wait()
 
     def _resume(self) -> None:
         """Read the state of a stopped run of the same recipe and seed."""
         facts = json.loads((self.folder / "state" / "progress.json").read_text())
         mine = json.loads(json.dumps(self.identity))
+        facts["recipe"] = {**_defaults(), **facts["recipe"]}
         if {key: facts.get(key) for key in mine} != mine:
             raise InputError(
                 f"{self.folder} holds a run of another recipe, seed, encoder or data; give another folder."
@@ -216,11 +339,16 @@ class Trainer:
         self.progress = Progress(**facts["progress"])
         with torch.no_grad():
             for name, tensor in self.masters.items():
-                tensor.copy_(tensors[f"weight:{name}"])
+                tensor.copy_(shard_like(tensors[f"weight:{name}"], tensor))
                 if f"step:{name}" in tensors:
                     # Fused AdamW counts steps on the device that computes.
-                    keys = ("step", "exp_avg", "exp_avg_sq")
-                    self.optimizer.state[tensor] = {key: tensors[f"{key}:{name}"].to(self.device) for key in keys}
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(self.masters[name])
+                    moments = {key: shard_like(tensors[f"{key}:{name}"], tensor) for key in ("exp_avg", "exp_avg_sq")}
+                    self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"].to(self.device), **moments}
+        self.model.refresh()
         log.info("resuming at step %d", self.progress.step)
+
+
+def _defaults() -> dict[str, Any]:
+    """Return what a recipe has unless it says otherwise: states of before it could say so mean that."""
+    found = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
+    return {name: value for name, value in found.items() if not is_dataclass(value)}

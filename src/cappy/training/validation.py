@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cappy.errors import CheckpointError, InputError
 from cappy.layout.encode import Conventions
+from cappy.layout.pack import Batch
 from cappy.metrics import preferences as answers
-from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
+from cappy.training.processes import Processes
+
+Model = Callable[[Batch], Tensor]
+"""A packed batch to its scores [segments]."""
 
 
 @torch.no_grad()
 def score_training_groups(
-    model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions, budget: int = 8000
+    model: Model,
+    groups: Sequence[TrainingGroup],
+    conventions: Conventions,
+    budget: int = 8000,
+    processes: Processes | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Score every group's candidates: a list of [candidates] in the order of `groups`."""
-    scores: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(groups)
-    for batch in epoch_batches(groups, budget, 0, 0):
+    """Score every group's candidates: a list of [candidates] in the order of `groups`.
+
+    Of several processes each scores a share, and all get all scores.
+    """
+    among = processes or Processes()
+    batches = epoch_batches(groups, budget, 0, 0)
+    mine = batches[among.rank :: among.world]
+    # Sharded weights are gathered by all processes together: who has a batch less scores one again.
+    mine += batches[: math.ceil(len(batches) / among.world) - len(mine)]
+    found: dict[int, NDArray[np.float32]] = {}
+    for batch in mine:
         packed, _, _ = pack_training([groups[i] for i in batch], conventions)
         flat = model(packed).float().cpu().numpy()
-        for index, part in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
-            scores[index] = part
-    return scores
+        found |= zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True)
+    scores = {index: values for part in among.gathered(found) for index, values in part.items()}
+    return [scores[index] for index in range(len(groups))]
 
 
-def development_figures(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions) -> dict[str, Any]:
+def development_figures(
+    model: Model, groups: Sequence[TrainingGroup], conventions: Conventions, processes: Processes | None = None
+) -> dict[str, Any]:
     """Score `groups` and return their `figures`."""
-    return figures(groups, score_training_groups(model, groups, conventions))
+    return figures(groups, score_training_groups(model, groups, conventions, processes=processes))
 
 
 def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, Any]:

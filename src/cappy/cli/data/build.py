@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from cappy.cli.options import Ray
+
 
 def build(
     recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or t0-50k or t0, which come with Cappy.")],
@@ -22,17 +24,32 @@ def build(
             envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the recipe says which unless given."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Processes that work at the same time; 1, or with --ray as many as fit."),
+    ] = None,
+    ray: Ray = None,
 ) -> None:
-    """Build labelled groups by a recipe: Parquet shards and a manifest. Stop it at will; the same command goes on."""
+    """Build labelled groups by a recipe: Parquet shards and a manifest. Stop it at will; the same command goes on.
+
+    With --ray the nodes of a cluster build; all of them must see the files and the output under the same paths.
+    """
     from cappy.data.build import build as build_store
     from cappy.data.recipefile import read_recipe
     from cappy.files.progress import progress_bar
 
-    plan = read_recipe(recipe, data, templates)
     begun = time.monotonic()
-    with progress_bar("groups", None) as advance:
-        manifest = build_store(plan, output, workers, advance)
+    if ray:
+        from cappy.scale.build_cluster import build_on_cluster
+        from cappy.scale.cluster import joined
+
+        plan = read_recipe(recipe, *(place and place.resolve() for place in (data or _home(recipe), templates)))
+        with joined(ray), progress_bar("groups", None) as advance:
+            manifest = build_on_cluster(plan, output, workers, advance)
+    else:
+        plan = read_recipe(recipe, data, templates)
+        with progress_bar("groups", None) as advance:
+            manifest = build_store(plan, output, workers or 1, advance)
     candidates = sum(manifest["candidates"].values())
     typer.echo(f"{manifest['groups']} groups with {candidates} candidates from {manifest['rows']} rows in {output}")
     typer.echo(f"({time.monotonic() - begun:.0f} s)", err=True)
@@ -42,3 +59,8 @@ def build(
     for kind, count in manifest["problems"].items():
         address, reason = manifest["problem_samples"][kind][0]
         typer.echo(f"  {count} x {kind}, such as {address}: {reason}", err=True)
+
+
+def _home(recipe: str) -> Path:
+    """Return the folder that a recipe's files lie in: absolute, since workers start elsewhere."""
+    return Path(recipe).resolve().parent

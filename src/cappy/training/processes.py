@@ -1,0 +1,94 @@
+"""The processes of a run: started by torchrun or accelerate launch, or this one alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from cappy.errors import InputError
+
+WAIT = timedelta(hours=2)
+"""How long a process waits for the others: preparing data takes unequal time."""
+
+
+@dataclass(slots=True)
+class Processes:
+    """The processes that train one model: how many, and which one this is. They agree on what clocks decide.
+
+    `stopping` says that this process was asked to stop; all stop behind the same step.
+    """
+
+    rank: int = 0
+    world: int = 1
+    stopping: bool = False
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and logs."""
+        return self.rank == 0
+
+    def summed(self, values: Sequence[float]) -> list[float]:
+        """Add up each of `values` over all processes, and return the same sums to all."""
+        if self.world == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(sums)
+        return [float(value) for value in sums]
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return every process's `value`, in the order of their numbers."""
+        if self.world == 1:
+            return [value]
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, value)
+        return found
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+@contextmanager
+def started_processes() -> Iterator[Processes]:
+    """Join the processes that a launcher started, by the variables it sets; without any, be alone.
+
+    A process of several that is interrupted finishes its step and saves with the others; alone, it is interrupted at
+    once.
+
+    Raises:
+        InputError: the launcher's variables are incomplete, or the others cannot be reached.
+
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    try:
+        # What is on the CPU (clocks, figures) goes by gloo, weights and gradients on GPUs by NCCL.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"the other processes cannot be joined ({error}); start them with torchrun.") from error
+    processes = Processes(dist.get_rank(), dist.get_world_size())
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(*_: Any) -> None:
+        processes.stopping = True
+
+    try:
+        for one in before:
+            signal.signal(one, stop)
+        yield processes
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        dist.destroy_process_group()

@@ -1,0 +1,79 @@
+"""A run of several processes for the tests: `torchrun distributed.py PLAN.json` trains and writes what it lost.
+
+The plan holds the arguments of `train_plan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from cappy.layout.encode import Conventions
+from cappy.layout.tokenizer import load_tokenizer
+from cappy.runtime.encoder_weights import starting_weights
+from cappy.training.batches import TrainingGroup
+from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.processes import started_processes
+from cappy.training.trainer import Budget, Computing, Trainer
+from tests.training.toy import RECIPE
+
+
+class Slow(Trainer):
+    """A trainer that saves every step and takes its time, so that a test can meet it in mid-run."""
+
+    seconds = 0.0
+    until = 10**9
+
+    def _step(self, groups: Sequence[TrainingGroup], rate: float) -> tuple[float, int]:
+        time.sleep(self.seconds)
+        return super()._step(groups, rate)
+
+    def _agreed(self, loss: float, tokens: int, seconds: float, save: bool, measure: bool) -> Any:
+        self.processes.stopping |= self.progress.step + 1 >= self.until
+        return super()._agreed(loss, tokens, seconds, save or bool(self.seconds), measure)
+
+
+def train_plan(
+    data: str,
+    encoder: str,
+    output: str,
+    steps: int,
+    recipe: dict[str, Any],
+    computing: dict[str, Any],
+    slow: float = 0.0,
+    until: int | None = None,
+) -> None:
+    """Train in the processes that were started, and write losses, tokens and weights to `output`.
+
+    Every step takes `slow` seconds more; the run is stopped behind step `until`.
+    """
+    Slow.seconds, Slow.until = slow, until or Slow.until
+    made = dataclasses.replace(RECIPE, **recipe)
+    _, spec, weights = starting_weights(Path(encoder), 0)
+    tokenizer = load_tokenizer(Path(encoder), spec)
+    conventions = Conventions.of(spec, made.layout, tokenizer.cls_id, tokenizer.sep_id)
+    texts = read_texts(made, encoder, 0, data=Path(data), groups=None, against=None)
+    encoded = encode_texts(texts, made, tokenizer, conventions, spec.max_tokens, 0)
+    with started_processes() as processes:
+        folder = Path(output)
+        (folder / f"pid.{processes.rank}").write_text(str(os.getpid()))
+        trainer = Slow(spec, weights, made, conventions, folder, 0, "", Computing(**computing), processes)
+        with suppress(KeyboardInterrupt) if until else nullcontext():
+            trainer.run(encoded.training, Budget(steps=steps))
+        masters = trainer.weights()
+        if processes.first:
+            sums = {name: float(tensor.double().abs().sum()) for name, tensor in masters.items()}
+            tokens = trainer.progress.tokens
+            content = {"losses": trainer.losses, "sums": sums, "tokens": tokens, "world": processes.world}
+            (folder / "result.json").write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    train_plan(**json.loads(Path(sys.argv[1]).read_text()))
