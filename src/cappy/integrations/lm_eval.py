@@ -1,0 +1,81 @@
+"""lm-evaluation-harness: Cappy as a model, for tasks that choose among given continuations.
+
+`python -m cappy.integrations.lm_eval run --model cappy --tasks …` is the harness's own command with this model in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from cappy.errors import InputError, MissingExtraError
+from cappy.scorer import Scorer, load
+
+try:
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
+    from lm_eval.api.registry import register_model
+except ImportError as error:
+    raise MissingExtraError("the lm-evaluation-harness integration", "lm-eval") from error
+
+
+class CappyLM(LM):
+    """Answers loglikelihood requests with scores over the scorer's temperature, which order continuations by score.
+
+    The numbers are logits of choices, not log-likelihoods: their softmax gives probabilities of the choices. `acc` and
+    `brier_score` mean what they say; `acc_norm`, which divides by lengths, and perplexities mean nothing.
+    """
+
+    def __init__(self, model: str | None = None, scorer: Scorer | None = None, **_: Any) -> None:
+        """Load the scorer named `model` (cappy-base unless given), or take the one given.
+
+        What else the harness passes (`device`, `batch_size`) is not looked at: scoring packs its batches by itself.
+        """
+        super().__init__()
+        self.scorer = scorer or load(model)
+
+    def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
+        """Return a logit for each (context, continuation), and False: nothing is decoded greedily."""
+        groups: dict[str, dict[str, float]] = {}
+        for request in requests:
+            context, continuation = request.args
+            groups.setdefault(context.strip(), {})[continuation.strip()] = 0.0
+        asked = [(context, list(said)) for context, said in groups.items()]
+        for (context, texts), scored in zip(asked, self.scorer.score_groups(asked, progress=True), strict=True):
+            groups[context] = dict(zip(texts, scored.scores, strict=True))
+        return [
+            (groups[context.strip()][continuation.strip()] / self.scorer.temperature, False)
+            for context, continuation in (request.args for request in requests)
+        ]
+
+    def loglikelihood_rolling(self, requests: Sequence[Instance]) -> NoReturn:
+        """Refuse: a scorer gives texts no likelihood."""
+        raise _refusal("loglikelihood_rolling")
+
+    def generate_until(self, requests: Sequence[Instance]) -> NoReturn:
+        """Refuse: a scorer writes nothing."""
+        raise _refusal("generate_until")
+
+
+def _refusal(kind: str) -> InputError:
+    return InputError(f"Cappy scores choices and cannot do {kind}; choose tasks of output_type multiple_choice.")
+
+
+def register() -> None:
+    """Make the model known to the harness as "cappy", as often as it is called."""
+    from lm_eval.api.registry import model_registry
+
+    if "cappy" not in model_registry:
+        register_model("cappy")(CappyLM)
+
+
+def main() -> None:
+    """Run the harness's command line."""
+    from lm_eval.__main__ import cli_evaluate
+
+    register()
+    cli_evaluate()
+
+
+if __name__ == "__main__":
+    main()
