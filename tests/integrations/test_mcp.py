@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -74,6 +75,12 @@ def test_best_of_n_of_samples_that_an_agent_brings(scorer: cappy.Scorer) -> None
     assert empty.is_error and "at least 1 item" in empty.content[0].text
     assert alike.is_error and "a choice is given twice" in alike.content[0].text
     assert not again.is_error  # a refusal costs later calls nothing
+
+
+def test_the_server_ends_when_its_input_does() -> None:
+    command = [sys.executable, "-m", "cappy.cli.app", "mcp", "-m", "mini", "--threads", "1"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_best_of_n_of_a_language_model(talking: Talking) -> None:

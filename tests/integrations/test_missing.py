@@ -73,6 +73,9 @@ def test_rewards_need_no_library(scorer: cappy.Scorer) -> None:
     talk = [[{"role": "user", "content": prompt}] for prompt in prompts]
     answers = [[{"role": "assistant", "content": text}] for text in said]
     assert reward(talk, answers)[:2] == found[:2]
+    called = {"role": "assistant", "tool_calls": [{"function": {"name": "look", "arguments": "{}"}}]}
+    turns = [called, {"role": "tool", "content": "a long result"}, {"role": "assistant", "content": "Yes"}]
+    assert reward(talk[:1], [turns]) == pytest.approx([scorer.score("Is snow white?", "look({})\nYes")])
     assert pickle.loads(pickle.dumps(reward))(prompts, said) == found
     with pytest.raises(cappy.InputError, match="3 prompts and 1 completions"):
         reward(prompts, said[:1])

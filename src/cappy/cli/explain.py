@@ -11,6 +11,7 @@ import typer
 
 from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, load_scorer, read_lines
 from cappy.cli.output import harmless, print_json, printable, watched
+from cappy.explanation.occlusion import LIMIT
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +27,7 @@ UP, DOWN = "green", "red underline"
 def explain(
     instruction: Annotated[str, typer.Argument(help="What was asked; - reads it from standard input.")],
     response: Annotated[str, typer.Argument(help="The response whose score is explained.")],
-    limit: Annotated[int, typer.Option(min=1, help="Most spans on each side; more words are joined.")] = 64,
+    limit: Annotated[int, typer.Option(min=1, help="Most spans on each side; more words are joined.")] = LIMIT,
     as_json: AsJson = False,
     model: Model = None,
     runtime: Runtime = "onnx",
@@ -87,7 +88,8 @@ def _coloured(instruction: str, response: str, found: Explanation) -> Text:
     shown.append("\n").append("raised the score", style=UP).append("  ").append("lowered it", style=DOWN)
     if effects:
         strongest = max(effects, key=lambda one: abs(one.effect))
-        shown.append(f"  bold: strongly; most: {strongest.effect:+.4f}, {printable(strongest.text)}")
+        most = f"{strongest.effect:+.4f}, {printable(strongest.text)}"
+        shown.append(f"  bold: at least half of the largest effect ({most})")
     return shown
 
 

@@ -1,4 +1,4 @@
-"""DSPy: Cappy's score as the `reward_fn` of `dspy.BestOfN` and `dspy.Refine`, or as a metric.
+"""DSPy: Cappy's score as the `reward_fn` of `dspy.BestOfN` and `dspy.Refine`.
 
 Both take any callable, so nothing of DSPy is imported here.
 """

@@ -23,8 +23,8 @@ class GivenSamples:
         """Keep the responses."""
         self._samples = tuple(Sample(text, "sampling") for text in texts)
 
-    def generate(self, prompts: Sequence[str], _: Decoding, __: int) -> list[Samples]:
-        """Return the responses for every prompt, whatever decoding and seed are asked for."""
+    def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
+        """Return the responses for every prompt; neither `decoding` nor `seed` changes them."""
         return [Samples(self._samples) for _ in prompts]
 
 

@@ -26,13 +26,22 @@ class CappyLM(LM):
     `brier_score` mean what they say; `acc_norm`, which divides by lengths, and perplexities mean nothing.
     """
 
-    def __init__(self, model: str | None = None, scorer: Scorer | None = None, **_: Any) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        scorer: Scorer | None = None,
+        batch_size: Any = None,
+        max_batch_size: Any = None,
+        device: Any = None,
+        **options: Any,
+    ) -> None:
         """Load the scorer named `model` (cappy-base unless given), or take the one given.
 
-        What else the harness passes (`device`, `batch_size`) is not looked at: scoring packs its batches by itself.
+        `options` are those of `cappy.load`: `precision`, `layout`, `threads`. The sizes and the device, which the
+        harness always passes, are not looked at: the scorer packs its own batches and computes on the CPU.
         """
         super().__init__()
-        self.scorer = scorer or load(model)
+        self.scorer = scorer or load(model, **options)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
         """Return a logit for each (context, continuation), and False: nothing is decoded greedily."""

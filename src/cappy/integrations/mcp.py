@@ -32,6 +32,8 @@ ABOUT = """Cappy is a small scorer that judges offline how correct candidate res
 few facts and does not calculate: put the text that holds the answer into the instruction."""
 MOST_SAMPLES = 64
 """Samples that one call may ask the language model for."""
+LONGEST = 256
+"""Tokens of a sample at most."""
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -121,7 +123,7 @@ class Tools:
         if samples is not None:
             result = best_of_given(self._scorer, instruction, samples)
         elif self._llm is not None:
-            result = BestOfN(self._llm, self._scorer, n)(instruction)
+            result = BestOfN(self._llm, self._scorer, n, max_tokens=LONGEST)(instruction)
         else:
             raise InputError("give `samples`, or start the server with a language model: cappy mcp --llm NAME.")
         ordered = [Scored(k, result.samples[k].text, result.values[k]) for k in result.order]
@@ -132,8 +134,8 @@ def build(scorer: Scorer, llm: LanguageModel | None = None) -> MCPServer:
     """Return the server with its tools; `run()` serves standard input and output until they are closed."""
     server = MCPServer("cappy", instructions=ABOUT, version=cappy.__version__, log_level="WARNING")
     tools = Tools(scorer, llm)
-    for tool in (tools.rank, tools.classify, tools.best_of_n):
-        server.add_tool(_refusing(tool), annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
+    for tool, outside in ((tools.rank, False), (tools.classify, False), (tools.best_of_n, llm is not None)):
+        server.add_tool(_refusing(tool), annotations=ToolAnnotations(read_only_hint=True, open_world_hint=outside))
     return server
 
 

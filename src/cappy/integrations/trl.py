@@ -92,7 +92,9 @@ def best_of_n(
 
 
 def _said(messages: Messages) -> str:
-    return "\n".join(text for text in map(response_of, messages) if text)
+    """Return what the model wrote; what tools answered in between is not its own."""
+    own = [response_of(message) for message in messages if message.get("role") != "tool"]
+    return "\n".join(text for text in own if text)
 
 
 def _read(how: Any, messages: Messages) -> str:
