@@ -29,10 +29,11 @@ def tiny() -> tuple[Any, Any]:
     return transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, **ends)), tokenizer
 
 
-def settings(folder: Path) -> Any:
-    return trl.GRPOConfig(
+def settings(folder: Path, kind: str = "GRPO") -> Any:
+    return getattr(trl, f"{kind}Config")(
         output_dir=str(folder),
         max_steps=2,
+        beta=0.0,  # no reference model
         num_generations=4,
         per_device_train_batch_size=4,
         max_completion_length=6,
@@ -44,16 +45,16 @@ def settings(folder: Path) -> Any:
     )
 
 
-def trained(model: Any, tokenizer: Any, prompts: list[Any], scorer: cappy.Scorer, folder: Path) -> Any:
+def trained(model: Any, tokenizer: Any, prompts: list[Any], scorer: Any, folder: Path, kind: str = "GRPO") -> Any:
     from datasets import Dataset
 
     from cappy.integrations.trl import CappyReward
 
     rows = Dataset.from_dict({"prompt": prompts})
-    trainer = trl.GRPOTrainer(
+    trainer = getattr(trl, f"{kind}Trainer")(
         model=model,
         reward_funcs=CappyReward(scorer),
-        args=settings(folder),
+        args=settings(folder, kind),
         train_dataset=rows,
         processing_class=tokenizer,
     )
@@ -80,11 +81,12 @@ def test_grpo_is_rewarded_by_the_score(scorer: cappy.Scorer, tiny: tuple[Any, An
     assert logged[0]["rewards/cappy/mean"] == pytest.approx(sum(rewards) / 4, abs=1e-4)
 
 
-def test_grpo_with_conversations(scorer: cappy.Scorer, tiny: tuple[Any, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["GRPO", "RLOO"])
+def test_conversations_are_rewarded(kind: str, scorer: cappy.Scorer, tiny: tuple[Any, Any], tmp_path: Path) -> None:
     model, tokenizer = tiny
     tokenizer.chat_template = TEMPLATE
     prompts = [[{"role": "user", "content": text}] for text in ("is the sky blue ?", "what is paris ?")]
-    trainer = trained(model, tokenizer, prompts, scorer, tmp_path)
+    trainer = trained(model, tokenizer, prompts, scorer, tmp_path, kind)
     assert any("rewards/cappy/mean" in entry for entry in trainer.state.log_history)
 
 

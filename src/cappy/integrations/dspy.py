@@ -19,21 +19,21 @@ class CappyReward:
 
     >>> dspy.BestOfN(module, N=8, reward_fn=CappyReward(cappy.load()), threshold=0.95)
 
-    The instruction is the module's inputs, one a line in the order of the call; the response is the prediction's last
-    field, which stands behind any reasoning.
+    The instruction is made of the module's inputs, one per line in the order of the call. The response is the
+    prediction's last field, which follows any reasoning.
 
     Args:
         scorer: what scores.
         instruction: a template with the names of inputs in braces ("{context} {question}"), or a function of the
-            inputs, where it is not simply all of them.
-        output: the name of the field that is judged, where it is not the last.
+            inputs; all inputs unless given.
+        output: the name of the field that is judged; the last one unless given.
 
     """
 
     def __init__(
         self, scorer: Scorer, instruction: str | Callable[[Mapping[str, Any]], str] | None = None, output: str = ""
     ) -> None:
-        """Keep what to judge, and by what."""
+        """Store the settings."""
         self.scorer, self.instruction, self.output = scorer, instruction, output
 
     def __call__(self, args: Mapping[str, Any], pred: Any) -> float:

@@ -1,4 +1,4 @@
-"""Best of n among responses that somebody else sampled."""
+"""Best of n among responses that were sampled elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class GivenSamples:
-    """Stands where a language model would, and returns the responses that it was made with."""
+    """A stand-in for a language model that returns fixed responses."""
 
     name = "given samples"
 
     def __init__(self, texts: Sequence[str]) -> None:
-        """Keep the responses."""
+        """Store the responses."""
         self._samples = tuple(Sample(text, "sampling") for text in texts)
 
     def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:

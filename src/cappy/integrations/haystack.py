@@ -17,7 +17,7 @@ except ImportError as error:
 
 @component
 class CappyRanker:
-    """Orders documents by how well they respond to the query; each document's score becomes Cappy's.
+    """Ranks documents by how well they answer the query, and replaces their scores by Cappy's.
 
     Documents without text content are read as empty.
     """
@@ -46,13 +46,13 @@ class CappyRanker:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CappyRanker:
-        """Make a component of what `to_dict` returned."""
+        """Restore a component from what `to_dict` returned."""
         found: CappyRanker = default_from_dict(cls, data)
         return found
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, documents: list[Document], top_k: int | None = None) -> dict[str, list[Document]]:
-        """Return `documents`, best first; `top_k` stands in for the component's.
+        """Return `documents`, best first; `top_k` overrides the component's own.
 
         Raises:
             InputError: `top_k` is below 1.
@@ -70,7 +70,7 @@ class CappyRanker:
     async def run_async(
         self, query: str, documents: list[Document], top_k: int | None = None
     ) -> dict[str, list[Document]]:
-        """Do what `run` does without holding the event loop."""
+        """Do what `run` does without blocking the event loop."""
         return await asyncio.to_thread(self.run, query, documents, top_k)
 
 

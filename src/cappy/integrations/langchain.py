@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class CappyCompressor(BaseDocumentCompressor):
-    """Orders documents by how well they respond to the query, and notes each score as `relevance_score`.
+    """Ranks documents by how well they answer the query, and stores each score as metadata `relevance_score`.
 
-    `scorer` is cappy-base unless given. Of the documents the best `top_n` are kept; all of them unless given.
+    `scorer` is cappy-base unless given. The best `top_n` documents are kept; all of them unless given.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -55,10 +55,11 @@ class CappyBestOfN(RunnableSerializable[Any, Any]):
 
     >>> chain = CappyBestOfN(bound=prompt | model, scorer=cappy.load(), n=8)
 
-    `bound` must give texts or messages, and must sample: set a temperature and no cache. Runs that fail cost nothing as
-    long as one succeeds. `selector` is one of `cappy.BestOfN`; its default unless given. `instruction` says what the
-    outputs are judged against: a function of the input. Unless given, a text input is the instruction, messages and
-    prompts are read as a conversation, and of a dictionary with one text that text is taken.
+    `bound` must return texts or messages, and must sample: set a temperature and turn off caching. Failed runs are left
+    out; if all fail, the first error is raised. `selector` is one of those of `cappy.BestOfN`, whose default it has.
+
+    `instruction` is a function that turns the input into the instruction that outputs are judged by. Unless given, a
+    text is the instruction itself, messages and prompts become a transcript, and a dictionary must hold one text.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -78,7 +79,7 @@ class CappyBestOfN(RunnableSerializable[Any, Any]):
         return self._call_with_config(self._run, input, config, **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
-        """Return the best output; the runs wait together, and scoring does not hold the event loop."""
+        """Return the best output without blocking the event loop; the runs are concurrent."""
         return await self._acall_with_config(self._arun, input, config, **kwargs)
 
     def _run(self, given: Any, run_manager: Any, config: RunnableConfig, **kwargs: Any) -> Any:

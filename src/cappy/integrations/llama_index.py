@@ -20,10 +20,10 @@ _dispatcher = get_dispatcher(__name__)
 
 
 class CappyRerank(BaseNodePostprocessor):
-    """Orders nodes by how well they respond to the query; each node's score becomes Cappy's.
+    """Ranks nodes by how well they answer the query, and replaces their scores by Cappy's.
 
-    `scorer` is cappy-base unless given. The best `top_n` nodes are kept, all of them unless given. `metadata_mode` says
-    how much of a node's metadata is read beside its text: none of it unless given.
+    `scorer` is cappy-base unless given. The best `top_n` nodes are kept, all of them unless given. `metadata_mode`
+    decides which of a node's metadata is read together with its text; none of it unless given.
     """
 
     scorer: Scorer = Field(default_factory=load, exclude=True)

@@ -1,6 +1,6 @@
-"""lm-evaluation-harness: Cappy as a model, for tasks that choose among given continuations.
+"""lm-evaluation-harness: Cappy as a model for multiple-choice tasks.
 
-`python -m cappy.integrations.lm_eval run --model cappy --tasks …` is the harness's own command with this model in it.
+`python -m cappy.integrations.lm_eval run --model cappy --tasks …` is the harness's own command with this model added.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ except ImportError as error:
 
 
 class CappyLM(LM):
-    """Answers loglikelihood requests with scores over the scorer's temperature, which order continuations by score.
+    """Answers loglikelihood requests with the score of the continuation divided by the scorer's temperature.
 
-    The numbers are logits of choices, not log-likelihoods: their softmax gives probabilities of the choices. `acc` and
-    `brier_score` mean what they say; `acc_norm`, which divides by lengths, and perplexities mean nothing.
+    These numbers are logits of the choices, not log-likelihoods; their softmax gives the choices' probabilities. `acc`
+    and `brier_score` are valid. `acc_norm`, which divides by lengths, and perplexities have no meaning.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class CappyLM(LM):
     ) -> None:
         """Load the scorer named `model` (cappy-base unless given), or take the one given.
 
-        `options` are those of `cappy.load`: `precision`, `layout`, `threads`. The sizes and the device, which the
-        harness always passes, are not looked at: the scorer packs its own batches and computes on the CPU.
+        `options` are those of `cappy.load`: `precision`, `layout`, `threads`. The batch sizes and the
+        device, which the harness always passes, are ignored: the scorer packs its own batches.
         """
         super().__init__()
         self.scorer = scorer or load(model, **options)

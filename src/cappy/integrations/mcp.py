@@ -83,7 +83,7 @@ class Tools:
     """What the server offers; every method is a tool, its docstring what agents read."""
 
     def __init__(self, scorer: Scorer, llm: LanguageModel | None = None) -> None:
-        """Score with `scorer`; `llm` draws samples where an agent brings none."""
+        """Score with `scorer`; `llm` draws the samples if an agent passes none."""
         self._scorer, self._llm = scorer, llm
 
     def rank(
@@ -92,7 +92,10 @@ class Tools:
         candidates: Annotated[list[str], Field(description="Candidate responses.", min_length=1)],
         top_k: Annotated[int | None, Field(description="Return only the best K.", ge=1)] = None,
     ) -> Ranked:
-        """Order candidate responses to an instruction from best to worst; about 0 is wrong, about 1 right."""
+        """Order candidate responses to an instruction from best to worst.
+
+        A score of about 0 means wrong, about 1 right. Put any text that holds the answer into the instruction.
+        """
         ranking = self._scorer.rank(instruction, candidates, top_k)
         return Ranked([Scored(item.index, item.text, item.score) for item in ranking])
 
@@ -115,9 +118,10 @@ class Tools:
         self,
         instruction: Annotated[str, Field(description="The question or task that the samples answer.")],
         samples: Annotated[
-            list[str] | None, Field(description="Responses to choose from; drawn from the language model unless given.")
+            list[str] | None,
+            Field(description="Responses to choose from. Unless given, the server samples its language model."),
         ] = None,
-        n: Annotated[int, Field(description="How many to draw.", ge=1, le=MOST_SAMPLES)] = 8,
+        n: Annotated[int, Field(description="Number of samples to draw.", ge=1, le=MOST_SAMPLES)] = 8,
     ) -> Chosen:
         """Return the best of several sampled responses, by score, agreement among them and form."""
         if samples is not None:

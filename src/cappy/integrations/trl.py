@@ -25,8 +25,8 @@ class CappyReward:
 
     >>> GRPOTrainer(model, reward_funcs=CappyReward(cappy.load()), args=..., train_dataset=...)
 
-    Prompts and completions may be texts or lists of messages. A completion without a text gets at most 0. The trainer
-    logs the reward as `rewards/cappy`.
+    Prompts and completions may be texts or lists of messages. The reward of an empty completion is at most 0. The
+    trainer logs the rewards as `rewards/cappy`.
     """
 
     def __init__(self, scorer: Scorer) -> None:
@@ -37,7 +37,7 @@ class CappyReward:
     def __call__(
         self, prompts: Sequence[str | Messages], completions: Sequence[str | Messages], **_: Any
     ) -> list[float]:
-        """Return the reward of every completion, in their order; what else the trainer passes is not looked at.
+        """Return the reward of every completion, in their order; the trainer's other arguments are ignored.
 
         Raises:
             InputError: there are not as many prompts as completions, or a message is none.
@@ -70,11 +70,11 @@ def best_of_n(
     """Make a best-of-n sampler of a model in memory, such as `trainer.model`; call it with an instruction.
 
     Args:
-        model: a causal or encoder-decoder model; it stays on its device, and in training if it was.
+        model: a causal or encoder-decoder model; its device and its training mode do not change.
         processing_class: its tokenizer, which is copied.
-        scorer: what chooses.
+        scorer: the scorer that chooses; selectors that need no scores work without one.
         n: samples an instruction.
-        chat: whether an instruction is put under the tokenizer's chat template; if it has one, unless given.
+        chat: whether to apply the tokenizer's chat template; unless given, it is applied if there is one.
         options: those of `cappy.BestOfN`: `plan`, `selector`, `max_tokens`, `seed`, `adaptive`.
 
     Raises:
