@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from cappy.llm.gguf import GgufLLM
 from cappy.llm.registry import fetch_model
+
+# The same runtime on every machine; tests of the others name them.
+os.environ["CAPPY_RUNTIME"] = "onnx"
 
 WORDS = """
 the a is of what who where which capital city country france paris london rome berlin sky green blue red yes

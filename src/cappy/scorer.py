@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,35 +16,25 @@ from numpy.typing import NDArray
 from cappy.calibration.combined import Selection
 from cappy.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from cappy.checkpoint.find import find_checkpoint
-from cappy.errors import InputError, MissingExtraError
+from cappy.errors import InputError
 from cappy.group import Group, GroupScores, Ranking
 from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, EncodedGroup, encode_alone, encode_group, split_group
 from cappy.layout.limits import Limits
 from cappy.layout.pack import Batch, pack
+from cappy.runtime.choose import Remembering, Runtime, choose, make_runtime
+from cappy.runtime.prefix_cache import PrefixCache
 
-RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
-"""What computes, each with the precisions that it knows."""
 BATCH_TOKENS = 2048
 """Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+CACHE_MIB = 128
+"""Memory for encoded instructions: some 7 of 250 tokens by cappy-base, 28 by cappy-mini."""
 WINDOW_GROUPS = 2048
 """Groups read ahead to be sorted by length: what a stream holds in memory."""
 WINDOW_TEXTS = 16384
 """Candidates at which a window is closed early."""
 
 GroupLike = Group | tuple[str, Sequence[str]]
-
-
-class Runtime(Protocol):
-    """What computes scores from a packed batch."""
-
-    def score(self, batch: Batch) -> NDArray[np.float32]:
-        """Return [segments] scores."""
-        ...
-
-    def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
-        ...
 
 
 class Scorer:
@@ -60,13 +50,15 @@ class Scorer:
         conventions: Conventions,
         limits: Limits,
         options: Mapping[str, Any] | None = None,
+        cache: PrefixCache | None = None,
     ) -> None:
-        """Put the parts together; `cappy.load` chooses them, and `options` are what it was called with."""
+        """Put the parts together; `cappy.load` chooses them. `options`: the keyword arguments passed to it."""
         self.checkpoint = checkpoint
         self._options = dict(options or {})
         self.limits = limits
         self._runtime = runtime
         self._conventions = conventions
+        self.cache = cache
 
     @property
     def layout(self) -> str:
@@ -90,7 +82,8 @@ class Scorer:
 
     def settings(self) -> dict[str, Any]:
         """Return all that scores depend on besides the checkpoint's files."""
-        return {**self._options, "layout": self.layout, "limits": asdict(self.limits)}
+        scoring = {name: value for name, value in self._options.items() if name != "cache_mib"}
+        return {**scoring, "layout": self.layout, "limits": asdict(self.limits)}
 
     def __repr__(self) -> str:
         """Name the checkpoint and the layout."""
@@ -150,7 +143,7 @@ class Scorer:
         longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices), self.limits.max_tokens)), default=0)
         limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
         options = {**self._options, "response_tokens": limits.response_tokens}
-        return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options)
+        return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options, self.cache)
 
     def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
         """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
@@ -240,11 +233,26 @@ class Scorer:
         parts = [(i, start, part) for i, group in enumerate(groups) for start, part in split_group(group, BATCH_TOKENS)]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in groups]
         for batch in token_batches([Size.of(part) for _, _, part in parts], BATCH_TOKENS):
-            packed = pack([parts[k][2] for k in batch], self._conventions)
-            flat = self._runtime.score(packed)
+            taken = [parts[k][2] for k in batch]
+            packed = pack(taken, self._conventions)
+            flat = self._score_batch(packed, [part.prefix for part in taken])
             for k, piece in zip(batch, np.split(flat, np.cumsum(packed.per_prefix)[:-1]), strict=True):
                 index, start, _ = parts[k]
                 scores[index][start : start + len(piece)] = piece
+        return scores
+
+    def _score_batch(self, batch: Batch, prefixes: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+        """Score a batch; instructions that were seen before are not encoded again."""
+        if self.cache is None or batch.prefixes is None or not isinstance(self._runtime, Remembering):
+            return self._runtime.score(batch)
+        known, wanted = self.cache.look_up(prefixes)
+        if not any(wanted) and all(one is None for one in known):
+            return self._runtime.score(batch)
+        scores, fresh = self._runtime.score_remembering(batch, known)
+        unknown = (number for number, one in enumerate(known) if one is None)
+        for number, encoded in zip(unknown, fresh, strict=True):
+            if wanted[number]:
+                self.cache.keep(prefixes[number], encoded)
         return scores
 
     def _score_group(self, instruction: str, responses: Sequence[str]) -> GroupScores:
@@ -315,7 +323,7 @@ def _check(instruction: Any, responses: Any, place: str) -> None:
 def load(
     name: str | os.PathLike[str] | None = None,
     *,
-    runtime: str = "onnx",
+    runtime: str | None = None,
     layout: str | None = None,
     precision: str | None = None,
     max_tokens: int | None = None,
@@ -323,6 +331,7 @@ def load(
     truncation_side: str | None = None,
     threads: int = 0,
     device: str | None = None,
+    cache_mib: int = CACHE_MIB,
     revision: str | None = None,
 ) -> Scorer:
     """Load a scorer: a bundled one, a folder, or a hub repository such as "btan2/cappy-large".
@@ -330,21 +339,23 @@ def load(
     Args:
         name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
             "owner/name" on the Hugging Face hub.
-        runtime: "onnx", which needs no torch, or "torch".
+        runtime: "onnx" (the base install), "openvino" or "torch"; unless given, OpenVINO where it is installed and the
+            processor has bfloat16 units, torch for a GPU, onnx otherwise.
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
-        precision: "fp32", "int8" (onnx) or "bf16" (torch: matrix products in bfloat16, for processors that have it);
-            unless given, fp32 in torch, and in onnx what the checkpoint names as its shipping precision.
+        precision: "fp32", "int8" (onnx) or "bf16" (openvino, torch: matrix products in bfloat16); unless given, what
+            the checkpoint ships in onnx, bf16 in openvino where the processor has it, fp32 in torch on a CPU.
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
         response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
         threads: processor threads; 0 takes all cores.
         device: a torch device such as "cuda" (torch runtime only).
+        cache_mib: memory in MiB for encoded instructions that are seen again (shared layout; 0 keeps none).
         revision: branch, tag or commit on the hub.
 
     Raises:
         CheckpointError: the checkpoint cannot be found, read or run.
         InputError: an option is unknown.
-        MissingExtraError: the torch runtime is asked for and torch is not installed.
+        MissingExtraError: the runtime's packages are not installed.
 
     """
     checkpoint = read_checkpoint(find_checkpoint(name, revision))
@@ -355,43 +366,10 @@ def load(
     used_layout = layout or checkpoint.layout
     tokenizer = checkpoint.tokenizer
     conventions = Conventions.of(checkpoint.spec, used_layout, tokenizer.cls_id, tokenizer.sep_id)
-    make = _runtime_maker(runtime, precision, device)
-    options = {"runtime": runtime, "layout": layout, "precision": precision, "threads": threads, "device": device}
+    choice = choose(runtime, precision, str(checkpoint.settings.get("precision", "fp32")), device)
+    computing = make_runtime(choice, checkpoint, used_layout, threads, device)
+    options: dict[str, Any] = {"runtime": choice.runtime, "layout": layout, "precision": choice.precision}
+    options |= {"threads": threads, "device": device, "cache_mib": cache_mib}
     options |= {"max_tokens": max_tokens, "response_tokens": response_tokens, "truncation_side": truncation_side}
-    return Scorer(checkpoint, make(checkpoint, used_layout, threads), conventions, limits, options)
-
-
-def _runtime_maker(
-    runtime: str, precision: str | None, device: str | None
-) -> Callable[[Checkpoint, str, int], Runtime]:
-    """Return what makes the runtime of that name.
-
-    Raises:
-        InputError: a name is unknown, or the names do not go together.
-
-    """
-    if runtime not in RUNTIMES:
-        raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
-    known = RUNTIMES[runtime]
-    if precision not in (None, *known):
-        raise InputError(f"the {runtime} runtime has no precision {precision!r}; choose one of {', '.join(known)}.")
-    if runtime == "torch":
-        return lambda checkpoint, _, threads: _torch_runtime(checkpoint, precision or "fp32", threads, device)
-    if device not in (None, "cpu"):
-        raise InputError(f"the onnx runtime computes on the CPU; device {device!r} needs runtime='torch'.")
-    return lambda checkpoint, layout, threads: _onnx_runtime(checkpoint, layout, precision, threads)
-
-
-def _onnx_runtime(checkpoint: Checkpoint, layout: str, precision: str | None, threads: int) -> Runtime:
-    from cappy.runtime.onnx_session import OnnxRuntime
-
-    chosen = precision or str(checkpoint.settings.get("precision", "fp32"))
-    return OnnxRuntime(checkpoint.spec, checkpoint.read_weights(), layout, chosen, threads)
-
-
-def _torch_runtime(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Runtime:
-    try:
-        from cappy.runtime.torch_session import TorchRuntime
-    except ImportError as error:
-        raise MissingExtraError("the torch runtime", "train") from error
-    return TorchRuntime(checkpoint.spec, checkpoint.read_weights(), precision, threads, device)
+    cache = PrefixCache(cache_mib * 2**20) if cache_mib else None
+    return Scorer(checkpoint, computing, conventions, limits, options, cache)

@@ -12,6 +12,7 @@ import cappy
 from cappy.checkpoint.find import BUNDLED, bundled_folder
 from cappy.checkpoint.save import damaged_files
 from cappy.runtime.onnx_session import byte_product, weight_levels
+from cappy.runtime.processor import native_bfloat16
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text(encoding="utf-8"))
 
@@ -42,6 +43,15 @@ def test_golden_scores(name: str, precision: str) -> None:
     pinned = "int7" if precision == "int8" and weight_levels(byte_product(1)) < 127 else precision
     tolerance = 1e-4 if precision == "fp32" else INT8_TOLERANCE[name]
     assert got == pytest.approx([pair[name][pinned] for pair in GOLDEN], abs=tolerance)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_golden_scores_in_bfloat16(name: str) -> None:
+    if not native_bfloat16():
+        pytest.skip("the processor has no bfloat16 units")
+    scorer = cappy.load(name, runtime="openvino", precision="bf16")
+    got = [scorer.score(pair["instruction"], pair["response"]) for pair in GOLDEN]
+    assert got == pytest.approx([pair[name]["fp32"] for pair in GOLDEN], abs=0.05)  # int8 is up to 0.08 away
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cappy
-from cappy.runtime.onnx_session import byte_product, quantise, weight_levels
+from cappy.runtime.graph_weights import quantise
+from cappy.runtime.onnx_session import byte_product, weight_levels
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([63, 127]))

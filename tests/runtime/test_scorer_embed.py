@@ -30,7 +30,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "electra", "modernbert"])
-@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+@pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
 def test_states_equal_the_mean_of_transformers(request: pytest.FixtureRequest, runtime: str, family: str) -> None:
     import torch
     from transformers import AutoModel

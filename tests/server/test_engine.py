@@ -209,3 +209,16 @@ def test_sighup_swaps_in_a_new_checkpoint(tmp_path: Path) -> None:
         assert after == pytest.approx(expected, abs=1e-5)
     finally:
         running.stop()
+
+
+def test_repeated_instructions_are_encoded_once_and_counted(server: str) -> None:
+    """A long instruction that three requests share: kept at the second, found at the third."""
+    asked = {"text_1": " ".join(WORDS[:40]), "text_2": ["paris", "london"]}
+    with httpx.Client(base_url=server, timeout=30) as client:
+        scores = [client.post("/v1/score", json=asked).json()["data"] for _ in range(3)]
+        counted = client.get("/metrics").text
+    assert scores[0] == scores[1] == scores[2]
+    figures = dict(line.split() for line in counted.splitlines() if line.startswith("cappy_cache"))
+    assert float(figures["cappy_cache_hits"]) >= 1
+    assert float(figures["cappy_cache_misses"]) >= 1
+    assert float(figures["cappy_cache_bytes"]) > 0

@@ -43,7 +43,7 @@ def classify(
     batch_calibration: BatchCalibration = 0.0,
     as_json: AsJson = False,
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

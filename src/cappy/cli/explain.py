@@ -30,7 +30,7 @@ def explain(
     limit: Annotated[int, typer.Option(min=1, help="Most spans on each side; more words are joined.")] = LIMIT,
     as_json: AsJson = False,
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

@@ -18,7 +18,7 @@ def mcp(
     api_key: LlmKey = None,
     chat: Chat = None,
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

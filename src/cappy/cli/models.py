@@ -94,6 +94,7 @@ def _describe(name: str) -> dict[str, Any]:
     from cappy.checkpoint.find import find_checkpoint
     from cappy.checkpoint.save import damaged_files
     from cappy.errors import CheckpointError
+    from cappy.runtime.choose import choose
 
     folder = find_checkpoint(name)
     checkpoint = read_checkpoint(folder)
@@ -103,6 +104,7 @@ def _describe(name: str) -> dict[str, Any]:
     if damaged:
         raise CheckpointError(f"{folder}: {', '.join(damaged)} is not what its manifest says; get the checkpoint anew.")
     spec, limits = checkpoint.spec, checkpoint.limits
+    choice = choose(None, None, str(checkpoint.settings.get("precision", "fp32")))
     parameters = sum(_size(shape) for shape in spec.shapes().values())
     return {
         "name": name,
@@ -111,6 +113,7 @@ def _describe(name: str) -> dict[str, Any]:
         "encoder": f"{spec.family}, {spec.layers} layers of width {spec.hidden}",
         "layout": checkpoint.layout,
         "precision": checkpoint.settings.get("precision", "fp32"),
+        "computes here": f"{choice.runtime}, {choice.precision} ({choice.reason})",
         "max_tokens": limits.max_tokens,
         "response_tokens": limits.response_tokens,
         "truncation_side": limits.side,

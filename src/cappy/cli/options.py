@@ -19,9 +19,12 @@ Model = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--model", "-m", help="Scorer: base (the default), mini (faster), a folder or a hub name."),
 ]
-Runtime = Annotated[str, typer.Option(help="What computes: onnx, or torch (needs the extra 'train').")]
+Runtime = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="What computes: onnx, openvino or torch; what suits this machine unless given."),
+]
 Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkpoint's own unless given.")]  # noqa: UP045
-Precision = Annotated[Optional[str], typer.Option(help="fp32, int8 (onnx) or bf16 (torch).")]  # noqa: UP045
+Precision = Annotated[Optional[str], typer.Option(help="fp32, int8 (onnx) or bf16 (openvino, torch).")]  # noqa: UP045
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")]
 Llm = Annotated[
     str, typer.Option(help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or one on --base-url.")
@@ -54,7 +57,9 @@ BatchCalibration = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def load_scorer(model: str | None, runtime: str, layout: str | None, precision: str | None, threads: int) -> Scorer:
+def load_scorer(
+    model: str | None, runtime: str | None, layout: str | None, precision: str | None, threads: int
+) -> Scorer:
     """Load the scorer that the shared options describe."""
     from cappy.scorer import load
 

@@ -18,7 +18,7 @@ def rank(
     top_k: Annotated[Optional[int], typer.Option(min=1, help="Show only the best K.")] = None,  # noqa: UP045
     as_json: AsJson = False,
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

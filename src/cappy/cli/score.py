@@ -22,7 +22,7 @@ def score(
     response_column: Annotated[str, typer.Option(help="Column of a single response.")] = "response",
     responses_column: Annotated[str, typer.Option(help="Column of a list of responses.")] = "responses",
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

@@ -75,7 +75,7 @@ def serve(
     body_seconds: Annotated[float, typer.Option(min=0.1, help="Time to send a request; slower ones get 408.")] = 30.0,
     keep_alive_seconds: Annotated[int, typer.Option(min=1, help="Time an idle connection is kept.")] = 75,
     connections: Annotated[int, typer.Option(min=1, help="Open connections; those of more clients get 503.")] = 512,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

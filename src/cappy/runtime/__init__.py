@@ -1,4 +1,4 @@
-"""Token arrays to scores: the encoder in ONNX (default) and in torch, one protocol.
+"""Token arrays to scores, one protocol: the encoder as a graph (onnxruntime, OpenVINO) and in torch.
 
-Imports `checkpoint`, `encoders`, `layout`. Start reading in `onnx_session`.
+Imports `checkpoint`, `encoders`, `layout`. Start reading in `choose`; `onnx_graph` builds what onnx and openvino run.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,8 +45,9 @@ class Graph:
         return name
 
     def input(self, name: str, dimensions: int, kind: int = TensorProto.INT64) -> str:
-        """Declare an input with that many dynamic dimensions."""
-        self.inputs.append((name, kind, dimensions))
+        """Declare an input with that many dynamic dimensions; one that is declared again is the same."""
+        if (name, kind, dimensions) not in self.inputs:
+            self.inputs.append((name, kind, dimensions))
         return name
 
     def reshape(self, x: str, *shape: int) -> str:
@@ -61,13 +62,18 @@ class Graph:
         """Gather along the first dimension."""
         return str(self.add("Gather", [x, index], axis=0))
 
-    def model(self, output: str, name: str = "scores", rank: int = 1) -> ModelProto:
-        """Close the graph; `name` is its one output, of `rank` dimensions."""
-        self.nodes.append(helper.make_node("Identity", [output], [name]))
+    def model(
+        self, output: str, name: str = "scores", rank: int = 1, more: Mapping[str, tuple[str, int]] | None = None
+    ) -> ModelProto:
+        """Close the graph; `name` is its output, of `rank` dimensions; `more` names others, each with its rank."""
+        outputs = {name: (output, rank), **(more or {})}
+        self.nodes += [helper.make_node("Identity", [value], [name]) for name, (value, _) in outputs.items()]
         inputs = [helper.make_tensor_value_info(name, kind, [None] * rank) for name, kind, rank in self.inputs]
         external = [_external(name, kind, shape) for name, (kind, shape) in self.weights.items()]
-        result = helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank)
-        graph = helper.make_graph(self.nodes, "cappy", inputs, [result], [*self.constants.values(), *external])
+        results = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name, (_, rank) in outputs.items()
+        ]
+        graph = helper.make_graph(self.nodes, "cappy", inputs, results, [*self.constants.values(), *external])
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 

@@ -20,15 +20,46 @@ from cappy.runtime.onnx_names import Biases, Operand, Prefix, Queries, Rows
 class EncoderGraph:
     """Builds the graph of one encoder in one layout and precision."""
 
-    def __init__(self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False) -> None:
-        """Start a graph; `precision` is `fp32` or `int8`, `half_tables` says that embeddings are stored in float16."""
+    def __init__(
+        self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False, half_products: bool = False
+    ) -> None:
+        """Start a graph.
+
+        `precision` is `fp32` or `int8`; `half_tables` and `half_products` say that embeddings, and the matrices of
+        encoder layers, are stored in float16.
+        """
         self.spec, self.layout, self.precision = spec, layout, precision
-        self.table_type = TensorProto.FLOAT16 if half_tables else TensorProto.FLOAT
+        self.table_type, self.product_type = (
+            TensorProto.FLOAT16 if half else TensorProto.FLOAT for half in (half_tables, half_products)
+        )
         self.graph = Graph()
+
+    def build_kind(self, kind: str | tuple[int, ...]) -> ModelProto:
+        """Return the graph of `scores`, the `remembering` one, or that of mean states behind the layers named."""
+        if isinstance(kind, tuple):
+            return self.build_means(kind)
+        return self.build_remembering() if kind == "remembering" else self.build()
 
     def build(self) -> ModelProto:
         """Return the whole graph: packed tokens and their indices in, one score a segment out."""
-        x = self._joint() if self.layout == "joint" else self._shared()
+        if self.layout == "joint":
+            return self.graph.model(self._head(self._joint()))
+        contexts = self._contexts("prefix")
+        return self.graph.model(self._head(self._shared(contexts, Rows.declare(self.graph, "prefix"))))
+
+    def build_remembering(self) -> ModelProto:
+        """Return the graph of the shared layout that is given some instructions' keys and values and gives the others'.
+
+        Inputs named `fresh_…` are the instructions to encode; `context` [tokens, 2 * layers * hidden] holds keys and
+        values of others, as the output `contexts` gave them. `prefix_…` index both, given ones first.
+        """
+        fresh = self._contexts("fresh")
+        scores = self._head(self._shared(self._joined_contexts(fresh), Rows.declare(self.graph, "prefix")))
+        new = self.graph.add("Concat", [part for pair in fresh for part in pair], axis=1)
+        return self.graph.model(scores, more={"contexts": (new, 2)})
+
+    def _head(self, x: str) -> str:
+        """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         if self.spec.last_norm:
             x = self._norm(x, self.spec.last_norm, self.spec.hidden)
         dense, out = self.spec.head
@@ -36,8 +67,7 @@ class EncoderGraph:
         hidden = self.graph.add(activation, [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
         if self.spec.head_norm:
             hidden = self._norm(hidden, self.spec.head_norm, self.spec.hidden)
-        scores = self._plain_dense(hidden, out, self.spec.hidden, 1)
-        return self.graph.model(self.graph.reshape(scores, -1))
+        return self.graph.reshape(self._plain_dense(hidden, out, self.spec.hidden, 1), -1)
 
     def build_means(self, layers: Sequence[int]) -> ModelProto:
         """Return another graph: packed tokens of texts that stand alone in, the mean of a text's states out.
@@ -72,26 +102,46 @@ class EncoderGraph:
             x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, index)
         return x
 
-    def _shared(self) -> str:
-        """Hidden states of the scored tokens [segments, hidden], every segment behind its instruction."""
-        x, prefix = self._embed("segment"), self._embed("prefix")
+    def _shared(self, contexts: Sequence[tuple[str, str]], rows: Rows) -> str:
+        """Hidden states of the scored tokens [segments, hidden], every segment behind its instruction.
+
+        `contexts` are the instructions' keys and values [tokens, hidden] of every layer, `rows` where they stand.
+        """
+        x = self._embed("segment")
         own, tokens, firsts, starts = self._segments()
-        turns, prefix_turns = self._rotations("segment"), self._rotations("prefix")
-        context = self._prefix_context(Rows.declare(self.graph, "prefix"))
-        whole = Queries(context.rows.index, context.rows.inverse, self._biases("prefix"))
-        for index in range(self.spec.layers):
-            # of the last layer only the scored tokens are read, and the instruction's keys and values
-            last = index == self.spec.layers - 1
-            query, key, value = self._queries_keys_values(x, index, turns, starts if last else None)
-            asks = "none" if last else None
-            prefix_q, prefix_k, prefix_v = self._queries_keys_values(prefix, index, prefix_turns, asks)
-            own_kv, prefix_kv = (key, value), (prefix_k, prefix_v)
-            attended = self._attend_behind(query, own_kv, firsts if last else tokens, own, prefix_kv, context, index)
-            if not last:
-                mixed = self._attend_own(prefix_q, prefix_k, prefix_v, whole, context.rows, index)
-                prefix = self._finish_layer(prefix, mixed, index)
+        turns, prefix = self._rotations("segment"), self._prefix_context(rows)
+        for index, prefix_kv in enumerate(contexts):
+            last = index == self.spec.layers - 1  # of the last layer only the scored tokens are read
+            query, *own_kv = self._queries_keys_values(x, index, turns, starts if last else None)
+            places = firsts if last else tokens
+            attended = self._attend_behind(query, (own_kv[0], own_kv[1]), places, own, prefix_kv, prefix, index)
             x = self._finish_layer(self.graph.take(x, starts) if last else x, attended, index)
         return x
+
+    def _contexts(self, name: str) -> list[tuple[str, str]]:
+        """Keys and values [tokens, hidden] of every layer of the instructions whose inputs are named `name`."""
+        x, rows, turns = self._embed(name), Rows.declare(self.graph, name), self._rotations(name)
+        whole, found = Queries(rows.index, rows.inverse, self._biases(name)), []
+        for index in range(self.spec.layers):
+            last = index == self.spec.layers - 1  # of the last layer only keys and values are read
+            query, key, value = self._queries_keys_values(x, index, turns, "none" if last else None)
+            found.append((key, value))
+            if not last:
+                x = self._finish_layer(x, self._attend_own(query, key, value, whole, rows, index), index)
+        return found
+
+    def _joined_contexts(self, fresh: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Keys and values of every layer: first those that the input `context` brings, then `fresh` ones."""
+        graph, parts = self.graph, 2 * self.spec.layers
+        given = graph.add(
+            "Split",
+            [graph.input("context", 2, TensorProto.FLOAT), graph.ints(*[self.spec.hidden] * parts)],
+            outputs=parts,
+            axis=1,
+        )
+        flat = [part for pair in fresh for part in pair]
+        joined = [graph.add("Concat", [old, new], axis=0) for old, new in zip(given, flat, strict=True)]
+        return list(zip(joined[::2], joined[1::2], strict=True))
 
     def _segments(self) -> tuple[Rows, Queries, Queries, str]:
         """Declare the places of all tokens, and of the scored first tokens that alone ask in the last layer."""
@@ -248,7 +298,11 @@ class EncoderGraph:
 
     def _plain_dense(self, x: str, name: str, width: int, out: int) -> str:
         """Affine map in float32 whatever the precision; the head is small and decides the score."""
-        inputs = [x, self.graph.weight(f"{name}.weight", (out, width))]
+        weight = self.graph.weight(f"{name}.weight", (out, width))
+        return self._gemm(x, weight, name, out)
+
+    def _gemm(self, x: str, weight: str, name: str, out: int) -> str:
+        inputs = [x, weight]
         if self.spec.biases or name == self.spec.head[1]:
             inputs.append(self.graph.weight(f"{name}.bias", (out,)))
         return str(self.graph.add("Gemm", inputs, transB=1))
@@ -257,7 +311,10 @@ class EncoderGraph:
         """Multiply by a weight: with its bias in fp32, without it in int8. Weights are scaled by output channel."""
         graph = self.graph
         if self.precision == "fp32":
-            return self._plain_dense(x.tokens, name, width, out)
+            weight = graph.weight(f"{name}.weight", (out, width), self.product_type)
+            if self.product_type != TensorProto.FLOAT:
+                weight = graph.add("Cast", [weight], to=TensorProto.FLOAT)
+            return self._gemm(x.tokens, weight, name, out)
         step = graph.constant(np.array(1 / 127, dtype=np.float32))
         middle = graph.constant(np.array(128, dtype=np.uint8))
         weight = graph.weight(f"{name}.int8", (width, out), TensorProto.INT8)
@@ -395,15 +452,6 @@ class EncoderGraph:
         log_sum = graph.add("Add", [highest, graph.add("Log", [total])])
         by_token = graph.reshape(graph.transpose(log_sum, 0, 2, 1, 3), -1, self.spec.heads)
         return self._unheads(mixed, places.own_inverse), by_token
-
-
-def build_graph(
-    spec: EncoderSpec, layout: str, precision: str, half_tables: bool, means: Sequence[int] = ()
-) -> tuple[bytes, dict[str, tuple[int, ...]]]:
-    """Return the serialised graph, of scores or of layers' `means`, and names and shapes of the weights it wants."""
-    builder = EncoderGraph(spec, layout, precision, half_tables)
-    model = builder.build_means(means) if means else builder.build()
-    return model.SerializeToString(), {name: shape for name, (_, shape) in builder.graph.weights.items()}
 
 
 def byte_product_graph() -> bytes:

@@ -71,6 +71,9 @@ class Engine:
             worker.start()
         metrics.queue_tokens.set_function(lambda: self._queue.tokens)
         metrics.queue_requests.set_function(lambda: self._queue.jobs)
+        metrics.cache_bytes.set_function(lambda: sum(cache.bytes for cache in scorers.caches()))
+        metrics.cache_hits.set_function(lambda: sum(cache.hits for cache in scorers.caches()))
+        metrics.cache_misses.set_function(lambda: sum(cache.misses for cache in scorers.caches()))
 
     async def score(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cappy.errors import InputError
+from cappy.runtime.prefix_cache import PrefixCache
 from cappy.scorer import Scorer
 from cappy.server.errors import RequestError
 
@@ -34,6 +35,10 @@ class Scorers:
     def names(self) -> list[str]:
         """The names, the default first."""
         return list(self._scorers)
+
+    def caches(self) -> list[PrefixCache]:
+        """Return the caches of encoded instructions, one a scorer that has one."""
+        return [scorer.cache for scorer in self._scorers.values() if scorer.cache is not None]
 
     def find(self, name: str | None) -> tuple[str, Scorer]:
         """Return the name and the scorer of that name; the first for None or "".

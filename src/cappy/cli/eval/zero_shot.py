@@ -64,7 +64,7 @@ def zero_shot(
     ] = None,
     output: Annotated[Place, typer.Option("--output", "-o", help="Also write the results as JSON.")] = None,
     model: Model = None,
-    runtime: Runtime = "onnx",
+    runtime: Runtime = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,

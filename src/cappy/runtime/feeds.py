@@ -1,0 +1,130 @@
+"""The inputs of an encoder's graph for one batch: token ids, indices that pad and unpad, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.encoders.places import buckets_between, rotations, within_reach
+from cappy.encoders.spec import EncoderSpec
+from cappy.layout.pack import Batch, Packed, masked, spread
+
+Ints = NDArray[np.int64]
+
+
+def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return the graph's inputs for a batch, by name."""
+    own_index, own_valid, own_inverse = spread(batch.segments.lengths)
+    segments = np.arange(len(batch.segments.lengths), dtype=np.int64)
+    feed: dict[str, NDArray[Any]] = _token_inputs("segment", batch.segments)
+    feed |= {"own_index": own_index, "own_bias": masked(own_valid), "own_inverse": own_inverse}
+    feed |= {"starts": own_index[:, 0].copy(), "segments": segments}
+    if batch.prefixes is None:
+        return feed
+    feed |= _token_inputs("prefix", batch.prefixes)
+    index, valid, inverse = spread(batch.prefixes.lengths)
+    feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
+    feed |= _query_places("token", batch.row_lengths(), own_inverse)
+    feed |= _query_places("first", batch.per_prefix, 2 * segments)  # every first token asks twice; see `onnx_graph`
+    return feed
+
+
+def remembering_inputs(
+    batch: Batch, known: Sequence[NDArray[np.float32] | None], spec: EncoderSpec
+) -> tuple[dict[str, NDArray[Any]], Ints]:
+    """Return the inputs of the remembering graph, and the lengths of the instructions that it will encode.
+
+    `known` has the keys and values of each of the batch's instructions, None where they are to be computed. A graph
+    takes no empty input: one token that nobody reads stands where nothing is known, or everything.
+    """
+    assert batch.prefixes is not None  # the shared layout has instructions
+    lengths, unknown = batch.prefixes.lengths, np.array([one is None for one in known])
+    given = [one for one in known if one is not None] or [_nothing(spec)]
+    fresh = _only(batch.prefixes, unknown if unknown.any() else None)
+    starts = np.empty(len(lengths), dtype=np.int64)
+    starts[~unknown] = np.cumsum(lengths[~unknown]) - lengths[~unknown]
+    starts[unknown] = sum(map(len, given)) + np.cumsum(lengths[unknown]) - lengths[unknown]
+    _, valid, _ = spread(lengths)
+    index = np.where(valid, starts[:, None] + np.arange(valid.shape[1]), 0)
+    fresh_index, fresh_valid, fresh_inverse = spread(fresh.lengths)
+    feed = batch_inputs(batch) | place_inputs(batch, spec) | _token_inputs("fresh", fresh)
+    feed |= _between("fresh", *_within(fresh), spec) | _rotation_inputs("fresh", fresh, spec)
+    feed |= {"fresh_index": fresh_index, "fresh_bias": masked(fresh_valid), "fresh_inverse": fresh_inverse}
+    feed |= {"context": np.concatenate(given), "prefix_index": index}
+    return feed, lengths[unknown]
+
+
+def _nothing(spec: EncoderSpec) -> NDArray[np.float32]:
+    return np.zeros((1, 2 * spec.layers * spec.hidden), dtype=np.float32)
+
+
+def _only(sequences: Packed, chosen: NDArray[np.bool_] | None) -> Packed:
+    """Keep the chosen sequences; the first token alone where none is."""
+    if chosen is None:
+        return Packed(sequences.ids[:1], sequences.positions[:1], sequences.types[:1], np.ones(1, dtype=np.int64))
+    tokens = np.repeat(chosen, sequences.lengths)
+    return Packed(
+        sequences.ids[tokens], sequences.positions[tokens], sequences.types[tokens], sequences.lengths[chosen]
+    )
+
+
+def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    """Return what a graph is fed of positions: buckets, who is within reach, rotations; nothing that it does not want.
+
+    Buckets and reach are [rows, queries, keys], rotations [tokens, head size].
+    """
+    feed = _between("own", *_within(batch.segments), spec) | _rotation_inputs("segment", batch.segments, spec)
+    if batch.prefixes is None:
+        return feed
+    feed |= _between("prefix", *_within(batch.prefixes), spec) | _rotation_inputs("prefix", batch.prefixes, spec)
+    if not (spec.relative_buckets or spec.local_layers):
+        return feed
+    keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
+    tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
+    firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # a prefix's candidates all begin there
+    for name, queries in (("token", tokens), ("first", firsts)):
+        for kind, found in _between(name, queries, keys, spec).items():
+            # The key that stands for the candidate's own part has no position: its bias is 0, and it is always near.
+            free = spec.relative_buckets if kind.endswith("_bucket") else 0
+            feed[kind] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=free)
+    return feed
+
+
+def _between(name: str, queries: Ints, keys: Ints, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    feed: dict[str, NDArray[Any]] = {}
+    if spec.relative_buckets:
+        feed[f"{name}_bucket"] = buckets_between(queries, keys, spec.relative_buckets)
+    if spec.local_layers:
+        feed[f"{name}_reach"] = masked(within_reach(queries, keys, spec.local_reach))
+    return feed
+
+
+def _within(tokens: Packed) -> tuple[Ints, Ints]:
+    places = np.arange(int(tokens.lengths.max(initial=1)), dtype=np.int64)[None]
+    return places, places
+
+
+def _rotation_inputs(name: str, tokens: Packed, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+    feed: dict[str, NDArray[Any]] = {}
+    for base in spec.rotation_bases:
+        cos, sin = rotations(tokens.positions, spec.head_size, base)
+        feed |= {f"{name}_cos_{base:g}": cos, f"{name}_sin_{base:g}": sin}
+    return feed
+
+
+def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
+    return {f"{name}_word": tokens.ids, f"{name}_position": tokens.positions, f"{name}_token_type": tokens.types}
+
+
+def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Index packed queries behind their prefixes, and lead from there to their places in the segments."""
+    # A row of one would take another multiplication routine than a row of two, and round otherwise.
+    row, _, row_inverse = spread(row_lengths, at_least=2)
+    return {
+        f"{name}_row": row,
+        f"{name}_row_inverse": row_inverse,
+        f"{name}_own_of_row": own_inverse[row],
+    }

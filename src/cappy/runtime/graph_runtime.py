@@ -1,0 +1,63 @@
+"""What runtimes of graphs share: which graph a call needs, opened when first wanted, and what it is fed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cappy.encoders.spec import EncoderSpec
+from cappy.layout.pack import Batch
+from cappy.runtime.feeds import batch_inputs, place_inputs, remembering_inputs
+
+Floats = NDArray[np.float32]
+Feed = Mapping[str, NDArray[Any]]
+Run = Callable[[Feed], dict[str, Floats]]
+"""Inputs by name (more than the graph wants are allowed) to outputs by name."""
+Kind = str | tuple[int, ...]
+"""A graph: `scores`, `remembering`, or the layers whose mean states it gives."""
+
+
+class GraphRuntime(ABC):
+    """Scores packed batches by graphs of one encoder. Threads may share one."""
+
+    def __init__(self, spec: EncoderSpec, layout: str) -> None:
+        """Open the graph of scores, which every scorer needs."""
+        self.layout, self._spec = layout, spec
+        self._lock = Lock()
+        self._runs: dict[Kind, Run] = {"scores": self._open("scores")}
+
+    @abstractmethod
+    def _open(self, kind: Kind) -> Run:
+        """Build a graph and make it ready to run."""
+
+    def _run(self, kind: Kind) -> Run:
+        with self._lock:
+            if kind not in self._runs:
+                self._runs[kind] = self._open(kind)
+            return self._runs[kind]
+
+    def score(self, batch: Batch) -> Floats:
+        """Score every segment of `batch`: [segments]."""
+        return self._runs["scores"](batch_inputs(batch) | place_inputs(batch, self._spec))["scores"]
+
+    def score_remembering(self, batch: Batch, known: Sequence[Floats | None]) -> tuple[Floats, list[Floats]]:
+        """Score every segment of a shared batch, some of whose instructions are `known`: [segments].
+
+        For each instruction `known` has its keys and values [tokens, 2 * layers * hidden], or None: it is then encoded,
+        and its keys and values are returned too, in the batch's order.
+        """
+        feed, lengths = remembering_inputs(batch, known, self._spec)
+        found = self._run("remembering")(feed)
+        fresh = np.split(found["contexts"], np.cumsum(lengths))[: len(lengths)]
+        return found["scores"], [np.ascontiguousarray(one) for one in fresh]
+
+    def means(self, batch: Batch, layers: tuple[int, ...]) -> Floats:
+        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        feed = batch_inputs(batch) | place_inputs(batch, self._spec)
+        feed["segment_share"] = ((feed["own_bias"] == 0) / batch.segments.lengths[:, None]).astype(np.float32)
+        return self._run(layers)(feed)["means"]
