@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -23,7 +24,7 @@ def asking(work: Callable[[Session], Awaitable[Any]], *options: str) -> Any:
     command = ["-m", "cappy.cli.app", "mcp", "-m", "mini", "--threads", "1", *options]
 
     async def talk() -> Any:
-        parameters = mcp.StdioServerParameters(command=sys.executable, args=command)
+        parameters = mcp.StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
         async with mcp.stdio_client(parameters) as streams, mcp.ClientSession(*streams) as session:
             told = await session.initialize()
             assert told.server_info.name == "cappy" and "small scorer" in told.instructions
