@@ -3,10 +3,11 @@ PYTHON ?= python3
 BASE := .venv-base
 DEV := .venv
 CLIENTS := .venv-clients
+NEIGHBOURS := .venv-neighbours
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-all test-clients lint types dist bench bench-serving clean
+.PHONY: help demo test test-browser test-all test-clients test-neighbours lint types dist bench bench-serving clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -26,6 +27,11 @@ $(CLIENTS)/ready: pyproject.toml constraints.txt
 	$(CLIENTS)/bin/pip install $(PIP_FLAGS) -e '.[clients]'
 	@touch $@
 
+$(NEIGHBOURS)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(NEIGHBOURS)
+	$(NEIGHBOURS)/bin/pip install $(PIP_FLAGS) -e '.[neighbours]'
+	@touch $@
+
 demo: $(BASE)/ready  ## Rank and classify real input with the bundled scorer (base install, offline)
 	$(BASE)/bin/python examples/demo.py
 
@@ -40,6 +46,9 @@ test-all: $(DEV)/ready  ## Run every test, the slow ones and those that need the
 
 test-clients: $(CLIENTS)/ready  ## Run the clients of LiteLLM, LangChain, LlamaIndex, rerankers and Cohere against a server
 	$(CLIENTS)/bin/python -m pytest -q tests/server/test_clients.py
+
+test-neighbours: $(NEIGHBOURS)/ready  ## Run the integrations with TRL, DSPy, LangChain, LlamaIndex, LiteLLM, Haystack, lm-eval and MCP
+	$(NEIGHBOURS)/bin/python -m pytest -q tests/integrations
 
 lint: $(DEV)/ready  ## Check style
 	$(DEV)/bin/ruff check .
@@ -62,4 +71,4 @@ bench-serving: $(DEV)/ready  ## Load the server, then soak and kill it; every an
 	$(DEV)/bin/python benchmarks/serving_best_of_n.py
 
 clean:  ## Remove environments and build output
-	rm -rf $(BASE) $(DEV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(BASE) $(DEV) $(CLIENTS) $(NEIGHBOURS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,7 +19,7 @@ LAYERS = (
     ("data", "explanation", "classification"),
     ("selection", "classifier", "scale", "training"),
     ("boost", "adaptation"),
-    ("evaluation", "server"),
+    ("evaluation", "integrations", "server"),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -34,7 +34,7 @@ def model(shared_bert: Path) -> str:
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout.decode()
-    for command in ("rank", "classify", "score", "serve", "train", "models", "export", "data", "eval"):
+    for command in ("rank", "classify", "score", "explain", "serve", "train", "models", "export", "data", "eval"):
         assert command in text
     assert "cappy rank" in text
     assert run("--version").stdout.decode().strip() == f"cappy {cappy.__version__}"
@@ -46,6 +46,7 @@ def test_help_names_every_command() -> None:
         "rank",
         "classify",
         "score",
+        "explain",
         "serve",
         "train",
         "models",

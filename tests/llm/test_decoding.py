@@ -123,6 +123,25 @@ def test_log_likelihoods_are_those_of_the_model(llm_folder: Path) -> None:
         assert sample.log_likelihood == pytest.approx(total, abs=1e-3)
 
 
+def test_a_model_in_memory_samples_as_one_from_a_folder_does(llm_folder: Path) -> None:
+    import transformers
+
+    from cappy.llm.transformers_llm import TransformersLLM
+
+    kind = transformers.AutoModelForCausalLM if "gpt2" in llm_folder.name else transformers.AutoModelForSeq2SeqLM
+    model, tokenizer = kind.from_pretrained(llm_folder), transformers.AutoTokenizer.from_pretrained(llm_folder)
+    side = tokenizer.padding_side
+    model.train()
+    llm = TransformersLLM.of(model, tokenizer, batch=2)
+    prompts, decoding = ["the capital of france is", "who", "a red house"], Decoding("sampling", 3, max_tokens=6)
+    assert llm.generate(prompts, decoding, 1) == TransformersLLM(str(llm_folder), "cpu", 2).generate(
+        prompts, decoding, 1
+    )
+    assert model.training and tokenizer.padding_side == side
+    with pytest.raises(InputError, match="no chat template"):
+        TransformersLLM.of(model, tokenizer, chat=True)
+
+
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     from cappy.llm.transformers_llm import TransformersLLM
 

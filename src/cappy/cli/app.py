@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import cappy
-from cappy.cli import adapt, boost, classify, data, export, models, rank, score, serve, train
+from cappy.cli import adapt, boost, classify, data, explain, export, mcp, models, rank, score, serve, train
 from cappy.cli import eval as evaluate
 from cappy.errors import CappyError, CheckpointError, ClusterError, LanguageModelError
 
@@ -36,9 +36,11 @@ app = typer.Typer(
 app.command("rank")(rank.rank)
 app.command("classify")(classify.classify)
 app.command("score")(score.score)
+app.command("explain")(explain.explain)
 app.command("boost")(boost.boost)
 app.command("adapt")(adapt.adapt)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("models")(models.models)
 app.command("export")(export.export)
 app.command("train")(train.train)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from cappy.cli.bars import spread
 from cappy.cli.options import AsJson, BaseUrl, Chat, Llm, LlmKey, Model, Precision, Threads, load_scorer, read_lines
 from cappy.cli.output import print_json, print_table
 from cappy.errors import InputError, MissingExtraError
@@ -73,7 +74,9 @@ def boost(
         print_json(_as_json(result))
         return
     rows = [[str(place), f"{value:.4f}", text or "(empty)"] for place, (value, text) in enumerate(result, 1)]
-    print_table("", ["", best.selector, "response"], rows, numbers=(0, 1))
+    values = [value for value, _ in result]
+    bars = values if best.selector == "cappy" else spread(values)  # other selectors' values have no scale of their own
+    print_table("", ["", best.selector, "response"], rows, numbers=(0, 1), bars=bars)
     typer.echo(f"{len(result)} samples, {result.tokens} tokens by {found.name}", err=True)
     if result.error:
         typer.echo(f"some samples failed: {result.error}", err=True)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cappy.cli.bars import NARROWEST, Bar
+
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from cappy.group import Group
 
 _JOINERS = "\u200c\u200d"
@@ -20,20 +24,39 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:
-    """Print a table; `numbers` are the columns to align right. Long texts wrap to the terminal."""
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[int] = (),
+    bars: Sequence[float] = (),
+) -> None:
+    """Print a table; `numbers` are the columns to align right. Long texts wrap to the terminal.
+
+    `bars`, in [0, 1], one a row, are drawn before the last column if standard output is a wide enough terminal.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    cells: list[list[RenderableType]] = [[Text(printable(cell)) for cell in row] for row in rows]
+    if bars and watched(console) and console.width >= NARROWEST:
+        columns = [*columns[:-1], "", columns[-1]]
+        cells = [[*row[:-1], Bar(share), row[-1]] for row, share in zip(cells, bars, strict=True)]
     table = Table(title=Text(title) if title else None, title_justify="left")
     for place, name in enumerate(columns):
         table.add_column(
             name, justify="right" if place in numbers else "left", no_wrap=place in numbers, overflow="fold"
         )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
+
+
+def watched(console: Console) -> bool:
+    """Tell whether a person watches: standard output is a terminal, and no variable has rich treat it as none."""
+    return console.is_terminal and console.file.isatty()
 
 
 def print_group(group: Group) -> None:
@@ -57,6 +80,10 @@ def print_group(group: Group) -> None:
 
 def printable(text: str) -> str:
     """Make any text safe to show on one terminal line: no control characters, no lone surrogates."""
-    single = " ".join(text.split())
-    safe = single.encode("utf-8", "replace").decode("utf-8")
+    return harmless(" ".join(text.split()))
+
+
+def harmless(text: str) -> str:
+    """Replace what a terminal must not be sent: control characters and lone surrogates. As long as the text."""
+    safe = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(character if character.isprintable() or character in _JOINERS else "�" for character in safe)

@@ -44,4 +44,4 @@ def rank(
         [str(place), f"{item.score:.4f}", item.text + (f"  [{item.cut}]" if item.cut else "")]
         for place, item in enumerate(ranking, 1)
     ]
-    print_table("", ["", "score", "candidate"], rows, numbers=(0, 1))
+    print_table("", ["", "score", "candidate"], rows, numbers=(0, 1), bars=ranking.scores)

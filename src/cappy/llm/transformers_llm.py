@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cappy.errors import CheckpointError, InputError, MissingExtraError
@@ -47,12 +49,41 @@ class TransformersLLM:
             self._model = kind.from_pretrained(name).eval()
         except (OSError, ValueError) as error:
             raise CheckpointError(f"the language model {name!r} cannot be loaded ({error}).") from error
-        if chat and not self._tokenizer.chat_template:
-            raise InputError(f"the language model {name!r} has no chat template.")
-        self._chat = chat
-        self.name = f"{name} ({'chat' if chat else 'completion'})"
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._model.to(self._device)
+        self._settle(name, batch, max_prompt_tokens, chat)
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any, batch: int = 8, chat: bool | None = None) -> TransformersLLM:
+        """Sample from a model in memory, on its own device; its mode (training or not) stays as it is.
+
+        The tokenizer is copied. With `chat` a prompt is a user message under its chat template; unless given, it is if
+        there is a template.
+
+        Raises:
+            InputError: the tokenizer has no chat template, and `chat` is true.
+            MissingExtraError: transformers or torch is not installed.
+
+        """
+        try:
+            import transformers  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("language models of transformers", "transformers") from error
+        found = cls.__new__(cls)
+        found._model, found._tokenizer, found._device = model, copy.deepcopy(tokenizer), model.device
+        found._tokenizer.padding_side = "right" if model.config.is_encoder_decoder else "left"
+        found._tokenizer.truncation_side = "left"
+        talks = bool(tokenizer.chat_template) if chat is None else chat
+        found._settle(str(model.config.name_or_path or type(model).__name__), batch, None, talks)
+        return found
+
+    def _settle(self, name: str, batch: int, max_prompt_tokens: int | None, chat: bool) -> None:
+        """Note what follows from the model and the tokenizer."""
+        if chat and not self._tokenizer.chat_template:
+            raise InputError(f"the language model {name!r} has no chat template.")
+        config = self._model.config
+        self._chat = chat
+        self.name = f"{name} ({'chat' if chat else 'completion'})"
         self._causal = not config.is_encoder_decoder
         self.prompts_together, self._max_prompt = batch, max_prompt_tokens
         length = getattr(config.get_text_config(), "max_position_embeddings", None)
@@ -92,7 +123,7 @@ class TransformersLLM:
             add_special_tokens=not self._chat,
         ).to(self._device)
         inputs.pop("token_type_ids", None)
-        with torch.inference_mode():
+        with torch.inference_mode(), _evaluating(self._model):
             ids = self._model.generate(**inputs, **_settings(decoding), pad_token_id=self._tokenizer.pad_token_id)
             # A decoder-only model returns the prompt first, an encoder-decoder its start token.
             ids = ids[:, inputs["input_ids"].shape[1] if self._causal else 1 :]
@@ -143,6 +174,17 @@ class TransformersLLM:
         chosen = logits.float().log_softmax(dim=-1).gather(2, ids[:, :, None])[:, :, 0]
         totals: list[float] = chosen.masked_fill(~mask, 0.0).sum(dim=1).tolist()
         return totals
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Put a model into evaluation, and back into training if it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _settings(decoding: Decoding) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pure functions over single texts: normalization for comparing them, and features of form, repetition and copying.
+"""Pure functions over texts: normalization, features of form, repetition and copying, and chats as instructions.
 
 Imports nothing of the package. Start reading in `normalization`.
 """

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cappy.server.errors import RequestError
-from cappy.server.proxy.conversation import instruction_of, text_of_choice
 from cappy.server.proxy.options import Wishes, read_wishes
 from cappy.server.proxy.response import added, chunks, whole, written
 from cappy.server.proxy.upstream import readable
+from cappy.text.conversation import instruction_of, text_of_choice
 
 
 def said(role: str, content: object, **more: object) -> dict:

@@ -16,9 +16,9 @@ from cappy.selection.selectors import NEED_SCORES, SELECTORS, Pool, ranked
 from cappy.selection.stopping import DEFAULT_RULE
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
-from cappy.server.proxy.conversation import text_of_choice
 from cappy.server.proxy.options import Wishes
 from cappy.server.proxy.upstream import UpstreamError
+from cappy.text.conversation import text_of_choice
 
 Draw = Callable[[Mapping[str, Any], int, int], Awaitable[tuple[list[dict[str, Any]], list[UpstreamError]]]]
 """Fields of a request in place of its own, how many samples, and how many came before; answers and errors out."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cappy.server.proxy.conversation import calls_of
+from cappy.text.conversation import calls_of
 
 _UNSAID: dict[str, Any] = {"logprobs": None, "finish_reason": None}
 _PIECES = re.compile(r"\s*\S+\s*|\s+")

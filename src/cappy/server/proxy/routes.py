@@ -16,13 +16,13 @@ from cappy.server.engine import Engine
 from cappy.server.error_schemas import LOOK, declared, declared_before_llm
 from cappy.server.errors import RequestError
 from cappy.server.proxy.best import Chosen, best_of
-from cappy.server.proxy.conversation import instruction_of
 from cappy.server.proxy.options import Wishes, read_wishes
 from cappy.server.proxy.response import chunks, whole, written
 from cappy.server.proxy.schemas import ChatRequest, CompletionRequest, SampledRequest
 from cappy.server.proxy.upstream import Request as Onward
 from cappy.server.proxy.upstream import Upstream, UpstreamError
 from cappy.server.schemas import ModelItem
+from cappy.text.conversation import instruction_of
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
 NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."

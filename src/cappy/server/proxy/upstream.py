@@ -16,7 +16,7 @@ from cappy.llm.openai_protocol import is_loopback
 from cappy.server.cancellation import together
 from cappy.server.errors import RequestError
 from cappy.server.metrics import Metrics
-from cappy.server.proxy.conversation import text_of_choice
+from cappy.text.conversation import text_of_choice
 
 MOST_AT_ONCE = 8
 """Samples asked for in one request: more are refused by servers with few slots."""
