@@ -63,5 +63,5 @@ def test_scores_equal_those_of_packed_tokens(request: pytest.FixtureRequest, fam
     with torch.inference_mode():
         expected = model(batch)
         for length in (64, 512):
-            rows = RowTensors.of(lay_in_rows(batch, length, rows=8), torch.device("cpu"))
+            rows = RowTensors.of(lay_in_rows(batch, length, multiple=8), torch.device("cpu"))
             assert model(rows).numpy() == pytest.approx(expected.numpy(), abs=1e-5)

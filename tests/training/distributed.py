@@ -10,15 +10,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from cappy.layout.encode import Conventions
 from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
-from cappy.training.batches import TrainingGroup
+from cappy.training.parts import Step
 from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.processes import started_processes
 from cappy.training.trainer import Budget, Computing, Trainer
@@ -31,11 +32,11 @@ class Slow(Trainer):
     seconds = 0.0
     until = 10**9
 
-    def _step(self, groups: Sequence[TrainingGroup], rate: float) -> tuple[float, int]:
+    def _step(self, step: Step, rate: float) -> tuple[Tensor, int]:
         time.sleep(self.seconds)
-        return super()._step(groups, rate)
+        return super()._step(step, rate)
 
-    def _agreed(self, loss: float, tokens: int, seconds: float, save: bool, measure: bool) -> Any:
+    def _agreed(self, loss: Tensor, tokens: int, seconds: float, save: bool, measure: bool) -> Any:
         self.processes.stopping |= self.progress.step + 1 >= self.until
         return super()._agreed(loss, tokens, seconds, save or bool(self.seconds), measure)
 

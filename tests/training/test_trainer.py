@@ -14,9 +14,11 @@ import cappy
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.errors import CheckpointError, InputError
 from cappy.layout.encode import Conventions
+from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
-from cappy.training.trainer import Budget, Trainer, learning_rate
+from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.trainer import Budget, Computing, Trainer, learning_rate
 from tests.training.toy import RECIPE, run
 
 
@@ -28,7 +30,7 @@ def test_a_stopped_run_resumes_exactly(
     whole = run(data, tmp_path / "whole", bert, 30, recipe)
     original, calls = Trainer._step, 0
 
-    def dying(self: Trainer, *arguments: object) -> tuple[float, int]:
+    def dying(self: Trainer, *arguments: object) -> tuple[torch.Tensor, int]:
         nonlocal calls
         calls += 1
         if calls in (8, 20):
@@ -117,3 +119,32 @@ def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, 
     for (name, one), (_, other) in zip(together.named_parameters(), alone.named_parameters(), strict=True):
         if other.grad is not None:
             assert torch.allclose(one.grad, other.grad, atol=1e-4), name
+
+
+@pytest.mark.parametrize("layout", ["shared", "joint"])
+@pytest.mark.parametrize(
+    "computing",
+    [
+        Computing(precision="fp32", rows=True),
+        Computing(precision="fp32", rows=True, micro_tokens=200, workers=2),
+        pytest.param(Computing(precision="fp32", rows=True, compile=True), marks=pytest.mark.slow),
+    ],
+)
+def test_rows_and_workers_give_the_same_losses(
+    data: Path, mpnet: Path, tmp_path: Path, layout: str, computing: Computing
+) -> None:
+    """What a GPU is given, on the CPU: 50 steps, the curve of the packed path."""
+    recipe = dataclasses.replace(RECIPE, layout=layout, learning_rate=5e-4, graded_listwise=0.5)
+    _, spec, weights = starting_weights(mpnet, 0)
+    tokenizer = load_tokenizer(mpnet, spec)
+    conventions = Conventions.of(spec, layout, tokenizer.cls_id, tokenizer.sep_id)
+    texts = read_texts(recipe, str(mpnet), 0, data=data, groups=None, against=None)
+    groups = encode_texts(texts, recipe, tokenizer, conventions, spec.max_tokens, 0).training
+    curves = []
+    for name, how in (("packed", Computing(precision="fp32")), ("rows", computing)):
+        trainer = Trainer(spec, weights, recipe, conventions, tmp_path / name, 0, computing=how)
+        trainer.run(groups, Budget(steps=50))
+        curves.append(trainer.losses)
+    assert len(curves[0]) == 50
+    assert curves[0][-1] < curves[0][0]
+    assert curves[1] == pytest.approx(curves[0], abs=1e-4)

@@ -89,6 +89,13 @@ def train(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Keep less for the backward pass and compute it again: less memory.")
     ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Fuse the layers (torch.compile): minutes at the start, faster steps.")
+    ] = False,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Processes that prepare batches ahead; 4 with a GPU, else none, unless given."),
+    ] = None,
 ) -> None:
     """Train a scorer. Stop it at any moment; the same command goes on where it was.
 
@@ -111,6 +118,9 @@ def train(
         micro_tokens,
         precision or _launched("ACCELERATE_MIXED_PRECISION", {"bf16": "bf16"}),
         recompute,
+        rows=True if compiled else None,
+        compile=compiled,
+        workers=workers,
     )
     options = RunOptions(
         data, output, encoder, budget, seed, threads, against, groups, start, learning_rate, batch_tokens, computing

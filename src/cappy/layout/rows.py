@@ -34,15 +34,15 @@ class TokenRows:
     starts: Ints
 
 
-def lay_in_rows(batch: Batch, length: int = 512, rows: int = 0) -> TokenRows:
-    """Lay a batch's groups into rows of `length` tokens, more where one group has more; at least `rows` rows.
+def lay_in_rows(batch: Batch, length: int = 512, multiple: int = 1) -> TokenRows:
+    """Lay a batch's groups into rows of `length` tokens, more where one group has more; a `multiple` of rows.
 
     Long groups are placed first, each in the first row that has room (first-fit decreasing).
     """
     sizes = _group_sizes(batch)
     length = max(length, -(-int(sizes.max(initial=1)) // 64) * 64)
     row, column = _first_fit(sizes, length)
-    count = max(rows, int(row.max(initial=0)) + 1)
+    count = -(-(int(row.max(initial=0)) + 1) // multiple) * multiple
     flat = {name: np.zeros(count * length, dtype=np.int64) for name in ("ids", "positions", "types", "segments")}
     groups = np.full(count * length, PADDING, dtype=np.int64)
     begins = row * length + column

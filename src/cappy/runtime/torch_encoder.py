@@ -322,17 +322,26 @@ class Encoder(nn.Module):
             x, prefix = self._through(index, partial(self._behind, index, behind), x, prefix)
         return self._score(x)
 
+    def compile_rows(self) -> None:
+        """Fuse what `forward` does with rows of tokens (torch.compile), once for each shape."""
+        self._row_states = torch.compile(self._row_states, dynamic=False)  # type: ignore[method-assign]
+
     def _forward_rows(self, rows: RowTensors) -> Tensor:
         """Score rows of tokens: fewer, larger operations in shapes that stay the same."""
-        positions = rows.positions.flatten()
-        x = self._embedded(rows.ids.flatten(), positions, rows.types.flatten())
+        states = self._row_states(rows.ids, rows.positions, rows.types, rows.groups, rows.segments)
+        return self._score(states.index_select(0, rows.starts))
+
+    def _row_states(self, ids: Tensor, positions: Tensor, types: Tensor, groups: Tensor, segments: Tensor) -> Tensor:
+        """Hidden states behind the last layer, of [rows, length] tokens: [rows * length, hidden]."""
+        x = self._embedded(ids.flatten(), positions.flatten(), types.flatten())
         bias = self._weight(self.spec.relative_bias) if self.spec.relative_buckets else None
-        masks = row_masks(rows, self.spec, bias, x.dtype)
-        turns = {base: row_rotations(positions, self.spec.head_size, base) for base in self.spec.rotation_bases}
+        masks = row_masks(positions, groups, segments, self.spec, bias, x.dtype)
+        bases = self.spec.rotation_bases
+        turns = {base: row_rotations(positions.flatten(), self.spec.head_size, base) for base in bases}
         for index in range(self.spec.layers):
             mask = masks[self.spec.is_local(index)]
-            x = self._through(index, partial(self._row_layer, index, mask, turns, rows.ids.shape), x)
-        return self._score(x.index_select(0, rows.starts))
+            x = self._through(index, partial(self._row_layer, index, mask, turns, ids.shape), x)
+        return x
 
     def _row_layer(
         self,

@@ -41,15 +41,18 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def row_masks(rows: RowTensors, spec: EncoderSpec, bias: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def row_masks(
+    positions: Tensor, groups: Tensor, segments: Tensor, spec: EncoderSpec, bias: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """Return what is added to logits [rows, heads or 1, length, length] in global and in local layers.
 
-    `bias` [buckets, heads] are the biases of relative positions, of families that have them.
+    `positions`, `groups`, `segments`: [rows, length]. `bias` [buckets, heads] are the biases of relative positions,
+    of families that have them.
     """
-    seen = (rows.groups[:, :, None] == rows.groups[:, None, :]) & (
-        (rows.segments[:, None, :] == 0) | (rows.segments[:, None, :] == rows.segments[:, :, None])
+    seen = (groups[:, :, None] == groups[:, None, :]) & (
+        (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
     )
-    apart = rows.positions[:, None, :] - rows.positions[:, :, None]
+    apart = positions[:, None, :] - positions[:, :, None]
     never = torch.finfo(dtype).min / 2
     mask = torch.zeros_like(apart, dtype=dtype).masked_fill(~seen, never)[:, None]
     if bias is not None:

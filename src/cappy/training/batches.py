@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,17 +139,3 @@ def single_pairs(groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
         for group in groups
         for place in range(len(group.labels))
     ]
-
-
-def endless_batches(
-    batches_of: Callable[[int], list[list[int]]], epoch: int, skip: int
-) -> Iterator[tuple[int, int, list[int]]]:
-    """Yield (epoch, next batch number, group indices) for ever, starting at batch `skip` of `epoch`.
-
-    `batches_of` gives an epoch's batches.
-    """
-    while True:
-        for number, batch in enumerate(batches_of(epoch)):
-            if number >= skip:
-                yield epoch, number + 1, batch
-        epoch, skip = epoch + 1, 0

@@ -54,16 +54,16 @@ def training_loss(
     if totals:
         loss = loss * (groups / totals.groups)
     if graded is None:
-        graded = torch.zeros(groups, dtype=torch.bool)
+        graded = torch.zeros(groups, dtype=torch.bool, device=scores.device)
     if listwise or graded_listwise:
         plain, informative = _listwise(scores, _shares(labels, group, groups), group, groups, temperature)
         degrees, _ = _listwise(scores, _softmax(labels, group, groups, temperature), group, groups, temperature)
         weights = torch.where(graded, graded_listwise, listwise * informative)
-        counted = (graded | informative).sum() if totals is None else torch.tensor(totals.listwise)
-        loss = loss + (weights * torch.where(graded, degrees, plain)).sum() / counted.clamp(min=1)
+        counted = (graded | informative).sum().clamp(min=1) if totals is None else max(1, totals.listwise)
+        loss = loss + (weights * torch.where(graded, degrees, plain)).sum() / counted
     if pairwise:
         lost, telling = _pairwise(scores, labels, group, groups, temperature)
-        loss = loss + pairwise * lost / max(1, telling if totals is None else totals.pairwise)
+        loss = loss + pairwise * lost / (telling.clamp(min=1) if totals is None else max(1, totals.pairwise))
     return loss
 
 
@@ -75,8 +75,8 @@ def regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) 
     `group` [candidates] tells which of `groups` groups a candidate belongs to.
     """
     squared = (scores - labels) ** 2
-    sums = torch.zeros(groups).index_add(0, group, squared)
-    counts = torch.zeros(groups).index_add(0, group, torch.ones_like(squared))
+    sums = scores.new_zeros(groups).index_add(0, group, squared)
+    counts = scores.new_zeros(groups).index_add(0, group, torch.ones_like(squared))
     return (sums / counts.clamp(min=1)).mean()
 
 
@@ -102,12 +102,12 @@ def graded_listwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: 
 def _listwise(scores: Tensor, targets: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, Tensor]:
     """Return the cross-entropy of every group [groups], and which groups have targets at all [groups]."""
     log_share = _log_softmax(scores, group, groups, temperature)
-    losses = torch.zeros(groups).index_add(0, group, -targets * log_share)
-    return losses, torch.zeros(groups).index_add(0, group, targets) > 0
+    losses = scores.new_zeros(groups).index_add(0, group, -targets * log_share)
+    return losses, scores.new_zeros(groups).index_add(0, group, targets) > 0
 
 
 def _shares(labels: Tensor, group: Tensor, groups: int) -> Tensor:
-    totals = torch.zeros(groups).index_add(0, group, labels)
+    totals = labels.new_zeros(groups).index_add(0, group, labels)
     return labels / totals[group].clamp(min=1e-6)
 
 
@@ -119,9 +119,9 @@ def _log_softmax(values: Tensor, group: Tensor, groups: int, temperature: float)
     """Return the logarithm of the softmax within each group of values / temperature [candidates]."""
     logits = values / temperature
     # A constant within a group changes nothing; subtracting the group's maximum keeps exp in range.
-    highest = torch.full((groups,), -torch.inf).scatter_reduce(0, group, logits.detach(), "amax")
+    highest = values.new_full((groups,), -torch.inf).scatter_reduce(0, group, logits.detach(), "amax")
     shifted = logits - highest[group]
-    return shifted - torch.log(torch.zeros(groups).index_add(0, group, shifted.exp()))[group]
+    return shifted - torch.log(values.new_zeros(groups).index_add(0, group, shifted.exp()))[group]
 
 
 def pairwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> Tensor:
@@ -130,14 +130,14 @@ def pairwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, te
     Averaged within each group, then over the groups that hold such a pair.
     """
     lost, telling = _pairwise(scores, labels, group, groups, temperature)
-    return lost / max(1, telling)
+    return lost / telling.clamp(min=1)
 
 
-def _pairwise(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, int]:
+def _pairwise(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, Tensor]:
     """Return the sum over groups of the pairwise loss, and how many groups hold a pair that counts."""
     same = group[:, None] == group[None, :]
     better = (labels[:, None] - labels[None, :]).clamp(min=0) * same
     lost = torch.nn.functional.softplus((scores[None, :] - scores[:, None]) / temperature) * better
-    sums = torch.zeros(groups).index_add(0, group, lost.sum(1))
-    weights = torch.zeros(groups).index_add(0, group, better.sum(1))
-    return (sums / weights.clamp(min=1e-6)).sum(), int((weights > 0).sum())
+    sums = scores.new_zeros(groups).index_add(0, group, lost.sum(1))
+    weights = scores.new_zeros(groups).index_add(0, group, better.sum(1))
+    return (sums / weights.clamp(min=1e-6)).sum(), (weights > 0).sum()

@@ -14,6 +14,7 @@ from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.layout.pack import Batch
 from cappy.runtime.torch_encoder import Encoder
+from cappy.runtime.torch_rows import RowTensors
 
 PARALLEL = ("ddp", "fsdp")
 """Ways to train with several processes."""
@@ -25,7 +26,7 @@ class Placement(Protocol):
     encoder: Encoder
     masters: dict[str, Tensor]
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch | RowTensors) -> Tensor:
         """Score every segment of `batch`: [segments]. Sharded, all processes call this equally often."""
         ...
 
@@ -53,7 +54,7 @@ class Alone:
         self.masters = {name: tensor.requires_grad_() for name, tensor in masters.items()}
         self.encoder = Encoder(spec, {name: t.detach().to(dtype).clone() for name, t in masters.items()}).to(device)
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch | RowTensors) -> Tensor:
         """Score by the working copy."""
         scores: Tensor = self.encoder(batch)
         return scores
@@ -92,7 +93,7 @@ class Replicated:
         self._wrapped = DistributedDataParallel(self.encoder)
         self._cast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch | RowTensors) -> Tensor:
         """Score by the weights of this process."""
         with self._cast:
             scores: Tensor = (self._wrapped if torch.is_grad_enabled() else self.encoder)(batch)
@@ -142,7 +143,7 @@ class Sharded:
         self._root: Any = fully_shard(self.encoder, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
         self.masters: dict[str, Tensor] = dict(self.encoder.named_parameters())
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch | RowTensors) -> Tensor:
         """Score by weights that all processes gather together."""
         scores: Tensor = self.encoder(batch)
         return scores

@@ -23,15 +23,16 @@ from torch import Tensor
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import InputError
 from cappy.files.atomic import atomic_folder
-from cappy.layout.batches import Size
 from cappy.layout.encode import Conventions
-from cappy.training.batches import TrainingGroup, endless_batches, epoch_batches, pack_training, pair_batches
+from cappy.layout.rows import TokenRows
+from cappy.runtime.torch_rows import RowTensors, to_device
+from cappy.training.batches import TrainingGroup, epoch_batches, pair_batches
 from cappy.training.losses import Totals, training_loss
 from cappy.training.optimizer import make_optimizer, step_masters, training_dtype
+from cappy.training.parts import Part, Preparing, Step, endless_steps
 from cappy.training.placement import PARALLEL, placement, shard_like, whole
 from cappy.training.processes import Processes
 from cappy.training.recipes import Recipe
-from cappy.training.shares import split_batch
 from cappy.training.validation import Model
 
 log = logging.getLogger("cappy.training")
@@ -88,13 +89,18 @@ class Computing:
 
     `parallel` is how several processes share the model. `micro_tokens` is how many tokens a process computes together;
     the gradients of a step's parts are accumulated. `precision` is fp32 or bf16; None takes bf16 where the device has
-    it. `recompute` keeps less of a forward pass and computes it again backwards.
+    it. `recompute` keeps less of a forward pass and computes it again backwards. `rows` lays groups in rows of 512
+    tokens for one fused attention, and `compile` fuses the layers over them; `workers` processes make batches ahead.
+    None takes rows and 4 workers on a GPU, neither on a CPU.
     """
 
     parallel: str = "ddp"
     micro_tokens: int | None = None
     precision: str | None = None
     recompute: bool = False
+    rows: bool | None = None
+    compile: bool = False
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -115,7 +121,7 @@ class Computing:
 class _Done:
     """A step of all processes: its loss, tokens, whether to stop, seconds, whether to save and to measure."""
 
-    loss: float
+    loss: float | Tensor
     tokens: int
     stop: bool
     seconds: float
@@ -126,7 +132,7 @@ class _Done:
 class Trainer:
     """One training run, kept in `folder`: its latest state, so that it can be resumed.
 
-    `model` scores batches; `losses` holds the loss of every step made here, that of the whole batch.
+    `model` scores batches.
     """
 
     def __init__(
@@ -155,13 +161,23 @@ class Trainer:
         kind = placement(self.computing.parallel, self.processes.world)
         self.model = kind(spec, weights, self.device, self.dtype)
         self.model.encoder.recompute = self.computing.recompute
+        on_gpu = self.device.type == "cuda"
+        self.in_rows = on_gpu if self.computing.rows is None else self.computing.rows
+        self.workers = (4 if on_gpu else 0) if self.computing.workers is None else self.computing.workers
+        if self.computing.compile:
+            self.model.encoder.compile_rows()
         self.masters = self.model.masters
         self.optimizer = make_optimizer(self.masters, recipe.learning_rate, recipe.weight_decay)
-        self.losses: list[float] = []
+        self._losses: list[float | Tensor] = []
         self.progress = Progress()
         self._updating = False
         if (folder / "state").exists():
             self._resume()
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step made here, that of the whole batch."""
+        return numbers(self._losses)
 
     def run(
         self,
@@ -197,25 +213,35 @@ class Trainer:
         evaluate_every: float,
     ) -> None:
         state = self.progress
-        stream = endless_batches(lambda epoch: self._batches(groups, epoch), state.epoch, state.batch)
+        preparing = Preparing(
+            self.conventions,
+            self.recipe.graded_listwise is not None,
+            self.in_rows,
+            self.processes.world,
+            self.processes.rank,
+            self.computing.micro_tokens,
+        )
+        stream = endless_steps(
+            groups, lambda epoch: self._batches(groups, epoch), preparing, state.epoch, state.batch, self.workers
+        )
         saved = evaluated = time.monotonic()
-        reported = len(self.losses)
+        reported = len(self._losses)
         while budget.progress(state.step, state.seconds) < 1:
             begun = time.monotonic()
-            epoch, number, indices = next(stream)
+            epoch, number, step = next(stream)
             rate = learning_rate(budget.progress(state.step, state.seconds), self.recipe)
-            loss, tokens = self._step([groups[i] for i in indices], rate)
+            loss, tokens = self._step(step, rate)
             now = time.monotonic()
             due = now - saved > save_every, evaluate is not None and now - evaluated > evaluate_every
             done = self._agreed(loss, tokens, now - begun, *due)
-            self.losses.append(done.loss)
+            self._losses.append(done.loss)
             state.step, state.epoch, state.batch = state.step + 1, epoch, number
             state.tokens += done.tokens
             state.seconds += done.seconds
             self._updating = False
             if state.step % 25 == 0:
-                self._report(self.losses[reported:], rate, budget)
-                reported = len(self.losses)
+                self._report(numbers(self._losses[reported:]), rate, budget)
+                reported = len(self._losses)
             if done.stop:
                 raise KeyboardInterrupt
             if done.save:
@@ -225,10 +251,12 @@ class Trainer:
                 log.info("step %d: %s", state.step, evaluate(self.model))
                 evaluated = time.monotonic()
 
-    def _agreed(self, loss: float, tokens: int, seconds: float, save: bool, measure: bool) -> _Done:
+    def _agreed(self, loss: Tensor, tokens: int, seconds: float, save: bool, measure: bool) -> _Done:
         """Add up what the processes did in a step; the first one's clock decides for all what is done behind it."""
+        if self.processes.world == 1:
+            return _Done(loss, tokens, self.processes.stopping, seconds, save, measure)
         clock = (seconds, float(save), float(measure)) if self.processes.first else (0.0, 0.0, 0.0)
-        found = self.processes.summed([loss, float(tokens), float(self.processes.stopping), *clock])
+        found = self.processes.summed([float(loss), float(tokens), float(self.processes.stopping), *clock])
         return _Done(found[0], int(found[1]), bool(found[2]), found[3], bool(found[4]), bool(found[5]))
 
     def _save_at_end(self) -> None:
@@ -248,52 +276,45 @@ class Trainer:
         message = "step %d  epoch %d  loss %.4f  lr %.2e  %.0f tokens/s  %.0f%% done, %.0f min left"
         log.info(message, state.step, state.epoch, float(np.mean(losses)), rate, speed, 100 * done, left)
 
-    def _step(self, groups: Sequence[TrainingGroup], rate: float) -> tuple[float, int]:
-        """Make one optimisation step; return what this process computed of its loss, and of its tokens."""
+    def _step(self, step: Step, rate: float) -> tuple[Tensor, int]:
+        """Make one optimisation step; return what this process computed of its loss, and of its tokens.
+
+        The loss stays on the device: nothing waits for a number.
+        """
         recipe, world = self.recipe, self.processes.world
-        sizes = [Size.of(group.encoded) for group in groups]
-        parts = split_batch(sizes, world, self.computing.micro_tokens)[self.processes.rank]
-        graded = None if recipe.graded_listwise is None else [group.graded for group in groups]
-        totals = Totals.of([group.labels for group in groups], graded)
         self.model.encoder.dropout = recipe.dropout
         if recipe.dropout:  # what is dropped follows from the seed and the step: a resumed run goes on alike
             torch.manual_seed((self.seed << 32) + (self.processes.rank << 24) + self.progress.step)
-        loss, tokens = 0.0, 0
-        for number, part in enumerate(parts):
-            with self.model.part(last=number == len(parts) - 1):
-                # Gathering and exchanging weights takes everyone: who has nothing to do computes a group for nothing.
-                chosen = [groups[i] for i in part or (0,)]
-                share, used = self._loss(chosen, totals)
+        loss = torch.zeros((), device=self.device)
+        for number, part in enumerate(step.parts):
+            with self.model.part(last=number == len(step.parts) - 1):
+                share = self._loss(part, step.totals)
                 # DDP and FSDP average gradients over processes, whose losses add up.
-                (share * (world if part else 0)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                (share * (world if part.count else 0)).backward()  # type: ignore[no-untyped-call]
             self.model.gather()
-            loss, tokens = loss + float(share.detach()) * bool(part), tokens + used * bool(part)
+            loss = loss + share.detach() * part.count
         self.model.encoder.dropout = 0.0
         self._update(rate)
-        return loss, tokens
+        return loss, sum(part.tokens for part in step.parts)
 
-    def _loss(self, groups: Sequence[TrainingGroup], totals: Totals) -> tuple[Tensor, int]:
-        """Return what groups add to the loss of a batch with these totals, and their tokens."""
-        batch, labels, numbers = pack_training(groups, self.conventions)
-        loss = training_loss(
-            self.model(batch).float().cpu(),
-            torch.from_numpy(labels),
-            torch.from_numpy(numbers),
-            len(groups),
+    def _loss(self, part: Part, totals: Totals) -> Tensor:
+        """Return what a part's groups add to the loss of a batch with these totals."""
+        batch = RowTensors.of(part.batch, self.device) if isinstance(part.batch, TokenRows) else part.batch
+        graded: dict[str, Any] = {}
+        if part.graded is not None:
+            weight = self.recipe.graded_listwise
+            graded = {"graded": to_device(part.graded, self.device), "graded_listwise": weight}
+        return training_loss(
+            self.model(batch).float(),
+            to_device(part.labels, self.device),
+            to_device(part.numbers, self.device),
+            part.groups,
             listwise=self.recipe.listwise,
             pairwise=self.recipe.pairwise,
             temperature=self.recipe.temperature,
             totals=totals,
-            **self._graded(groups),
+            **graded,
         )
-        return loss, batch.tokens
-
-    def _graded(self, groups: Sequence[TrainingGroup]) -> dict[str, Any]:
-        """Return what the loss needs of graded groups; nothing where the recipe treats all groups alike."""
-        weight = self.recipe.graded_listwise
-        if weight is None:
-            return {}
-        return {"graded": torch.tensor([group.graded for group in groups]), "graded_listwise": weight}
 
     def _update(self, rate: float) -> None:
         """Move the masters by their gradients."""
@@ -346,6 +367,14 @@ class Trainer:
                     self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"].to(self.device), **moments}
         self.model.refresh()
         log.info("resuming at step %d", self.progress.step)
+
+
+def numbers(losses: Sequence[float | Tensor]) -> list[float]:
+    """Return losses as numbers, fetched from their device together."""
+    if not losses:
+        return []
+    found: list[float] = torch.stack([torch.as_tensor(loss).double() for loss in losses]).tolist()
+    return found
 
 
 def _defaults() -> dict[str, Any]:
