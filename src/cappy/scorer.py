@@ -1,4 +1,4 @@
-"""The scorer: instructions and candidates in, scores and rankings out. The door most people use."""
+"""The scorer: instructions and candidates in, scores and rankings out. Most users start here."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from cappy.layout.limits import Limits
 from cappy.layout.pack import Batch, pack
 
 RUNTIMES = {"onnx": ("fp32", "int8"), "torch": ("fp32", "bf16")}
-"""What computes, each with the precisions that it knows."""
+"""Runtimes, each with the precisions that it supports."""
 BATCH_TOKENS = 2048
-"""Packed tokens scored in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+"""Packed tokens per batch: enough to keep the processor busy, few enough for its cache."""
 WINDOW_GROUPS = 2048
-"""Groups read ahead to be sorted by length: what a stream holds in memory."""
+"""Groups read ahead and sorted by length: what a stream holds in memory."""
 WINDOW_TEXTS = 16384
-"""Candidates at which a window is closed early."""
+"""A window ends early at this many candidates."""
 
 GroupLike = Group | tuple[str, Sequence[str]]
 
 
 class Runtime(Protocol):
-    """What computes scores from a packed batch."""
+    """Computes scores from a packed batch."""
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """Return [segments] scores."""
         ...
 
     def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        """Return the mean hidden states of every segment, each computed alone: [segments, layers * hidden]."""
         ...
 
 
 class Scorer:
-    """Scores how correct responses to an instruction are; make one with `cappy.load`.
+    """Scores how correct responses to an instruction are. Make one with `cappy.load`.
 
-    Threads may share a scorer: it holds nothing that scoring changes.
+    Threads may share a scorer, because scoring changes nothing in it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Scorer:
         limits: Limits,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put the parts together; `cappy.load` chooses them, and `options` are what it was called with."""
+        """Assemble a scorer from parts that `cappy.load` chooses; `options` are the keyword arguments of `load`."""
         self.checkpoint = checkpoint
         self._options = dict(options or {})
         self.limits = limits
@@ -80,16 +80,16 @@ class Scorer:
 
     @property
     def temperature(self) -> float:
-        """The unit of its scores: softmax(score / temperature) makes probabilities of choices. Above 0."""
+        """The temperature of probabilities, above 0: softmax(score / temperature) over choices."""
         return self.checkpoint.temperature
 
     @property
     def selection(self) -> Selection | None:
-        """How its scores weigh beside agreement, length and repetition in choosing among samples; None: not fitted."""
+        """Weights of the `combined` selector; None if the checkpoint has none."""
         return self.checkpoint.selection
 
     def settings(self) -> dict[str, Any]:
-        """Return all that scores depend on besides the checkpoint's files."""
+        """Return everything that scores depend on, apart from the checkpoint's files."""
         return {**self._options, "layout": self.layout, "limits": asdict(self.limits)}
 
     def __repr__(self) -> str:
@@ -97,15 +97,15 @@ class Scorer:
         return f"Scorer({self.checkpoint.folder.name!r}, layout={self.layout!r})"
 
     def __deepcopy__(self, memo: Any) -> Scorer:
-        """Return the scorer itself, which nothing changes; scikit-learn copies the parameters of estimators."""
+        """Return the scorer itself: it is immutable, and scikit-learn copies the parameters of estimators."""
         return self
 
     def __reduce__(self) -> Any:
-        """Pickle as the call that loads it again, so that other processes make their own."""
+        """Pickle as a `load` call: each process loads its own copy."""
         return partial(load, self.checkpoint.folder, **self._options), ()
 
     def like(self, name: str | os.PathLike[str]) -> Scorer:
-        """Load another checkpoint with the options that this one was loaded with."""
+        """Load another checkpoint with the options of this one."""
         return load(name, **self._options)
 
     @overload
@@ -114,12 +114,12 @@ class Scorer:
     def score(self, instruction: str, response: Sequence[str]) -> NDArray[np.float32]: ...
 
     def score(self, instruction: str, response: str | Sequence[str]) -> float | NDArray[np.float32]:
-        """Score one response (a float) or several (an array [responses]); about 0 is wrong, about 1 right.
+        """Score one response (returns a float) or several (returns an array [responses]).
 
-        Scores are raw regression outputs and may leave [0, 1] a little.
+        About 0 is wrong, about 1 is right. Scores are raw regression outputs, so values slightly outside [0, 1] occur.
 
         Raises:
-            InputError: a text is no string, or there is no response.
+            InputError: a text is not a string, or there is no response.
 
         """
         scored = self._score_group(*_as_pair((instruction, [response] if isinstance(response, str) else response)))
@@ -128,10 +128,10 @@ class Scorer:
         return np.array(scored.scores, dtype=np.float32)
 
     def rank(self, instruction: str, candidates: Sequence[str], top_k: int | None = None) -> Ranking:
-        """Order candidates from best to worst; ties keep their order. Keeps the first `top_k`.
+        """Rank candidates from best to worst and keep the first `top_k`. Ties keep input order.
 
         Raises:
-            InputError: a text is no string, there is no candidate, or `top_k` is below 1.
+            InputError: a text is not a string, there is no candidate, or `top_k` is below 1.
 
         """
         if top_k is not None and top_k < 1:
@@ -142,10 +142,10 @@ class Scorer:
         return Ranking.of(instruction, texts, self._score_group(instruction, texts), top_k)
 
     def for_choices(self, choices: Iterable[str]) -> Scorer:
-        """Return this scorer with limits made for a closed set of choices, which leave instructions more room.
+        """Return this scorer with limits for a closed set of choices, which leave more room for instructions.
 
-        In the shared layout an instruction has what the response budget leaves; where the longest response is known,
-        the budget need be no larger than that. Scores change only for instructions that would have been cut.
+        In the shared layout an instruction gets what the response budget leaves. If all choices are known, the budget
+        need not exceed the longest one. Scores change only for instructions that would have been cut.
         """
         longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices), self.limits.max_tokens)), default=0)
         limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
@@ -153,13 +153,13 @@ class Scorer:
         return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options)
 
     def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
-        """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
+        """Score a stream of groups and yield results in input order. A group is a `Group` or (instruction, responses).
 
-        Groups are read ahead by the thousand, sorted by length and scored in batches of a token
-        budget; `progress` shows a bar on standard error.
+        Up to `WINDOW_GROUPS` groups are read ahead, sorted by length and scored in batches under a token budget.
+        `progress` shows a bar on standard error.
 
         Raises:
-            InputError: a group cannot be scored (named by its number).
+            InputError: a group cannot be scored; the message gives its number.
 
         """
         from cappy.files.progress import progress_bar
@@ -175,35 +175,37 @@ class Scorer:
                 number += len(window)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts by themselves, as sentence encoders do: [texts, width] of length 1; cosines tell likeness.
+        """Embed texts as sentence encoders do: [texts, width], of length 1, to be compared by cosine.
 
-        The mean of a text's hidden states goes through the map that the checkpoint brings, where it brings one.
-        Long texts are cut to the checkpoint's `max_tokens`.
+        A text's embedding is the mean of its hidden states, mapped by the checkpoint's projection if it has one. Long
+        texts are cut to `max_tokens`.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         return self.checkpoint.embedded(self.states(texts))
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return what a classification head reads of texts: [texts, features] of length 1.
+        """Return the features of a classification head: [texts, features], of length 1.
 
-        Embeddings beside what the states say else; embeddings alone where the checkpoint brings no map.
+        They are the embedding and the rest of the hidden states, or the embedding alone if the checkpoint has no
+        projection.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         return self.checkpoint.features(self.states(texts))
 
     def states(self, texts: Sequence[str], layers: Sequence[int] = ()) -> NDArray[np.float32]:
-        """Return the mean of each text's hidden states, as they are: [texts, layers * hidden]; see `embed`.
+        """Return the mean hidden states of each text: [texts, layers * hidden]; see `embed`.
 
-        `layers` are counted from 1, ascending; those that the checkpoint's map reads unless given, or the last.
+        `layers` count from 1, ascending. The default is the layers that the checkpoint's projection reads, or the last
+        layer.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         if isinstance(texts, str):
@@ -225,7 +227,7 @@ class Scorer:
         """Tokenise (instruction, responses) pairs and fit them to the limits, for `score_encoded`.
 
         Raises:
-            InputError: a group cannot be scored (named by its number).
+            InputError: a group cannot be scored; the message gives its number.
 
         """
         for number, (instruction, responses) in enumerate(groups):
@@ -233,9 +235,9 @@ class Scorer:
         return self._encode(groups)
 
     def score_encoded(self, groups: Sequence[EncodedGroup]) -> list[NDArray[np.float32]]:
-        """Score groups that `encode` made, together in batches of a token budget; one array [candidates] a group.
+        """Score groups made by `encode` in batches under a token budget; returns one array [candidates] per group.
 
-        Numbers are as the checkpoint gives them: whoever hands them on must refuse those that are not finite.
+        Values that are not finite are returned too; the caller must refuse them.
         """
         parts = [(i, start, part) for i, group in enumerate(groups) for start, part in split_group(group, BATCH_TOKENS)]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in groups]
@@ -252,7 +254,7 @@ class Scorer:
         return self._score_window([(instruction, responses)], None)[0]
 
     def _score_window(self, window: Sequence[tuple[str, Sequence[str]]], first: int | None) -> list[GroupScores]:
-        """Score a window of groups; `first` numbers them in errors."""
+        """Score a window of groups; `first` is the number of its first group, for errors."""
         for offset, (instruction, responses) in enumerate(window):
             _check(instruction, responses, "" if first is None else f"group {first + offset}: ")
         encoded = self._encode(window)
@@ -265,7 +267,7 @@ class Scorer:
         return [GroupScores(tuple(map(float, s)), g.cuts) for s, g in zip(scores, encoded, strict=True)]
 
     def _encode(self, window: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
-        """Tokenise a window, every distinct text once: choices are often the same for all texts."""
+        """Tokenise a window, each distinct text once: choices are often the same for all texts."""
         texts = list(dict.fromkeys(text for instruction, responses in window for text in (instruction, *responses)))
         read = self.checkpoint.tokenizer.encode(texts, self.limits.max_tokens)
         ids = dict(zip(texts, read, strict=True))
@@ -289,7 +291,7 @@ def _window(stream: Iterator[GroupLike]) -> list[tuple[str, Sequence[str]]]:
 
 
 def _as_pair(item: GroupLike) -> tuple[str, Sequence[str]]:
-    """Return a group as plain texts; what is no group at all is refused."""
+    """Return a group as plain texts, or refuse it."""
     if isinstance(item, Group):
         return item.instruction, [candidate.text for candidate in item.candidates]
     try:
@@ -300,7 +302,7 @@ def _as_pair(item: GroupLike) -> tuple[str, Sequence[str]]:
 
 
 def _check(instruction: Any, responses: Any, place: str) -> None:
-    """Refuse what cannot be scored, with a sentence that says where it is."""
+    """Refuse what cannot be scored; `place` says where it is."""
     if not isinstance(instruction, str):
         raise InputError(f"{place}the instruction must be text, not {type(instruction).__name__}.")
     if isinstance(responses, str):
@@ -331,20 +333,20 @@ def load(
         name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
             "owner/name" on the Hugging Face hub.
         runtime: "onnx", which needs no torch, or "torch".
-        layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
-        precision: "fp32", "int8" (onnx) or "bf16" (torch: matrix products in bfloat16, for processors that have it);
-            unless given, fp32 in torch, and in onnx what the checkpoint names as its shipping precision.
-        max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
-        response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
+        layout: "shared" or "joint"; by default the one that the checkpoint was trained in.
+        precision: "fp32", "int8" (onnx) or "bf16" (torch; for processors with bfloat16 arithmetic). The default is
+            fp32 in torch, and in onnx the checkpoint's own.
+        max_tokens: maximum tokens of a pair, special tokens included; by default the checkpoint's own limit.
+        response_tokens: how many of them are kept free for a response; a short instruction leaves more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
-        threads: processor threads; 0 takes all cores.
+        threads: CPU threads; 0 uses all cores.
         device: a torch device such as "cuda" (torch runtime only).
         revision: branch, tag or commit on the hub.
 
     Raises:
         CheckpointError: the checkpoint cannot be found, read or run.
         InputError: an option is unknown.
-        MissingExtraError: the torch runtime is asked for and torch is not installed.
+        MissingExtraError: the torch runtime is requested, but torch is not installed.
 
     """
     checkpoint = read_checkpoint(find_checkpoint(name, revision))
@@ -364,10 +366,10 @@ def load(
 def _runtime_maker(
     runtime: str, precision: str | None, device: str | None
 ) -> Callable[[Checkpoint, str, int], Runtime]:
-    """Return what makes the runtime of that name.
+    """Return a function that makes the runtime of that name.
 
     Raises:
-        InputError: a name is unknown, or the names do not go together.
+        InputError: a name is unknown, or the names do not fit together.
 
     """
     if runtime not in RUNTIMES:
