@@ -7,7 +7,7 @@ NEIGHBOURS := .venv-neighbours
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-all test-clients test-neighbours lint types dist bench bench-serving clean
+.PHONY: help demo test test-browser test-all test-clients test-neighbours lint types docs dist bench bench-serving clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | sort
@@ -57,6 +57,10 @@ lint: $(DEV)/ready  ## Check style
 types: $(DEV)/ready  ## Check types
 	$(DEV)/bin/mypy
 
+docs: $(DEV)/ready  ## Build the documentation into site/, and check that it loads nothing from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/mkdocs build --strict --quiet
+	! grep -rnE '<(script|link|img|iframe)[^>]+(src|href)="?(https?:)?//' site --include='*.html'
+
 dist: $(DEV)/ready  ## Build the wheel and the source distribution into dist/ and check them
 	rm -rf dist
 	$(DEV)/bin/python -m build -o dist . >/dev/null
@@ -71,4 +75,4 @@ bench-serving: $(DEV)/ready  ## Load the server, then soak and kill it; every an
 	$(DEV)/bin/python benchmarks/serving_best_of_n.py
 
 clean:  ## Remove environments and build output
-	rm -rf $(BASE) $(DEV) $(CLIENTS) $(NEIGHBOURS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(BASE) $(DEV) $(CLIENTS) $(NEIGHBOURS) dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,14 +15,15 @@ from cappy.selection.stopping import StoppingRule
 
 SEARCHED = {"greedy": "greedy,sampling*7", "beam": "beam4,sampling*7"}
 ROUND = 4
-"""Samples a round where sampling is adaptive."""
+"""Samples per round of adaptive sampling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
-    """What best of n gives: all samples with their values, and which was chosen.
+    """The result of best of n: all samples with their values, and the choice.
 
-    `values` [samples] are the selector's, Cappy's scores for `cappy`; `order` lists samples from best to worst.
+    `values` [samples] are the selector's; for the selector `cappy` they are scores. `order` lists sample indices from
+    best to worst.
     """
 
     instruction: str
@@ -40,15 +41,15 @@ class Boosted:
 
     @property
     def tokens(self) -> int:
-        """Tokens generated, as far as the model counts them."""
+        """Tokens generated, if the model reports them."""
         return sum(sample.tokens or 0 for sample in self.samples)
 
     def __len__(self) -> int:
-        """Return how many samples were drawn."""
+        """Return the number of samples."""
         return len(self.samples)
 
     def __iter__(self) -> Iterator[tuple[float, str]]:
-        """Go through (value, text) from best to worst."""
+        """Iterate over (value, text) from best to worst."""
         return ((self.values[place], self.samples[place].text) for place in self.order)
 
     def __str__(self) -> str:
@@ -57,7 +58,7 @@ class Boosted:
 
 
 class BestOfN:
-    """Samples n responses of a language model and returns the one that a selector, Cappy unless said, finds best.
+    """Samples n responses from a language model and returns the one that a selector values most.
 
     >>> import cappy
     >>> boost = cappy.BestOfN(cappy.find_llm("smollm2"), cappy.load(), n=8)
@@ -76,22 +77,22 @@ class BestOfN:
         max_tokens: int = 64,
         seed: int = 0,
     ) -> None:
-        """Put a model, a scorer and a way of sampling together.
+        """Combine a model, a scorer and a way of sampling.
 
         Args:
             llm: any `LanguageModel`; `cappy.find_llm` finds one by name.
-            scorer: needed by the selectors that score.
-            n: samples an instruction; with `plan`, what that asks for counts.
-            plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; `n` plain samples
-                unless given.
-            selector: how to choose, one of `cappy.selection.selectors.SELECTORS`. Unless given, `learnt` for a scorer
-                that has learnt to choose, `combined` for one that notes how (both bundled ones do), else `cappy`.
-            adaptive: a rule to stop sampling early; samples then come in rounds of `ROUND`.
-            max_tokens: longest response, in tokens, where `plan` is a text.
-            seed: decides the samples, as far as the model allows.
+            scorer: required by selectors that score.
+            n: samples per instruction; ignored if `plan` is given.
+            plan: "paper" (17 samples), decodings such as "greedy,temp0.8*7", or `Decoding`s; by default `n` plain
+                samples.
+            selector: how to choose, one of `cappy.selection.selectors.SELECTORS`. The default is `learnt` for a scorer
+                that has learnt to choose, `combined` for one with weights (both bundled ones), else `cappy`.
+            adaptive: a rule that stops sampling early; samples then come in rounds of `ROUND`.
+            max_tokens: maximum tokens of a response; ignored if `plan` holds `Decoding`s.
+            seed: decides the samples, as far as the model supports it.
 
         Raises:
-            InputError: an option does not fit the others.
+            InputError: options do not fit together.
 
         """
         if n < 1:
@@ -115,7 +116,7 @@ class BestOfN:
         """Answer one instruction; see `many`.
 
         Raises:
-            LanguageModelError: no sample could be had.
+            LanguageModelError: no sample could be drawn.
 
         """
         result = self.many([instruction], None if prompt is None else [prompt])[0]
@@ -124,9 +125,9 @@ class BestOfN:
         return result
 
     def many(self, instructions: Sequence[str], prompts: Sequence[str] | None = None) -> list[Boosted]:
-        """Answer instructions together; `prompts` are what the model is given where that is more than the instruction.
+        """Answer several instructions; `prompts` is what the model reads, if that is more than the instruction.
 
-        An instruction whose samples failed has the error in its result; what samples it has are chosen among.
+        If sampling fails for an instruction, its result holds the error, and the choice is among the samples it has.
         """
         asked = list(instructions if prompts is None else prompts)
         if len(asked) != len(instructions):
@@ -151,7 +152,7 @@ class BestOfN:
         ]
 
     def _rounds(self) -> Iterator[Decoding]:
-        """Yield what to ask for in turn: the plan as it is, or in rounds with sampling rounds named apart."""
+        """Yield decodings in order: the plan itself, or in rounds if sampling is adaptive."""
         if not self._rule:
             yield from self.plan
             return
@@ -165,7 +166,7 @@ class BestOfN:
         return len(samples) >= ROUND and self._rule.stops(self._scored(instruction, samples))
 
     def _scored(self, instruction: str, samples: Sequence[Sample]) -> Pool:
-        """Score samples, and value them by what was learnt where that chooses."""
+        """Score samples, and value them by what was learnt if the selector is `learnt`."""
         assert self.scorer
         pool = scored(self.scorer, instruction, samples)
         if self.selector != "learnt" or self._choosing is None:
@@ -180,7 +181,7 @@ class BestOfN:
         values = self._value(pool)
         try:
             order = ranked(values, [sample.text for sample in pool.samples])
-        except InputError as problem:  # what this selector goes by failed for this one; the others are not lost
+        except InputError as problem:  # this instruction failed; the others are kept
             return Boosted(instruction, (), (), (), self.selector, used, error or str(problem))
         shown = tuple(map(float, values))
         return Boosted(instruction, pool.samples, shown, tuple(order), self.selector, used, error)

@@ -1,4 +1,4 @@
-"""Classification by scoring every choice as a response to an instruction about the text, and by what labels teach."""
+"""Classification: every choice is scored as a response to an instruction about the text; labels add a head."""
 
 from __future__ import annotations
 
@@ -34,38 +34,37 @@ _PARAMETERS = (
     "multi_label",
 )
 CHUNK = 10_000
-"""Texts classified at a time: their features take some kilobytes each."""
+"""Texts classified at a time; the features of one take a few kilobytes."""
 _LEARNT = ("classes_", "left_out_proba_", "offsets_", "head_", "report_", "threshold_", "_columns", "_seen")
 
 
 class Classifier:
-    """A text classifier made of a scorer, choices and an instruction template; works without a label, learns from few.
+    """A text classifier made of a scorer, choices and an instruction template. Works without labels, learns from few.
 
     Follows scikit-learn's conventions (`fit`, `predict`, `predict_proba`, `classes_`, parameters by name), so it works
     in pipelines and grid searches. Without `fit` the classifier is zero-shot. `fit` with labels learns a head on the
     texts' features that corrects the scores (`cappy.classification`), in seconds and without torch; classes without an
-    example stay zero-shot. `fit` with texts alone takes away what each choice scores on average, whatever the text
-    (batch calibration).
+    example stay zero-shot. `fit` with texts alone subtracts each choice's mean score (batch calibration).
 
     Args:
-        choices: what the scorer reads as possible responses; unless given, the labels that `fit` has
-            ("card_arrival" is read as "card arrival").
-        instruction: a template holding `{text}`, and `{choices}` if the choices shall be listed.
-        labels: what `predict` returns for each choice; the choices themselves unless given.
-        scorer: from `cappy.load`; the bundled one is loaded on first use unless given.
-        batch_calibration: how much of each choice's mean score `fit` takes away where it has texts and no labels, in
-            [0, 1]: all of it where no class is much more frequent than another, less where some are rare, 0 for
-            nothing. With labels it means nothing, so that a search by accuracy cannot choose it.
-        class_weight: how much the examples of each class count: a mapping from labels, or "balanced": every class the
-            same, however many examples it has.
-        reject: the share of answers that shall be right, in (0, 1): `predict` then answers None where it is less sure
-            than that needs, judged by the labelled texts, each left out in turn.
-        multi_label: a text may have several labels, or none: every choice is judged by itself. `fit` then takes a list
-            of labels for each text, or a matrix [texts, classes] of 0 and 1; `predict` returns such a matrix, its
-            columns in the order of `classes_`, which is that of `choices`, and `predict_labels` returns lists.
+        choices: the responses that the scorer reads; by default the labels that `fit` gets ("card_arrival" is read as
+            "card arrival").
+        instruction: a template with `{text}`, and `{choices}` if the choices are to be listed.
+        labels: what `predict` returns for each choice; by default the choices themselves.
+        scorer: from `cappy.load`; by default the bundled one, loaded on first use.
+        batch_calibration: how much of each choice's mean score `fit` subtracts if it gets texts without labels, in
+            [0, 1]: 1 if no class is much more frequent than another, less if some are rare. It is ignored with labels,
+            so that a search by accuracy cannot choose it.
+        class_weight: how much the examples of each class count: a mapping from labels, or "balanced", which gives all
+            classes the same total weight.
+        reject: the share of answers that must be right, in (0, 1). `predict` then returns None for texts it is not
+            sure enough about, judged by cross-validation on the labelled texts.
+        multi_label: a text may have several labels, or none; every choice is judged by itself. `fit` then takes a list
+            of labels per text, or a matrix [texts, classes] of 0 and 1. `predict` returns such a matrix, with columns
+            in the order of `classes_`, which is that of `choices`; `predict_labels` returns lists.
 
-    After a fit with labels `report_` is a `Learnt`, and `left_out_proba_` [texts, classes] has the probabilities of
-    each text by what was learnt from all others.
+    After a fit with labels, `report_` is a `Learnt`, and `left_out_proba_` [texts, classes] holds cross-validated
+    probabilities of the labelled texts.
 
     """
 
@@ -80,7 +79,7 @@ class Classifier:
         reject: float | None = None,
         multi_label: bool = False,
     ) -> None:
-        """Keep the parameters as they are, as scikit-learn wants; they are checked on use."""
+        """Store the parameters unchanged, as scikit-learn requires; they are checked on use."""
         self.choices = choices
         self.instruction = instruction
         self.labels = labels
@@ -96,11 +95,11 @@ class Classifier:
         y: Sequence[Any] | None = None,
         sample_weight: Sequence[float] | None = None,
     ) -> Classifier:
-        """Learn from labelled texts, or calibrate on unlabelled ones; without texts only check the parameters.
+        """Learn from labelled texts, or calibrate on unlabelled ones; without texts, only check the parameters.
 
-        Without labels, `batch_calibration` of each class's mean logit over the texts is taken away
-        (`cappy.calibration.batch.batch_offsets`; after Zhou et al., 2024, arXiv 2309.17249). The texts shall be like
-        those to come. `sample_weight` [texts], above 0, is how much each labelled text counts.
+        Without labels, the share `batch_calibration` of each class's mean logit over the texts is subtracted
+        (`cappy.calibration.batch.batch_offsets`; after Zhou et al., 2024, arXiv 2309.17249), so the texts should be
+        like those to be classified. `sample_weight` [texts], above 0, is how much each labelled text counts.
 
         Raises:
             InputError: the parameters, texts or labels cannot be used.
@@ -122,10 +121,10 @@ class Classifier:
         classes: Sequence[Any] | None = None,
         sample_weight: Sequence[float] | None = None,
     ) -> Classifier:
-        """Learn from further labelled texts beside those seen before, which are not encoded again.
+        """Learn from more labelled texts; those seen before are kept and not encoded again.
 
-        `classes` is there for scikit-learn: the classes are those of `choices` or `labels`; where neither is given, the
-        first call needs all of them here or in `y`.
+        The classes are those of `choices` or `labels`. If neither is given, the first call needs all of them in
+        `classes` or in `y`.
 
         Raises:
             InputError: a label is new, or the texts or labels cannot be used.
@@ -143,14 +142,14 @@ class Classifier:
         return self
 
     def _labels(self, y: Any) -> Any:
-        """Return labels as they are read on: one a text, or for several labels what is given."""
+        """Return one label per text, or with `multi_label` the labels as given."""
         return y if y is None or self.multi_label else one_label(y)
 
     def _settle(self, known: Any) -> None:
-        """Decide the classes; `known` are labels that stand in where no choice is given."""
+        """Decide the classes; `known` labels are used if there are no choices."""
         labels = self._check(known)
         self.classes_, self._columns = distinct(labels)
-        if self.multi_label:  # columns of a matrix that somebody made are in the order that they gave
+        if self.multi_label:  # the columns of a given matrix are in the order of the choices
             order = np.argsort(self._columns)
             self.classes_, self._columns = self.classes_[order], self._columns[order]
         self.offsets_ = np.zeros(len(labels))
@@ -167,7 +166,7 @@ class Classifier:
         return Seen(*self._encode(given), truth, counts)
 
     def _learn(self, seen: Seen) -> None:
-        """Fit the head on all that was seen, and the threshold to abstain below."""
+        """Fit the head on all texts seen, and the threshold below which to abstain."""
         fitted = self._fitted(seen)
         self._seen, self.head_, self.offsets_, coverage = seen, fitted.head, np.zeros(len(self.classes_)), 1.0
         if self.reject is not None:
@@ -188,9 +187,9 @@ class Classifier:
         return fit_head(features, seen.scores, seen.truth, temperature, counts, independent=self.multi_label)
 
     def proba_without(self, places: Sequence[int]) -> NDArray[np.float64]:
-        """Return probabilities [places, classes] of texts that were learnt from, by what all the others teach together.
+        """Return probabilities [places, classes] of labelled texts, from a head fitted on all the others together.
 
-        `places` are theirs among all texts that were seen. Nothing is read again.
+        `places` are their indices among all texts seen. Nothing is encoded again.
         """
         seen: Seen = self._seen
         others = np.ones(len(seen.truth), dtype=bool)
@@ -200,13 +199,12 @@ class Classifier:
         return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def save(self, folder: Path | str) -> Path:
-        """Write the scorer, the choices and what was learnt into a folder, whole or not at all, and return it.
+        """Write the scorer, the choices and what was learnt into a folder, atomically, and return the folder.
 
-        `Classifier.load` reads it; as a scorer it loads like any checkpoint. Labels must be texts, numbers or truth
-        values.
+        `Classifier.load` reads it; `cappy.load` loads its scorer. Labels must be strings, numbers or booleans.
 
         Raises:
-            InputError: the folder is there and holds something else, or a label cannot be kept.
+            InputError: the folder exists and holds something else, or a label cannot be saved.
 
         """
         if not hasattr(self, "classes_"):
@@ -225,16 +223,16 @@ class Classifier:
         return CLASSIFIER.save(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
 
     def named_classes(self) -> dict[str, list[Any]]:
-        """Return `choices` and `labels` after a fit: parameters that give the same classes whatever examples come."""
+        """Return `choices` and `labels` after a fit, as parameters that give the same classes whatever the examples."""
         by_choice = dict(zip(self._columns.tolist(), self.classes_.tolist(), strict=True))
         return {"choices": list(self._texts), "labels": [by_choice[place] for place in range(len(self._texts))]}
 
     @classmethod
     def load(cls, folder: Path | str, **options: Any) -> Classifier:
-        """Read a classifier that `save` wrote; `options` are those of `cappy.load`.
+        """Read a classifier written by `save`; `options` are those of `cappy.load`.
 
         Raises:
-            CheckpointError: the folder holds none, or it is damaged.
+            CheckpointError: the folder holds no classifier, or is damaged.
 
         """
         from cappy.scorer import load
@@ -260,13 +258,13 @@ class Classifier:
         return found
 
     def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
-        """Return logits [texts, classes]; of two classes, as scikit-learn has it, how far the second leads [texts]."""
+        """Return logits [texts, classes]; for two classes the margin of the second [texts], as in scikit-learn."""
         logits = self._logits(X)
         two: NDArray[np.float64] = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
         return logits if self.multi_label else two
 
     def _logits(self, texts: Iterable[str]) -> NDArray[np.float64]:
-        """Return logits [texts, classes]: those of the head, or the scores over the scorer's temperature."""
+        """Return logits [texts, classes]: the head's, or the scores divided by the scorer's temperature."""
         if not hasattr(self, "classes_"):
             self.fit()
         given = _list(texts)
@@ -283,18 +281,18 @@ class Classifier:
         return found
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
-        """Return probabilities [texts, classes]: rows sum to 1 unless texts may have several labels.
+        """Return probabilities [texts, classes]; rows sum to 1 unless `multi_label` is set.
 
-        These compare the choices with each other; for a number that stands alone use `Scorer.score`.
+        They compare the choices with each other; for a figure of one response use `Scorer.score`.
         """
         logits = self._logits(X)
         return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803  (scikit-learn's name)
-        """Return the label of the best choice for each text [texts]; None where `reject` wants more than it is sure of.
+        """Return the most likely label of each text [texts]; None where `reject` is set and it is not sure enough.
 
-        Before a fit with labels nothing is known of how sure that must be, and every text is answered. Where texts may
-        have several labels: a matrix [texts, classes] of 0 and 1.
+        Before a fit with labels `reject` has no effect. With `multi_label`, returns a matrix [texts, classes] of 0
+        and 1.
         """
         shares = self.predict_proba(X)
         if self.multi_label:
@@ -306,7 +304,7 @@ class Classifier:
         return labels
 
     def predict_labels(self, X: Iterable[str]) -> list[list[Any]]:  # noqa: N803  (scikit-learn's name)
-        """Return the labels of each text as a list, the likeliest first; without `multi_label` one, or none."""
+        """Return the labels of each text as a list, most likely first; without `multi_label` at most one."""
         if not self.multi_label:
             return [[] if label is None else [label] for label in self.predict(X).tolist()]
         shares = self.predict_proba(X)
@@ -314,9 +312,9 @@ class Classifier:
         return [[names[place] for place in np.argsort(-row, kind="stable") if row[place] > 0.5] for row in shares]
 
     def score(self, X: Iterable[str], y: Sequence[Any]) -> float:  # noqa: N803  (scikit-learn's name)
-        """Return the accuracy on labelled texts, in [0, 1]; where it abstains it is not right.
+        """Return the accuracy on labelled texts, in [0, 1]. Abstaining counts as wrong.
 
-        Of texts with several labels a text is right where all its labels are, and no other.
+        With `multi_label`, a text counts as right if all its labels are predicted and no other.
         """
         told = self.predict(X)
         right = truth_of_many(y, self.classes_) if self.multi_label else np.asarray(y)
@@ -325,7 +323,7 @@ class Classifier:
         return float(np.mean((told == right).all(axis=1) if self.multi_label else told == right))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; `deep` is there for scikit-learn."""
+        """Return the parameters by name; `deep` is ignored."""
         return {name: getattr(self, name) for name in _PARAMETERS}
 
     def set_params(self, **params: Any) -> Classifier:
@@ -342,7 +340,7 @@ class Classifier:
             self.__dict__.pop(learnt, None)
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn, which alone calls this, what kind of estimator this is."""
+        """Describe the estimator to scikit-learn, the only caller."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         return Tags(
@@ -354,11 +352,11 @@ class Classifier:
         )
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn that a zero-shot classifier is always ready."""
+        """Tell scikit-learn that the classifier is always fitted, since it works zero-shot."""
         return True
 
     def _check(self, known: Any = None) -> list[Any]:
-        """Check the parameters and return each choice's label; `known` labels stand in where no choice is given."""
+        """Check the parameters and return each choice's label; `known` labels are used if there are no choices."""
         if isinstance(self.choices, str):
             raise InputError("a classifier needs at least two choices.")
         found = list(self.labels if self.labels is not None else self.choices)
@@ -368,7 +366,7 @@ class Classifier:
         if len(self._texts) < (1 if self.multi_label else 2):
             raise InputError("a classifier needs at least two choices.")
         if not all(isinstance(choice, str) for choice in self._texts):
-            raise InputError("choices must be texts; give labels to have something else predicted.")
+            raise InputError("choices must be texts; use labels to predict something else.")
         if len(set(self._texts)) < len(self._texts):
             raise InputError("a choice is given twice.")
         if "{text}" not in self.instruction:

@@ -1,14 +1,14 @@
-"""The failures a user of Cappy meets; every message is one sentence that says what to do."""
+"""Errors that users can fix; every message is one sentence that says what to do."""
 
 from __future__ import annotations
 
 
 class CappyError(Exception):
-    """Something the caller can put right: the message is meant to be shown as it is."""
+    """An error that the caller can fix; its message is meant to be shown to users."""
 
 
 class InputError(CappyError, ValueError):
-    """The texts, files or options given cannot be used."""
+    """Texts, files or options cannot be used."""
 
 
 class CheckpointError(CappyError):
@@ -16,7 +16,7 @@ class CheckpointError(CappyError):
 
 
 class MissingExtraError(CappyError, ImportError):
-    """A part of Cappy needs packages that the base install does not bring."""
+    """A feature needs packages that the base install does not include."""
 
     def __init__(self, what: str, extra: str) -> None:
         """Say that `what` needs the extra named `extra`."""
@@ -26,7 +26,7 @@ class MissingExtraError(CappyError, ImportError):
         self._parts = what, extra
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
-        """Pickle as it was made, so that worker processes can hand it on."""
+        """Pickle the constructor's arguments, so that worker processes can pass it on."""
         return MissingExtraError, self._parts
 
 

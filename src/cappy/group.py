@@ -1,6 +1,6 @@
-"""Groups, candidates and rankings: the plain data every part of Cappy hands on.
+"""Groups, candidates and rankings: the plain data that all parts of Cappy exchange.
 
-Nothing heavy is imported here, so that a program may build groups before it decides to score them.
+Nothing heavy is imported here, so programs can build groups without loading a scorer.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from cappy.errors import InputError
 class Candidate:
     """A response to an instruction.
 
-    `label` is how correct the response is, in [0, 1], or None where nobody has said.
-    `origin` tells where the text came from: `reference`, `choice`, `other` (another row), `suggested` (made from the
-    group itself) or `sample:<decoding>`.
+    `label` is how correct the response is, in [0, 1]; None if unknown. `origin` says where the text came from:
+    `reference`, `choice`, `other` (another row), `suggested` (made from the group itself) or `sample:<decoding>`.
     """
 
     text: str
@@ -27,7 +26,7 @@ class Candidate:
 
     @property
     def is_right(self) -> bool:
-        """Whether its label is over a half; that of an unlabelled one is not."""
+        """Whether the label is above 0.5; false if there is none."""
         return (self.label or 0.0) > 0.5
 
     @property
@@ -38,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An instruction with its candidate responses; `task` and `template` name where it came from."""
+    """An instruction with its candidate responses; `task` and `template` say where it came from."""
 
     instruction: str
     candidates: tuple[Candidate, ...]
@@ -53,39 +52,39 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How many tokens were left out so that a pair fits the checkpoint's limit; falsy when none were.
+    """Number of tokens dropped so that a pair fits the checkpoint's limit; false if none were.
 
-    Of texts of tens of thousands of characters the middle is not read, and counted at a token every 64 characters.
+    The middle of texts of tens of thousands of characters is not tokenised; it counts one token per 64 characters.
     """
 
     instruction: int = 0
     response: int = 0
 
     def __bool__(self) -> bool:
-        """Tell whether anything was cut."""
+        """Return whether anything was cut."""
         return bool(self.instruction or self.response)
 
     def __str__(self) -> str:
-        """Say in words what was cut, empty if nothing was."""
+        """Describe what was cut; empty if nothing was."""
         parts = [("instruction", self.instruction), ("response", self.response)]
         return ", ".join(f"{count} {name} tokens cut" for name, count in parts if count)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupScores:
-    """The scores of one group, in the order of its candidates, and what was cut for each."""
+    """The scores of one group in the order of its candidates, and what was cut from each."""
 
     scores: tuple[float, ...]
     cuts: tuple[Cut, ...]
 
     def order(self) -> list[int]:
-        """Return candidate indices from the best score to the worst; ties keep their order."""
+        """Return candidate indices from best to worst; ties keep input order."""
         return sorted(range(len(self.scores)), key=lambda index: -self.scores[index])
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One candidate in a ranking: its place in the input, its text, its score, and what was cut."""
+    """One candidate of a ranking: its index in the input, its text, its score, and what was cut."""
 
     index: int
     text: str
@@ -95,14 +94,14 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates from best to worst. Iterate it, index it, take `top_k`, or print it."""
+    """Candidates from best to worst. Iterate over it, index it, take `top_k`, or print it."""
 
     instruction: str
     items: tuple[Ranked, ...] = field(default_factory=tuple)
 
     @classmethod
     def of(cls, instruction: str, candidates: Sequence[str], scored: GroupScores, top_k: int | None = None) -> Ranking:
-        """Order `candidates` by their scores; ties keep input order. Keeps the first `top_k`."""
+        """Rank `candidates` by score and keep the first `top_k`; ties keep input order."""
         items = [Ranked(i, candidates[i], scored.scores[i], scored.cuts[i]) for i in scored.order()]
         return cls(instruction, tuple(items[:top_k]))
 
@@ -125,7 +124,7 @@ class Ranking:
         return len(self.items)
 
     def __iter__(self) -> Iterator[Ranked]:
-        """Go through the candidates from best to worst."""
+        """Iterate over the candidates from best to worst."""
         return iter(self.items)
 
     def __getitem__(self, place: int) -> Ranked:
@@ -133,7 +132,7 @@ class Ranking:
         return self.items[place]
 
     def __str__(self) -> str:
-        """Show one candidate a line: place, score, text."""
+        """Format one candidate a line: place, score, text."""
         lines = []
         for place, item in enumerate(self.items, 1):
             note = f"  [{item.cut}]" if item.cut else ""
@@ -143,10 +142,10 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An instruction with what is known to be right: one row under one template.
+    """An instruction with its right answers (`references`): one row under one template.
 
-    `choices` are all answers the row could have, the right ones among them; None where nobody lists them.
-    `address` says where the row lies ("reviews.csv:17").
+    `choices` are all possible answers, including the right ones; None if they are unknown. `address` says where the row
+    is ("reviews.csv:17").
     """
 
     instruction: str
@@ -158,10 +157,10 @@ class Example:
 
 
 def as_examples(given: Iterable[Any]) -> list[Example]:
-    """Return examples as they are, and (instruction, response) pairs as examples with one reference.
+    """Return examples unchanged, and (instruction, response) pairs as examples with one reference.
 
     Raises:
-        InputError: one is neither; named by its number.
+        InputError: an item is neither; the message gives its number.
 
     """
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
@@ -173,5 +172,5 @@ def as_examples(given: Iterable[Any]) -> list[Example]:
         elif isinstance(one, list | tuple) and len(one) == 2 and all(isinstance(part, str) for part in one):
             found.append(Example(one[0], (one[1],)))
         else:
-            raise InputError(f"example {number} is no pair of an instruction and a response, both texts.")
+            raise InputError(f"example {number} is not a pair of texts, an instruction and a response.")
     return found

@@ -1,4 +1,4 @@
-"""The scorer: instructions and candidates in, scores and rankings out. The door most people use."""
+"""The scorer: instructions and candidates in, scores and rankings out. Most users start here."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from cappy.runtime.prefix_cache import PrefixCache
 CACHE_MIB = 128
 """Memory for encoded instructions: some 7 of 250 tokens by cappy-base, 28 by cappy-mini."""
 WINDOW_GROUPS = 2048
-"""Groups read ahead to be sorted by length: what a stream holds in memory."""
+"""Groups read ahead and sorted by length: what a stream holds in memory."""
 WINDOW_TEXTS = 16384
-"""Candidates at which a window is closed early."""
+"""A window ends early at this many candidates."""
 
 GroupLike = Group | tuple[str, Sequence[str]]
 
 
 class Scorer:
-    """Scores how correct responses to an instruction are; make one with `cappy.load`.
+    """Scores how correct responses to an instruction are. Make one with `cappy.load`.
 
-    Threads may share a scorer: it holds nothing that scoring changes.
+    Threads may share a scorer, because scoring changes nothing in it.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Scorer:
 
     @property
     def temperature(self) -> float:
-        """The unit of its scores: softmax(score / temperature) makes probabilities of choices. Above 0."""
+        """The temperature of probabilities, above 0: softmax(score / temperature) over choices."""
         return self.checkpoint.temperature
 
     @property
     def selection(self) -> Selection | None:
-        """How its scores weigh beside agreement, length and repetition in choosing among samples; None: not fitted."""
+        """Weights of the `combined` selector; None if the checkpoint has none."""
         return self.checkpoint.selection
 
     def settings(self) -> dict[str, Any]:
@@ -88,15 +88,15 @@ class Scorer:
         return f"Scorer({self.checkpoint.folder.name!r}, layout={self.layout!r})"
 
     def __deepcopy__(self, memo: Any) -> Scorer:
-        """Return the scorer itself, which nothing changes; scikit-learn copies the parameters of estimators."""
+        """Return the scorer itself: it is immutable, and scikit-learn copies the parameters of estimators."""
         return self
 
     def __reduce__(self) -> Any:
-        """Pickle as the call that loads it again, so that other processes make their own."""
+        """Pickle as a `load` call: each process loads its own copy."""
         return partial(load, self.checkpoint.folder, **self._options), ()
 
     def like(self, name: str | os.PathLike[str]) -> Scorer:
-        """Load another checkpoint with the options that this one was loaded with."""
+        """Load another checkpoint with the options of this one."""
         return load(name, **self._options)
 
     def loading(self, name: str, threads: int) -> Callable[[], Scorer]:
@@ -109,12 +109,12 @@ class Scorer:
     def score(self, instruction: str, response: Sequence[str]) -> NDArray[np.float32]: ...
 
     def score(self, instruction: str, response: str | Sequence[str]) -> float | NDArray[np.float32]:
-        """Score one response (a float) or several (an array [responses]); about 0 is wrong, about 1 right.
+        """Score one response (returns a float) or several (returns an array [responses]).
 
-        Scores are raw regression outputs and may leave [0, 1] a little.
+        About 0 is wrong, about 1 is right. Scores are raw regression outputs, so values slightly outside [0, 1] occur.
 
         Raises:
-            InputError: a text is no string, or there is no response.
+            InputError: a text is not a string, or there is no response.
 
         """
         scored = self._score_group(*_as_pair((instruction, [response] if isinstance(response, str) else response)))
@@ -123,10 +123,10 @@ class Scorer:
         return np.array(scored.scores, dtype=np.float32)
 
     def rank(self, instruction: str, candidates: Sequence[str], top_k: int | None = None) -> Ranking:
-        """Order candidates from best to worst; ties keep their order. Keeps the first `top_k`.
+        """Rank candidates from best to worst and keep the first `top_k`. Ties keep input order.
 
         Raises:
-            InputError: a text is no string, there is no candidate, or `top_k` is below 1.
+            InputError: a text is not a string, there is no candidate, or `top_k` is below 1.
 
         """
         if top_k is not None and top_k < 1:
@@ -137,10 +137,10 @@ class Scorer:
         return Ranking.of(instruction, texts, self._score_group(instruction, texts), top_k)
 
     def for_choices(self, choices: Iterable[str]) -> Scorer:
-        """Return this scorer with limits made for a closed set of choices, which leave instructions more room.
+        """Return this scorer with limits for a closed set of choices, which leave more room for instructions.
 
-        In the shared layout an instruction has what the response budget leaves; where the longest response is known,
-        the budget need be no larger than that. Scores change only for instructions that would have been cut.
+        In the shared layout an instruction gets what the response budget leaves. If all choices are known, the budget
+        need not exceed the longest one. Scores change only for instructions that would have been cut.
         """
         longest = max(map(len, self.checkpoint.tokenizer.encode(list(choices), self.limits.max_tokens)), default=0)
         limits = replace(self.limits, response_tokens=min(self.limits.response_tokens, max(1, longest)))
@@ -148,13 +148,13 @@ class Scorer:
         return Scorer(self.checkpoint, self._runtime, self._conventions, limits, options, self.cache)
 
     def score_groups(self, groups: Iterable[GroupLike], progress: bool = False) -> Iterator[GroupScores]:
-        """Score any number of groups as a stream, in input order; each a `Group` or (instruction, responses).
+        """Score a stream of groups and yield results in input order. A group is a `Group` or (instruction, responses).
 
-        Groups are read ahead by the thousand, sorted by length and scored in batches of a token
-        budget; `progress` shows a bar on standard error.
+        Up to `WINDOW_GROUPS` groups are read ahead, sorted by length and scored in batches under a token budget.
+        `progress` shows a bar on standard error.
 
         Raises:
-            InputError: a group cannot be scored (named by its number).
+            InputError: a group cannot be scored; the message gives its number.
 
         """
         from cappy.files.progress import progress_bar
@@ -170,35 +170,37 @@ class Scorer:
                 number += len(window)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts by themselves, as sentence encoders do: [texts, width] of length 1; cosines tell likeness.
+        """Embed texts as sentence encoders do: [texts, width], of length 1, to be compared by cosine.
 
-        The mean of a text's hidden states goes through the map that the checkpoint brings, where it brings one.
-        Long texts are cut to the checkpoint's `max_tokens`.
+        A text's embedding is the mean of its hidden states, mapped by the checkpoint's projection if it has one. Long
+        texts are cut to `max_tokens`.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         return self.checkpoint.embedded(self.states(texts))
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return what a classification head reads of texts: [texts, features] of length 1.
+        """Return the features of a classification head: [texts, features], of length 1.
 
-        Embeddings beside what the states say else; embeddings alone where the checkpoint brings no map.
+        They are the embedding and the rest of the hidden states, or the embedding alone if the checkpoint has no
+        projection.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         return self.checkpoint.features(self.states(texts))
 
     def states(self, texts: Sequence[str], layers: Sequence[int] = ()) -> NDArray[np.float32]:
-        """Return the mean of each text's hidden states, as they are: [texts, layers * hidden]; see `embed`.
+        """Return the mean hidden states of each text: [texts, layers * hidden]; see `embed`.
 
-        `layers` are counted from 1, ascending; those that the checkpoint's map reads unless given, or the last.
+        `layers` count from 1, ascending. The default is the layers that the checkpoint's projection reads, or the last
+        layer.
 
         Raises:
-            InputError: a text is no string.
+            InputError: a text is not a string.
 
         """
         if isinstance(texts, str):
@@ -220,7 +222,7 @@ class Scorer:
         """Tokenise (instruction, responses) pairs and fit them to the limits, for `score_encoded`.
 
         Raises:
-            InputError: a group cannot be scored (named by its number).
+            InputError: a group cannot be scored; the message gives its number.
 
         """
         for number, (instruction, responses) in enumerate(groups):
@@ -228,9 +230,9 @@ class Scorer:
         return self._encode(groups)
 
     def score_encoded(self, groups: Sequence[EncodedGroup]) -> list[NDArray[np.float32]]:
-        """Score groups that `encode` made, together in batches of a token budget; one array [candidates] a group.
+        """Score groups made by `encode` in batches under a token budget; returns one array [candidates] per group.
 
-        Numbers are as the checkpoint gives them: whoever hands them on must refuse those that are not finite.
+        Values that are not finite are returned too; the caller must refuse them.
         """
         parts = [(i, start, part) for i, group in enumerate(groups) for start, part in split_group(group, BATCH_TOKENS)]
         scores = [np.empty(len(group.segments), dtype=np.float32) for group in groups]
@@ -262,7 +264,7 @@ class Scorer:
         return self._score_window([(instruction, responses)], None)[0]
 
     def _score_window(self, window: Sequence[tuple[str, Sequence[str]]], first: int | None) -> list[GroupScores]:
-        """Score a window of groups; `first` numbers them in errors."""
+        """Score a window of groups; `first` is the number of its first group, for errors."""
         for offset, (instruction, responses) in enumerate(window):
             _check(instruction, responses, "" if first is None else f"group {first + offset}: ")
         encoded = self._encode(window)
@@ -275,7 +277,7 @@ class Scorer:
         return [GroupScores(tuple(map(float, s)), g.cuts) for s, g in zip(scores, encoded, strict=True)]
 
     def _encode(self, window: Sequence[tuple[str, Sequence[str]]]) -> list[EncodedGroup]:
-        """Tokenise a window, every distinct text once: choices are often the same for all texts."""
+        """Tokenise a window, each distinct text once: choices are often the same for all texts."""
         texts = list(dict.fromkeys(text for instruction, responses in window for text in (instruction, *responses)))
         read = self.checkpoint.tokenizer.encode(texts, self.limits.max_tokens)
         ids = dict(zip(texts, read, strict=True))
@@ -299,7 +301,7 @@ def _window(stream: Iterator[GroupLike]) -> list[tuple[str, Sequence[str]]]:
 
 
 def _as_pair(item: GroupLike) -> tuple[str, Sequence[str]]:
-    """Return a group as plain texts; what is no group at all is refused."""
+    """Return a group as plain texts, or refuse it."""
     if isinstance(item, Group):
         return item.instruction, [candidate.text for candidate in item.candidates]
     try:
@@ -310,7 +312,7 @@ def _as_pair(item: GroupLike) -> tuple[str, Sequence[str]]:
 
 
 def _check(instruction: Any, responses: Any, place: str) -> None:
-    """Refuse what cannot be scored, with a sentence that says where it is."""
+    """Refuse what cannot be scored; `place` says where it is."""
     if not isinstance(instruction, str):
         raise InputError(f"{place}the instruction must be text, not {type(instruction).__name__}.")
     if isinstance(responses, str):
@@ -349,7 +351,7 @@ def load(
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
         response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
-        threads: processor threads; 0 takes all cores.
+        threads: CPU threads; 0 uses all cores.
         device: a torch device such as "cuda" (torch runtime only).
         cache_mib: memory in MiB for encoded instructions that are seen again (shared layout; 0 keeps none).
         revision: branch, tag or commit on the hub.

@@ -66,7 +66,7 @@ def test_too_little_is_refused(shared_bert: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     (tmp_path / "thesis.txt").write_text("years of work")
     for target in (tmp_path, tmp_path / "thesis.txt"):
-        with pytest.raises(InputError, match="is no checkpoint"):
+        with pytest.raises(InputError, match="is not a checkpoint"):
             cappy.adapt(scorer, asked(8), target)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
@@ -79,7 +79,7 @@ def test_split_holds_out_a_fifth_and_never_all() -> None:
     doubled = [*asked(8), *asked(8)]  # every question twice
     training, held = split(doubled, range(16), 0)
     assert sorted([*training, *held]) == list(range(16)) and not {n % 8 for n in training} & {n % 8 for n in held}
-    with pytest.raises(InputError, match=r"the 2 examples ask too few different things .* \(1\)"):
+    with pytest.raises(InputError, match=r"the 2 examples ask too few different questions .* \(1\)"):
         split([doubled[0], doubled[8]], range(2), 0)
 
 
@@ -174,7 +174,7 @@ def test_samples_are_what_before_and_after_choose_among(shared_bert: Path) -> No
 @pytest.mark.parametrize("wrong", [[("q", 1)], ["a", "b"], [("a", "b"), ("a", "b", "c")], [None], "ab", 5, {"a": "b"}])
 def test_what_are_no_examples_is_told(shared_bert: Path, tmp_path: Path, wrong: object) -> None:
     scorer = cappy.load(shared_bert)
-    with pytest.raises(InputError, match=r"example \d is no pair|must be a list"):
+    with pytest.raises(InputError, match=r"example \d is not a pair|must be a list"):
         cappy.adapt(scorer, wrong, tmp_path / "mine")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"example \d is no pair|must be a list"):
+    with pytest.raises(InputError, match=r"example \d is not a pair|must be a list"):
         cappy.learn_choosing(scorer, wrong, tmp_path / "mine", samples=[["x"]])  # type: ignore[arg-type]

@@ -56,18 +56,18 @@ def test_a_fifth_of_every_label_is_held_out_and_equal_texts_together() -> None:
     rest = set(range(len(texts))) - set(held)
     assert not {texts[place] for place in held} & {texts[place] for place in rest}
     assert held_out(texts, labels, 1) != held
-    with pytest.raises(InputError, match="two different texts of every label; 'c' has fewer"):
+    with pytest.raises(InputError, match="two distinct texts of every label; 'c' has fewer"):
         held_out(texts[:-1], labels[:-1], 0)
-    with pytest.raises(InputError, match="50 different texts at least, but there are 44"):
+    with pytest.raises(InputError, match="50 distinct texts or more, but there are 44"):
         held_out(texts[:88], labels[:88], 0)
 
 
 def test_what_cannot_be_trained_on_is_refused(shared_bert: Path, tmp_path: Path) -> None:
     scorer = cappy.load(shared_bert)
     several = cappy.Classifier(["cat", "dog"], scorer=scorer, multi_label=True)
-    with pytest.raises(InputError, match="one label a text"):
+    with pytest.raises(InputError, match="one label per text"):
         finetune_classifier(several, ["a cat"], [["cat"]], tmp_path / "a")
-    with pytest.raises(InputError, match="does not fit reject"):
+    with pytest.raises(InputError, match="does not support reject"):
         finetune_classifier(cappy.Classifier(scorer=scorer, reject=0.9), *ordered(60), tmp_path / "a")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="name a new folder"):

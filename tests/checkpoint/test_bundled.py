@@ -18,7 +18,7 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text(encodi
 
 
 INT8_TOLERANCE = {"cappy-base": 2e-2, "cappy-mini": 2e-3}
-"""Larger encoders round more often; see docs/scoring.md."""
+"""Larger encoders round more often; see docs/concepts/precision.md."""
 SIZES = {"cappy-base": 120e6, "cappy-mini": 60e6}  # what README promises, rounded up
 
 

@@ -57,7 +57,7 @@ def test_what_is_not_there_is_said_in_a_sentence(store: Path, tmp_path: Path) ->
     for arguments, words in (
         (["show", str(store), "--task", "none"], "no such group"),
         (["show", str(tmp_path)], "no finished store"),
-        (["build", "absent.yaml", "-o", str(tmp_path / "x")], "no readable recipe"),
+        (["build", "absent.yaml", "-o", str(tmp_path / "x")], "not a readable recipe"),
         (["fetch", "everything"], "promptsource, bigbench"),
         (["bigbench", "-o", str(tmp_path / "x"), "--source", str(tmp_path)], "fetch bigbench"),
     ):

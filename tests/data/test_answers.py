@@ -110,7 +110,7 @@ def test_rows_that_cannot_be_used_are_told(broken: dict[str, Any], reason: str) 
 
 
 def test_unknown_shapes_and_verdicts_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no known shape"):
+    with pytest.raises(InputError, match="no known format"):
         judged_answers([{"text": "a"}], "rows.jsonl")
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"prompt": "a", "response_1": "b", "response_2": "c", "label": "good"}))

@@ -144,7 +144,7 @@ def test_hard_answers_by_embedding_do_not_depend_on_workers(recipe: Path, tmp_pa
     with pytest.raises(InputError, match="another recipe"):
         build(read_recipe(str(recipe)), tmp_path / "1")
     (recipe.parent / "encoder" / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="no sentence encoder"):
+    with pytest.raises(InputError, match="not a sentence encoder"):
         read_recipe(str(recipe))
 
 
@@ -210,7 +210,7 @@ def test_fatal_problems_end_the_build(recipe: Path, tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("sources: []", "no sources"),
-        ("- 1", "no recipe"),
+        ("- 1", "not a recipe"),
         ("{", "readable"),
         ("sources: [{rendered: a, colour: red}]", "colour"),
         ("sources: [{file: a}]", "rendered, table, judged, data or bigbench"),

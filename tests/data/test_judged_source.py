@@ -125,11 +125,11 @@ def test_a_recipe_builds_judged_answers_beside_other_sources(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"label_to": 2}, "do not rise within 0 and 1"),
-        ({"worth_from": 1}, "do not rise"),
+        ({"label_to": 2}, "must rise and be within 0 and 1"),
+        ({"worth_from": 1}, "worths must rise"),
         ({"spoiled": -1}, "whole number"),
         ({"spoiled": 0.5}, "spoiled cannot be 0.5"),
-        ({"columns": {"chosen": "x"}}, "it can rename instruction, source"),
+        ({"columns": {"chosen": "x"}}, "it may name instruction, source"),
         ({"strengths": {"a": "strong"}}, "strengths cannot be"),
     ],
 )

@@ -43,8 +43,12 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "words"),
     [
-        ("a,b\nx,y\n", (None, None), "none of the columns a, b is known to hold texts; name it with --text-column"),
-        ("text,b\nx,y\n", (None, None), "known to hold labels"),
+        (
+            "a,b\nx,y\n",
+            (None, None),
+            "none of the columns a, b is a usual name for texts; name the column with --text-column",
+        ),
+        ("text,b\nx,y\n", (None, None), "a usual name for labels"),
         ("text,label\nx,y\n", ("words", None), "no column 'words'; the file has text, label"),
         ("text,label\nx,y\nz,y\n", (None, None), "2 rows have a text and a label, and there is 1 different label"),
         ("text,label\nx,\n", (None, None), "0 rows have a text and a label, and there are 0 different labels"),

@@ -1,4 +1,4 @@
-"""Running a block of docs/integrations.md as a reader would, behind the lines that all blocks share."""
+"""Running a block of docs/how-to/integrations.md as a reader would, behind the lines that all blocks share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.test_blocks import SAID, blocks
 
-PAGE = Path(__file__).parents[2] / "docs" / "integrations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "integrations.md"
 
 
 def run_block(naming: str, capsys: pytest.CaptureFixture[str], **names: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def test_prompts_that_fail_for_good_do_not_end_a_repeated_run(tmp_path: Path) ->
 
 def test_a_model_that_fails_everywhere_ends_the_run(tmp_path: Path) -> None:
     kept = KeptSamples(Counting(bad=["a", "b"]), tmp_path / "s.jsonl")
-    with pytest.raises(LanguageModelError, match="all of 2 prompts failed, the first so: it failed"):
+    with pytest.raises(LanguageModelError, match="all 2 prompts failed, the first with: it failed"):
         kept.generate(["a", "b"], DRAW, 1)
 
 

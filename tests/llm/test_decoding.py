@@ -150,7 +150,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_plans_that_say_nothing_sensible_are_refused() -> None:
-    with pytest.raises(InputError, match="no beam search"):
+    with pytest.raises(InputError, match="not beam search"):
         parse_plan("beam1")
     with pytest.raises(InputError, match="named twice"):
         parse_plan("topk40,temp0.7,topk40*2")

@@ -43,7 +43,7 @@ def test_agreement_counts_beside_the_score() -> None:
 
 
 def test_what_is_not_there_cannot_be_chosen() -> None:
-    with pytest.raises(InputError, match="decoding asked for"):
+    with pytest.raises(InputError, match="requested decoding"):
         chosen("greedy", POOL)
     silent = Pool("", (Sample("a"), Sample("b")))
     for name in ("self-sum", "self-mean"):

@@ -1,7 +1,7 @@
-"""Adapting a scorer to a task: downstream supervision without touching the language model (Tan et al., 2023, 3.3).
+"""Adapting a scorer to a task: supervision without touching the language model (Tan et al., 2023, section 3.3).
 
-The downstream set is built as the paper builds it: references are labelled 1, other examples' references 0, and the
-language model's own samples by their Rouge-L against the references. Only the scorer learns.
+The training set is built as in the paper: references are labelled 1, other examples' references 0, and the language
+model's own samples by Rouge-L against the references. Only the scorer learns.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("cappy.training")
 
 HELD_OUT = 0.2
-"""Share of the examples that decides when to stop."""
+"""Share of the examples held out to decide when to stop."""
 FEWEST = 4
-"""Examples that adapting needs at least."""
+"""Minimum number of examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """What adapting gives: the scorer, its folder, and a report of before and after on the held-out examples.
+    """The adapted scorer, its folder, and a report of before and after on the held-out examples.
 
-    `before` and `after` are the mean labels, in [0, 1], of the candidates chosen: accuracy for classification,
-    Rouge-L of the chosen sample where there are samples.
+    `before` and `after` are the mean labels, in [0, 1], of the chosen candidates: accuracy for classification, Rouge-L
+    of the chosen sample if there are samples.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Adapted:
     after: float
     report: dict[str, Any]
     held_out: tuple[int, ...] = ()
-    """Numbers of the examples that decided when to stop; the scorer learnt from none of them."""
+    """Indices of the held-out examples, which decided when to stop."""
 
 
 def adapt(
@@ -70,20 +70,20 @@ def adapt(
     """Train `scorer` further on a task's examples and save the result in the folder `output`.
 
     Args:
-        scorer: where to start; it is not changed.
+        scorer: the starting point; it is not changed.
         examples: with references (and choices, for classification), or (instruction, response) pairs.
         output: folder of the new checkpoint, which loads like any other.
-        llm: a language model to sample further candidates from.
+        llm: a language model to sample more candidates from.
         plan: how to sample; see `cappy.llm.decoding.parse_plan`.
-        samples: responses of a language model at hand, a list for every example, in place of `llm`.
-        labeller: what labels samples by the references, in [0, 1].
-        tuning: learning rate, epochs and the like.
-        seed: decides the split, the lent answers, the samples and the order.
-        held_out: numbers of the examples that decide when to stop, in place of a fifth drawn at random.
-        advance: told of every epoch.
+        samples: a language model's responses at hand, a list per example, instead of `llm`.
+        labeller: rates samples against the references, in [0, 1].
+        tuning: learning rate, epochs and so on.
+        seed: decides the split, negatives, samples and order.
+        held_out: indices of the examples that decide when to stop, instead of a random fifth.
+        advance: called after every epoch.
 
     Raises:
-        InputError: there are fewer than four examples, or nothing wrong can be held against their answers.
+        InputError: there are fewer than four examples, or no negatives can be found for them.
         MissingExtraError: torch is not installed.
 
     """
@@ -124,7 +124,7 @@ def adapt(
         "held_out_losses": list(tuned.losses),
         "best_epoch": tuned.best_epoch,
     }
-    # How the scores weigh beside length, agreement and nearness was fitted for the scorer as it was.
+    # The weights of length, agreement and nearness were fitted for the scorer before adaptation.
     fitted = ("selection", "nearness")
     settings = {name: value for name, value in scorer.checkpoint.settings.items() if name not in fitted}
     config = scorer_config(scorer.checkpoint.config, {**settings, "adapted": report})
@@ -136,16 +136,16 @@ def adapt(
 
 
 def check_target(folder: Path) -> None:
-    """Refuse a target that holds anything but a checkpoint, since it will be replaced.
+    """Refuse a target that holds anything but a checkpoint, because it will be replaced.
 
     Raises:
-        InputError: it is a file, or a folder of other things.
+        InputError: the target is a file, or a folder of other things.
 
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / "config.json").is_file() or not any(folder.glob("model*.safetensors")):
-        raise InputError(f"{folder} is there and is no checkpoint; name a new folder for the adapted scorer.")
+        raise InputError(f"{folder} exists and is not a checkpoint; name a new folder for the adapted scorer.")
 
 
 def task_groups(
@@ -159,23 +159,22 @@ def task_groups(
     apart: Collection[int] = (),
     seed: int = 0,
 ) -> dict[int, Group]:
-    """Build a task's labelled groups by example number: references, choices or lent answers, and samples.
+    """Build a task's labelled groups by example index: references, choices or negatives, and samples.
 
-    Examples whose numbers are in `apart` lend the others no answers: what is learnt from must not show what is held
-    out.
+    Examples in `apart` give the others no negatives, so that training does not see what is held out.
 
     Raises:
         InputError: `samples` does not fit, or too few examples give a group.
 
     """
     if samples is not None and (llm is not None or len(samples) != len(examples)):
-        raise InputError(f"samples must be one list for each of the {len(examples)} examples, and no llm beside them.")
+        raise InputError(f"samples must be one list for each of the {len(examples)} examples, without an llm.")
     together = [replace(example, task="", template="") for example in examples]
     made = dict(make_groups(together, wrong or WrongAnswers(near=0, far=4), seed))
     if len(made) < FEWEST:
         different = len({example.references for example in examples})
         raise InputError(
-            f"adapting needs {FEWEST} examples at least that others lend a wrong answer; there are {len(examples)} "
+            f"adapting needs {FEWEST} examples for which there are negatives; there are {len(examples)} "
             f"examples with {different} different {'answer' if different == 1 else 'answers'}."
         )
     if apart:
@@ -200,12 +199,12 @@ def task_groups(
 def split(
     examples: Sequence[Example], numbers: Iterable[int], seed: int, share: float = HELD_OUT
 ) -> tuple[list[int], list[int]]:
-    """Part example numbers at random into those to learn from and those that decide when to stop, two of them at least.
+    """Split example indices at random into those to learn from and at least two that decide when to stop.
 
     Examples that ask the same stay together.
 
     Raises:
-        InputError: all ask the same, or too few ask different things.
+        InputError: all ask the same, or too few ask different questions.
 
     """
     order = list(numbers)
@@ -219,13 +218,13 @@ def split(
     training = [number for number in order if examples[number].instruction not in held]
     if not training:
         raise InputError(
-            f"the {len(order)} examples ask too few different things to hold some of them out ({len(held)})."
+            f"the {len(order)} examples ask too few different questions to hold some of them out ({len(held)})."
         )
     return training, [number for one in held.values() for number in one]
 
 
 def chosen_label(groups: Sequence[Group], scorer: Scorer) -> float:
-    """Return the mean label, in [0, 1], of the best-scored candidates; of the best samples, where there are any."""
+    """Return the mean label, in [0, 1], of the best-scored candidates, or of the best samples if there are any."""
     found = []
     for group in groups:
         sampled = [c for c in group.candidates if c.sampled]
@@ -236,7 +235,7 @@ def chosen_label(groups: Sequence[Group], scorer: Scorer) -> float:
 
 
 def _encoder(scorer: Scorer, seed: int) -> tuple[Callable[[Sequence[Group]], Any], dict[str, Any]]:
-    """Return what tokenises groups within the scorer's limits, and its weights as tensors."""
+    """Return a tokenizing function with the scorer's limits, and its weights as tensors."""
     import torch
 
     from cappy.training.batches import encode_groups

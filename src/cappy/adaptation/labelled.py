@@ -1,4 +1,4 @@
-"""A classifier from labelled texts whose scorer is trained too, where held-out texts say that this pays."""
+"""A classifier from labelled texts whose scorer is trained too, if held-out texts show that this helps."""
 
 from __future__ import annotations
 
@@ -28,19 +28,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 TRAINED, HEAD = "trained", "head"
 FEWEST = 50
-"""Different texts that training needs at least: a fifth of them must tell whether it pays."""
+"""Minimum number of distinct texts: a fifth of them must show whether training helps."""
 SURE = 2.0
-"""Standard errors that training must gain to be kept: its epoch, and the settings of its head, were chosen on the texts
-that it is judged by.
-"""
+"""Standard errors that training must gain to be kept, because its epoch and its head were chosen on the same texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How both ways do on the same held-out texts.
+    """Both methods on the same held-out texts.
 
-    `head` and `trained`, in [0, 1], are the shares that they get right; `gain` is how much likelier the right labels
-    are by the trained scorer, in nats a text, and `error` its standard error.
+    `head` and `trained` are accuracies, in [0, 1]. `gain` is the gain in log-likelihood of the right labels by training
+    the scorer, in nats per text, and `error` its standard error.
     """
 
     held_out: int
@@ -61,11 +59,11 @@ class Comparison:
 
     @property
     def chosen(self) -> str:
-        """Which way is taken: "trained" where the gain is above `SURE` of its errors, else "head"."""
+        """The method to use: "trained" if the gain exceeds `SURE` standard errors, else "head"."""
         return TRAINED if self.gain > SURE * self.error else HEAD
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Summarise in one line."""
         taken = (
             "a head on the scorer trained on these texts" if self.chosen == TRAINED else "a head alone, on all texts"
         )
@@ -78,7 +76,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
-    """The classifier, how both ways did, and the places of the texts that its `left_out_proba_` is about."""
+    """The classifier, the comparison, and the indices of the texts that its `left_out_proba_` covers."""
 
     classifier: Classifier
     compared: Comparison
@@ -95,22 +93,22 @@ def finetune_classifier(
     seed: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> Finetuned:
-    """Learn from labelled texts by a head, and by training the scorer; keep training where it surely pays.
+    """Learn from labelled texts with a head, and by training the scorer; keep the trained scorer if it surely helps.
 
-    A fifth of each label's texts is held out. On the rest a head is fitted, and the scorer is trained until the loss on
-    the held out ones gets no better. A head on the trained scorer is fitted on the held-out texts, since it has learnt
-    the others by heart, and judged on each by what the other held-out texts teach. Where this makes the held-out labels
-    likelier, by `SURE` standard errors, it is the result; otherwise a head on all texts is.
+    A fifth of each label's texts is held out. A head is fitted on the rest, and the scorer is trained on the rest until
+    the loss on the held-out texts stops improving. The head of the trained scorer is fitted on the held-out texts,
+    because it has memorised the others, and judged on them by cross-validation. If it makes the held-out labels more
+    likely, by `SURE` standard errors, it is the result; otherwise a head on all texts is.
 
     Args:
-        classifier: how to ask; choices are the labels, and the scorer the bundled one, unless it says otherwise. It is
+        classifier: gives the instruction; by default choices are the labels and the scorer is the bundled one. It is
             not changed.
         texts: the texts.
-        labels: one label each.
+        labels: one label per text.
         folder: where the classifier is written, as `Classifier.save` does.
-        tuning: learning rate, epochs and the like.
+        tuning: learning rate, epochs and so on.
         seed: decides the split and the order.
-        advance: told of every epoch.
+        advance: called after every epoch.
 
     Raises:
         InputError: the classifier is for several labels a text or abstains, there are fewer than `FEWEST` different
@@ -119,9 +117,9 @@ def finetune_classifier(
 
     """
     if classifier.multi_label:
-        raise InputError("training the scorer takes one label a text; leave it out for texts with several.")
+        raise InputError("training the scorer supports one label per text only.")
     if classifier.reject is not None:
-        raise InputError("training the scorer does not fit reject; leave one of them out.")
+        raise InputError("training the scorer does not support reject; leave one of them out.")
     CLASSIFIER.check_place(Path(folder))
     texts, labels = list(texts), one_label(labels)
     held = held_out(texts, labels, seed)
@@ -142,10 +140,10 @@ def finetune_classifier(
 
 
 def held_out(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[int]:
-    """Return the places of a fifth of each label's different texts, one at least; equal texts stay together.
+    """Return the indices of a fifth of each label's distinct texts, at least one; equal texts stay together.
 
     Raises:
-        InputError: there are too few different texts, of all or of a label.
+        InputError: there are too few distinct texts, in total or of one label.
 
     """
     by_label: dict[Any, list[str]] = {}
@@ -154,9 +152,9 @@ def held_out(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[int
     alone = [label for label in dict.fromkeys(labels) if len(by_label.get(label, [])) < 2]
     count = sum(map(len, by_label.values()))
     if count < FEWEST:
-        raise InputError(f"training the scorer needs {FEWEST} different texts at least, but there are {count}.")
+        raise InputError(f"training the scorer needs {FEWEST} distinct texts or more, but there are {count}.")
     if alone:
-        raise InputError(f"training the scorer needs two different texts of every label; {alone[0]!r} has fewer.")
+        raise InputError(f"training the scorer needs two distinct texts of every label; {alone[0]!r} has fewer.")
     draw = random.Random(f"{seed}:labels")
     kept = {
         text for members in by_label.values() for text in draw.sample(members, max(1, round(HELD_OUT * len(members))))

@@ -2,7 +2,7 @@
 
 Training as a scorer bends the states away from what they said of a text's meaning, the last layers' most, but does not
 lose it: a linear map of a few layers' states, fitted on plain sentences, gives most of the starting encoder's
-embeddings back (docs/classifying.md has figures).
+embeddings back (docs/concepts/classifier.md has figures).
 """
 
 from __future__ import annotations

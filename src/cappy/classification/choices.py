@@ -1,4 +1,4 @@
-"""Texts and a closed set of choices as a scorer reads them: one instruction a text, every choice a response."""
+"""Scoring a closed set of choices: one instruction per text, every choice a response."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 def fill(template: str, choices: Sequence[str], text: str) -> str:
     """Put the choices and then the text into an instruction template."""
-    # Plain replacement, not str.format: texts and templates may hold braces of their own.
+    # Plain replacement, not str.format: texts and templates may contain braces.
     return template.replace("{choices}", ", ".join(choices)).replace("{text}", text)
 
 
 def read_texts(
     scorer: Scorer, template: str, choices: Sequence[str], texts: Sequence[str], nearness: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return features [texts, features] and scores [texts, choices]; the texts are read alone once for both.
+    """Return features [texts, features] and scores [texts, choices], from one pass over the texts alone.
 
     Raises:
-        InputError: a text is no string, or two choices are read alike.
+        InputError: a text is not a string, or the scorer cannot tell two choices apart.
 
     """
     states = scorer.states(texts)
@@ -45,11 +45,12 @@ def score_choices(
 ) -> NDArray[np.float64]:
     """Score every choice for every text: [texts, choices].
 
-    Where one choice of many is right, the nearness of its name counts and few choices are read (`heads.shortlist`);
-    without `nearness` all are read, and scores mean what they always do. `states` are the texts' own, where known.
+    With `nearness` and many choices, only the nearest are scored and their cosine is added
+    (`cappy.classification.shortlist`). Otherwise all are scored, and the values are plain scores. `states` are the
+    texts' hidden states, if known.
 
     Raises:
-        InputError: a text is no string, or two choices are read alike.
+        InputError: a text is not a string, or the scorer cannot tell two choices apart.
 
     """
     check_distinct(choices, scorer)
@@ -64,7 +65,7 @@ def score_choices(
 
 
 def check_distinct(choices: Sequence[str], scorer: Scorer) -> None:
-    """Refuse choices that the scorer reads alike, which would silently share their probability.
+    """Refuse choices with the same tokens, which would silently share their probability.
 
     Raises:
         InputError: there are two.

@@ -1,4 +1,4 @@
-"""Labelled texts as a head learns from them, and what is told of what they taught."""
+"""Labelled texts that a head learns from, and the report of what they taught."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cappy.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What labelled texts taught, measured on every text by what all others taught (leave-one-out), in [0, 1].
+    """What labelled texts taught, measured by cross-validation, in [0, 1].
 
-    `zero_shot`, `head` and `accuracy` are the shares that the scores get right, that a head without the scores gets
-    right, and that the classifier gets right; where `measure` is "F1", they are the F1 of all decisions whether a text
-    has a label. `coverage` is the share of texts answered, where `reject` is set.
+    `zero_shot`, `head` and `accuracy` are the accuracies of the scores, of a head without the scores, and of the
+    classifier; if `measure` is "F1", they are the F1 of all decisions whether a text has a label. `coverage` is the
+    share of texts answered if `reject` is set.
     """
 
     texts: int
@@ -30,7 +30,7 @@ class Learnt:
     measure: str = "right"
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Summarise in one line."""
         return (
             f"{self.texts} texts of {self.classes} classes; {self.measure} when left out: {100 * self.accuracy:.1f}% "
             f"(scores alone {100 * self.zero_shot:.1f}, head alone {100 * self.head:.1f})"
@@ -39,10 +39,10 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Labelled texts as they are learnt from.
+    """Encoded labelled texts.
 
-    Features [texts, features], scores [texts, classes], truth [texts, classes]: which classes are right; weights
-    [texts]: how much each text counts.
+    Features [texts, features], scores [texts, classes], truth [texts, classes] (which classes are right), and weights
+    [texts] (how much each text counts).
     """
 
     features: NDArray[np.float32]
@@ -51,11 +51,11 @@ class Seen:
     weights: NDArray[np.float64]
 
     def and_more(self, other: Seen) -> Seen:
-        """Return these texts and then those."""
+        """Return these texts followed by the others."""
         return Seen(*map(np.concatenate, zip(self._columns(), other._columns(), strict=True)))
 
     def part(self, chosen: NDArray[Any]) -> Seen:
-        """Return some of the texts, by their places or by a mask."""
+        """Return some of the texts, by indices or by a mask."""
         return Seen(*(column[chosen] for column in self._columns()))
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
@@ -63,10 +63,10 @@ class Seen:
 
 
 def text_weights(given: Any, texts: int) -> NDArray[np.float64]:
-    """Return how much each text counts [texts]: all alike unless given.
+    """Return how much each text counts [texts]; equal by default.
 
     Raises:
-        InputError: they are not one number above 0 for each text.
+        InputError: the weights are not one number above 0 per text.
 
     """
     if given is None:
@@ -92,7 +92,7 @@ def example_weights(
     elif isinstance(wanted, Mapping):
         unknown = set(wanted) - set(classes.tolist())
         if unknown or not all(0 < weight < np.inf for weight in wanted.values()):
-            raise InputError("class_weight must give numbers above 0 to labels that there are.")
+            raise InputError("class_weight must give numbers above 0 to known labels.")
         of_class = np.array([float(wanted.get(label, 1)) for label in classes.tolist()])
     elif wanted is not None:
         raise InputError(f"class_weight must be a mapping from labels, or 'balanced', not {wanted!r}.")

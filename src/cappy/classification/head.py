@@ -1,12 +1,12 @@
-"""A classification head that corrects the zero-shot classifier: what the scores say, and what labelled texts add.
+"""A classification head that corrects the zero-shot classifier with what labelled texts teach.
 
-A text's scores over a temperature are logits, zero-shot. The head adds a logistic regression from the text's features
-to what they get wrong. So where the scores are right little is learnt, and few examples cannot overturn them; an
-infinite temperature makes all choices alike, and the head an ordinary classifier. Temperature, penalty and the scale
-of the sum are those under which the examples are most likely, each predicted by a head that was fitted on others
-(cross-validation), with some doubt of what is not zero-shot. Where texts may have several labels, every choice is
-judged by itself: its logit is how far its score lies above where the scorer is undecided, one half unless the examples
-say otherwise.
+Zero-shot logits are a text's scores divided by a temperature. The head adds a logistic regression from the text's
+features to what those logits get wrong, so little is learnt where the scores are right, and a few examples cannot
+overturn them. An infinite temperature ignores the scores, which makes the head an ordinary classifier.
+
+Temperature, penalty and the scale of the sum maximise the cross-validated likelihood of the examples, with a penalty on
+settings that differ from zero-shot. If texts may have several labels, every choice is judged by itself: its logit is
+how far its score is above an undecided score, 0.5 by default.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SHARPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, np.inf)
-"""Temperatures of the scores that are tried, in units of the scorer's own; infinite: the scores say nothing."""
+"""Temperatures to try, in units of the scorer's own; infinity ignores the scores."""
 PENALTIES, MIDDLE = (1.0, 0.1, 0.01), 0.1
-"""Penalties that are tried, for features of length 1, beside learning nothing."""
+"""Penalties to try, for features of length 1; learning nothing is tried too."""
 ROUGHLY = 0.03
-"""Change of a logit in a step below which a fit that only tries a setting is done."""
+"""A fit that only tries a setting ends when no logit changes by more than this in a step."""
 DOUBT_OF_LEARNING, DOUBT_OF_TEMPERATURE = 4.0, 1.0
-"""What the examples' log-likelihood must gain, in nats, for anything to be learnt, and for each doubling or halving of
-the temperature: a dozen examples are likely to be told apart by chance. Infinity counts as four doublings. With 2
-nats in place of 4, four examples a class of trec cost 4 points of what the scores tell.
+"""What the log-likelihood must gain, in nats, for anything to be learnt, and for each doubling or halving of the
+temperature, because a dozen examples can be told apart by chance. Infinity counts as four doublings. With 2 nats
+instead of 4, four examples a class of trec cost 4 points against zero-shot.
 """
 UNDECIDED = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Scores that are tried as saying neither yes nor no, where every choice is judged by itself."""
+"""Undecided scores to try if every choice is judged by itself."""
 SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-"""What the sum is multiplied by."""
+"""Factors of the logits to try."""
 FOLDS, FEW, FOLDS_OF_MANY = 10, 400, 4
-"""Parts that are left out in turn: of up to `FEW` texts, and of more."""
+"""Cross-validation folds for up to `FEW` texts, and for more."""
 TRIED = 1000
-"""Texts at most on which settings are tried; drawn at random of more."""
+"""Maximum number of texts on which settings are tried; more are sampled at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """A fitted head: `weight` [features + 1, classes], `temperature` of the scores, `scale` of the logits.
 
-    The last row of `weight` is the intercept. `independent`: every class is judged by itself, else one of all is right;
-    `undecided` is then the score that says neither yes nor no.
+    The last row of `weight` is the intercept. If `independent`, every class is judged by itself, and `undecided` is the
+    score that says neither yes nor no; otherwise exactly one class is right.
     """
 
     weight: Floats
@@ -71,10 +71,10 @@ class Head:
 class Fitted:
     """A head with how it was chosen.
 
-    `left_out` [texts, classes] are the probabilities of every example by a head fitted on others. `zero_shot`, `alone`
-    and `accuracy`, in [0, 1], are the shares of examples that the scores, a head without the scores (of `TRIED` texts
-    at most), and the head get right, all left out; of texts with several labels, the F1 of all decisions. `penalty` is
-    infinite where nothing was learnt.
+    `left_out` [texts, classes] are cross-validated probabilities of the examples. `zero_shot`, `alone` and `accuracy`,
+    in [0, 1], are the cross-validated accuracies of the scores, of a head without the scores (on at most `TRIED`
+    texts), and of the head; for texts with several labels they are the F1 of all decisions. `penalty` is infinite if
+    nothing was learnt.
     """
 
     head: Head
@@ -107,9 +107,9 @@ def fit_head(
     Args:
         features: of the texts, of length 1: [texts, features].
         scores: of the choices: [texts, classes].
-        truth: which choices are right: [texts, classes]; one a text unless `independent`.
+        truth: which choices are right: [texts, classes]; one per text unless `independent`.
         temperature: the scorer's own.
-        weights: how much each text counts: [texts]; all alike unless given.
+        weights: how much each text counts: [texts]; equal by default.
         independent: whether texts may have several labels, or none.
 
     """
@@ -126,7 +126,7 @@ def fit_head(
 
 
 def known_logits(scores: Floats, temperature: float, independent: bool, undecided: float = UNDECIDED[0]) -> Floats:
-    """Return what scores say of choices [texts, classes], as logits."""
+    """Return zero-shot logits [texts, classes]."""
     if independent:
         return np.asarray((scores - undecided) / temperature)
     return np.log(np.maximum(softmax(scores / temperature), 1e-30))
@@ -155,7 +155,7 @@ class _Data:
         return known_logits(self.scores, self.temperature * setting.sharpness, self.independent, setting.undecided)
 
     def folds(self) -> list[Ints]:
-        """Part the texts, each class evenly, into those left out together; the same text always with its likes."""
+        """Split the texts into folds, stratified by class; equal texts share a fold."""
         _, first, same = np.unique(self.features, axis=0, return_index=True, return_inverse=True)
         shuffled = np.random.default_rng(0).permutation(len(first))
         order = shuffled[np.argsort(self.truth[first[shuffled]].argmax(axis=1), kind="stable")]
@@ -164,9 +164,9 @@ class _Data:
         return parts if count > 1 else []
 
     def without(self, fold: Ints) -> Floats:
-        """Return how much each text counts [texts] when a fold is left out and the rest of each class makes up for it.
+        """Return how much each text counts [texts] with a fold held out and the class totals kept.
 
-        Else those who are asked about a text would think its class rarer, and the fewer texts it has, the more.
+        Otherwise a held-out text's class would look rarer than it is, the more so the fewer texts it has.
         """
         left = self.counts.copy()
         left[fold] = 0
@@ -184,7 +184,7 @@ class _Data:
         return np.asarray(basis.back @ learnt, dtype=np.float64)
 
     def tried(self, basis: Basis, folds: Sequence[Ints], setting: _Setting) -> tuple[_Setting, Floats]:
-        """Return a setting with the logits, before scaling, of every text by what was learnt without its fold."""
+        """Return a setting with cross-validated logits of every text, before scaling."""
         known = self.known(setting)
         found = known.copy()
         for fold in folds if setting.penalty < np.inf else ():
@@ -199,7 +199,7 @@ class _Data:
         return sigmoid(logits) if self.independent else softmax(logits)
 
     def loss(self, logits: Floats) -> float:
-        """Negative log-likelihood of all texts together."""
+        """Return the negative log-likelihood of all texts."""
         chances = self.chances(logits)
         right = np.where(self.truth, chances, 1 - chances if self.independent else 1.0)
         return float(-(self.counts[:, None] * np.log(np.maximum(right, 1e-12))).sum())
@@ -211,9 +211,9 @@ class _Data:
 
 
 def _best_setting(data: _Data) -> tuple[_Setting, float]:
-    """Return the setting under which texts are likeliest when left out, and what is right without the scores.
+    """Return the setting with the best cross-validated likelihood, and the accuracy without the scores.
 
-    Every temperature is tried with the middle penalty, the other penalties with the best temperature alone.
+    Every temperature is tried with the middle penalty; the other penalties only with the best temperature.
     """
     basis, folds = data.basis(), data.folds()
     nothing = [
@@ -238,14 +238,14 @@ def _best_setting(data: _Data) -> tuple[_Setting, float]:
 
 
 def _scaled(data: _Data, setting: _Setting, logits: Floats) -> tuple[float, _Setting, float]:
-    """Return the loss of a setting, doubt included, with the best scale, and the share that it gets right."""
+    """Return the penalised loss of a setting with the best scale, that setting, and its accuracy."""
     losses = [data.loss(scale * logits) for scale in SCALES]
     best = replace(setting, scale=SCALES[int(np.argmin(losses))])
     return min(losses) + _doubt(setting), best, data.right(logits)
 
 
 def _doubt(setting: _Setting) -> float:
-    """Return how many nats a setting must gain over the scores as they are."""
+    """Return how many nats a setting must gain over zero-shot."""
     doublings = abs(np.log2(min(setting.sharpness, 16.0)))
     moved = DOUBT_OF_TEMPERATURE * (doublings + (setting.undecided != UNDECIDED[0]))
     return float(moved + DOUBT_OF_LEARNING * (setting.penalty != np.inf))

@@ -1,10 +1,10 @@
-"""Logistic regression on top of logits that are known already, for one right label and for several.
+"""Logistic regression on top of known logits, for one right label or several.
 
-With rows Z, known logits O and weights W the log-likelihood of softmax(O + Z W), or of sigmoid(O + Z W), less
-penalty / 2 · |W|² is maximised. Its curvature is nowhere more than a half (softmax) or a quarter (sigmoid) of Z'Z
-(Böhning, 1992), which is diagonal in the basis of the rows' singular vectors. So a step needs no more than two products
-with the rows, and many fits (folds, penalties) share one decomposition. Nesterov's momentum makes the steps few, and
-steps that are bolder than the bound allows, taken back where they go wrong.
+With rows Z, known logits O and weights W, it maximises the log-likelihood of softmax(O + Z W), or of sigmoid(O + Z W),
+minus penalty / 2 · |W|². The curvature is at most a half (softmax) or a quarter (sigmoid) of Z'Z (Böhning, 1992), which
+is diagonal in the basis of the rows' singular vectors. So a step needs only two products with the rows, and many fits
+(folds, penalties) share one decomposition. Nesterov's momentum keeps the number of steps small, as do steps larger than
+the bound allows, which are undone if the loss rises.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cappy.calibration.temperature import sigmoid, softmax
 Floats = NDArray[np.float64]
 
 LARGE = 1000
-"""Texts (or features) above which they are decomposed in single precision, which takes half the time."""
+"""Above this many texts or features, the decomposition is in single precision, which takes half the time."""
 STEPS = 100
-"""Steps of a fit at most."""
+"""Maximum steps of a fit."""
 BOLD = 16.0
-"""How much less than the most the curvature is taken to be at first: with many classes it is far less."""
+"""The curvature is first assumed to be this factor below its bound; with many classes it is far below."""
 SETTLED = 0.01
-"""Change of a logit in a step below which a fit is done."""
+"""A fit ends when no logit changes by more than this in a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def fit_logistic(
         logits = offsets + rows @ ahead
         chances = sigmoid(logits) if independent else softmax(logits)
         loss = _loss(chances, truth, counts, independent) + penalty / 2 * float((ahead**2).sum())
-        if loss > least:  # led astray, by momentum or by too bold a step: back, and more carefully
+        if loss > least:  # overshot, by momentum or too large a step: go back and take smaller steps
             ahead = weights = before
             pace, least, assumed = 1.0, np.inf, min(2 * assumed, surely)
             continue
@@ -110,7 +110,7 @@ def fit_logistic(
 
 
 def _loss(chances: NDArray[Any], truth: NDArray[np.bool_], counts: Floats, independent: bool) -> float:
-    """Negative log-likelihood of all texts together; `chances` [texts, classes]."""
+    """Return the negative log-likelihood of all texts; `chances` [texts, classes]."""
     if independent:
         return float(-(counts[:, None] * np.log(np.maximum(np.where(truth, chances, 1 - chances), 1e-12))).sum())
     return float(-(counts * np.log(np.maximum((chances * truth).sum(axis=1), 1e-12))).sum())

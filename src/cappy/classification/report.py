@@ -1,4 +1,4 @@
-"""What a learnt classifier gets right, text by text and class by class, as figures and as one HTML page."""
+"""What a trained classifier gets right, by text and by class, as figures and as one HTML page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cappy.files.html import render
 
 HARDEST = 20
-"""Wrong texts that are shown, those first whose right label was thought least likely."""
+"""Number of errors shown, those first whose right label got the lowest probability."""
 CONFUSED = 15
 POINTS = 60
 """Points of the curve of precision against coverage."""
@@ -21,9 +21,9 @@ POINTS = 60
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Texts, which classes are right, and the probability of every class by what did not see them.
+    """Texts, which classes are right, and held-out probabilities of every class.
 
-    `truth` [texts, classes], `probabilities` [texts, classes]; `several`: a text may have any number of labels.
+    `truth` and `probabilities` are [texts, classes]. If `several`, a text may have any number of labels.
     """
 
     texts: Sequence[str]
@@ -34,32 +34,32 @@ class Judgement:
 
     @property
     def told(self) -> NDArray[np.bool_]:
-        """Which classes are told [texts, classes]: the likeliest, or of several labels all that are likely."""
+        """Which classes are predicted [texts, classes]: the most likely one, or with several labels all above 0.5."""
         if self.several:
             return np.asarray(self.probabilities > 0.5)
         return np.asarray(np.eye(len(self.classes), dtype=bool)[self.probabilities.argmax(axis=1)])
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which texts are told right, with all their labels [texts]."""
+        """Which texts are predicted right, with all their labels [texts]."""
         return np.asarray((self.told == self.truth).all(axis=1))
 
     def names(self, chosen: NDArray[np.bool_]) -> list[str]:
-        """Return the labels of every row of `chosen` [texts, classes] as one text."""
+        """Return the labels of every row of `chosen` [texts, classes] as one string."""
         return [
             ", ".join(name for name, is_so in zip(self.classes, row, strict=True) if is_so) or "none" for row in chosen
         ]
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Count (right label, label told)."""
+        """Count (right label, predicted label)."""
         return Counter(zip(self.names(self.truth), self.names(self.told), strict=True))
 
     def confused(self) -> list[tuple[str, str, int]]:
-        """Return (right label, label told instead, how often), the most frequent first."""
+        """Return (right label, predicted label, count) of errors, most frequent first."""
         return [(right, told, count) for (right, told), count in self.counts().most_common() if right != told]
 
     def by_class(self) -> list[dict[str, Any]]:
-        """Return each class's examples, and its recall and precision in [0, 1]; None where it is never told."""
+        """Return each class's examples, recall and precision in [0, 1]; None if undefined."""
         told, both = self.told.sum(axis=0), (self.told & self.truth).sum(axis=0)
         counts = self.truth.sum(axis=0)
         return [
@@ -73,7 +73,7 @@ class Judgement:
         ]
 
     def coverage(self) -> list[tuple[float, float]]:
-        """Return (share of texts answered, share of those right), from the surest text to all of them."""
+        """Return (share of texts answered, accuracy on them), from the most confident text to all."""
         chances = self.probabilities
         sure = np.maximum(chances, 1 - chances).min(axis=1) if self.several else chances.max(axis=1)
         order = np.argsort(-sure, kind="stable")
@@ -82,9 +82,9 @@ class Judgement:
         return [((place + 1) / len(order), float(precision[place])) for place in places]
 
     def hardest(self) -> list[tuple[str, str, str, float]]:
-        """Return (text, right labels, labels told, probability of what is right) of wrong texts, the hardest first.
+        """Return (text, right labels, predicted labels, probability of the truth) of errors, hardest first.
 
-        Of several labels it is the probability of the decision that was furthest off.
+        With several labels it is the probability of the worst decision.
         """
         each = np.where(self.truth, self.probabilities, 1 - self.probabilities)
         chances = each.min(axis=1) if self.several else np.where(self.truth, self.probabilities, 0).sum(axis=1)
@@ -94,7 +94,7 @@ class Judgement:
 
 
 def page(judgement: Judgement, title: str, about: str, facts: Mapping[str, Any]) -> str:
-    """Render one HTML page that needs nothing beside it; `about` says what the texts are judged by.
+    """Render one self-contained HTML page; `about` says how the texts were judged.
 
     Raises:
         MissingExtraError: jinja2 is not installed.

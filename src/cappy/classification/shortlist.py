@@ -1,8 +1,7 @@
-"""Many choices: the scorer reads those whose names are nearest to the text, and the nearness counts beside the score.
+"""Many choices: only those whose names are nearest to the text are scored, and the cosine is added to the score.
 
-Scoring costs as much as there are choices, and a scorer that knows no better finds many topics alike. The cosine of the
-text and a choice's name costs next to nothing and knows which topics are far off. Few choices are rather answers to a
-question (yes, positive) than topics, and their nearness says nothing.
+The cost of scoring grows with the number of choices. The cosine of a text and a choice's name costs next to nothing and
+rules out distant topics. With few choices, which are rather answers (yes, positive) than topics, it says nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 MANY = 6
-"""Choices above which nearness counts."""
+"""The shortlist is used above this number of choices."""
 SHORTLIST = 16
-"""Choices that the scorer reads of a text at most."""
+"""Maximum number of choices scored per text."""
 
 
 def shortlisted(
@@ -29,8 +28,8 @@ def shortlisted(
 ) -> Floats:
     """Score many choices for every text: [texts, choices], in units of scores; `embedded` are the texts' embeddings.
 
-    Choices that are not on a text's shortlist stand behind those that are, by their nearness. What nearness counts is
-    noted in the checkpoint.
+    Choices off a text's shortlist come after those on it, ordered by cosine. The weight of the cosine is in the
+    checkpoint.
     """
     nearness = (embedded @ scorer.embed(choices).T).astype(np.float64)
     places = np.argsort(-nearness, axis=1, kind="stable")[:, :SHORTLIST]

@@ -1,4 +1,4 @@
-"""Labels as people give them, as which classes are right [texts, classes]."""
+"""From labels in any form to which classes are right [texts, classes]."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Truth = NDArray[np.bool_]
 
 
 def one_label(labels: Any) -> list[Any]:
-    """Return one label for each text, as plain values.
+    """Return one label per text, as plain values.
 
     Raises:
-        InputError: there are several a text, or they are measurements rather than labels.
+        InputError: there are several per text, or they are measurements rather than labels.
 
     """
     found = np.asarray(labels)
@@ -30,15 +30,15 @@ def one_label(labels: Any) -> list[Any]:
         if len(broken) and np.isnan(broken[0]):
             raise InputError("a label is missing (NaN); leave its text out.")
         if len(broken):
-            raise InputError(f"Unknown label type: continuous values such as {broken[0]} are no labels.")
+            raise InputError(f"Unknown label type: continuous values such as {broken[0]} are not labels.")
     return found.tolist()  # type: ignore[no-any-return]
 
 
 def distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the labels sorted, as scikit-learn wants classes, and each one's place among the choices.
+    """Return the labels sorted, as scikit-learn expects, and the index of each among the choices.
 
     Raises:
-        InputError: two choices have one label, or the labels are of several types.
+        InputError: two choices share a label, or the labels have several types.
 
     """
     classes, columns = np.unique(np.array(labels), return_index=True)
@@ -48,7 +48,7 @@ def distinct(labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def truth_of_one(labels: Sequence[Any], classes: NDArray[Any]) -> Truth:
-    """Return which class is right of texts with one label each.
+    """Return which class is right, for texts with one label each.
 
     Raises:
         InputError: a label is not among the classes.
@@ -58,9 +58,9 @@ def truth_of_one(labels: Sequence[Any], classes: NDArray[Any]) -> Truth:
 
 
 def truth_of_many(labels: Any, classes: NDArray[Any]) -> Truth:
-    """Return which classes are right of texts with any number of labels each.
+    """Return which classes are right, for texts with any number of labels.
 
-    `labels` holds a collection of labels for each text, or is a matrix [texts, classes] of 0 and 1.
+    `labels` is a collection of labels per text, or a matrix [texts, classes] of 0 and 1.
 
     Raises:
         InputError: a label is not among the classes, or the matrix has another shape.
@@ -86,7 +86,7 @@ def truth_of_many(labels: Any, classes: NDArray[Any]) -> Truth:
 
 
 def as_matrix(labels: Any) -> Any:
-    """Return tables and sparse matrices as arrays, and anything else as it is."""
+    """Return tables and sparse matrices as arrays, and anything else unchanged."""
     for name in ("toarray", "to_numpy"):
         if hasattr(labels, name) and len(getattr(labels, "shape", ())) == 2:
             return np.asarray(getattr(labels, name)())
@@ -94,15 +94,15 @@ def as_matrix(labels: Any) -> Any:
 
 
 def is_matrix(labels: Any) -> bool:
-    """Tell whether labels are a matrix of 0 and 1 [texts, classes]."""
+    """Return whether labels are a matrix [texts, classes] of 0 and 1."""
     return isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind in "biuf"
 
 
 def labels_in(labels: Any) -> list[Any]:
-    """Return the different labels of texts with any number each, sorted; of a table the names of its columns.
+    """Return the distinct labels, sorted, of texts with any number of labels; for a table, its column names.
 
     Raises:
-        InputError: they are a matrix, which does not say what its columns mean.
+        InputError: the labels are a matrix, whose columns have no names.
 
     """
     if hasattr(labels, "columns"):
@@ -113,9 +113,9 @@ def labels_in(labels: Any) -> list[Any]:
 
 
 def f1(told: Truth, truth: Truth, counts: NDArray[np.float64] | float = 1.0) -> float:
-    """Return the F1 of all (text, label) decisions together, in [0, 1]; 1 where no label is right and none is told.
+    """Return the F1 of all (text, label) decisions, in [0, 1]; 1 if no label is right and none is predicted.
 
-    `told` and `truth` are [texts, classes]; `counts` [texts, 1] is how much each text counts.
+    `told` (the prediction) and `truth` are [texts, classes]; `counts` [texts, 1] is how much each text counts.
     """
     both, either = (counts * (told & truth)).sum(), (counts * told).sum() + (counts * truth).sum()
     return float(2 * both / either) if either else 1.0

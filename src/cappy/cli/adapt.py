@@ -1,4 +1,4 @@
-"""`cappy adapt`: what labelled texts or a task's examples teach, on top of the scorer or by training it further."""
+"""`cappy adapt`: learn from labelled texts or a task's examples, on top of the scorer or by training it."""
 
 from __future__ import annotations
 
@@ -27,42 +27,50 @@ def adapt(
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
     chat: Chat = None,
-    plan_text: Annotated[str, typer.Option("--plan", help="How to sample from the language model.")] = "paper",
+    plan_text: Annotated[
+        str, typer.Option("--plan", help="How to sample: paper (17 samples), or decodings such as greedy,temp0.7*8.")
+    ] = "paper",
     keep: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Keep samples in this file and read them from there the next time."),
+        typer.Option(help="Cache samples in this file."),
     ] = None,
     column: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Which column holds what: instruction=question; so for response, choices, samples."),
+        typer.Option(
+            help="Column of a field, such as instruction=question. Fields: instruction, response, choices, samples."
+        ),
     ] = None,
     template: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="For labelled texts: the instruction around {text}; guessed from the columns unless given."),
+        typer.Option(
+            help="For labelled texts: the instruction around {text}; guessed from the column names by default."
+        ),
     ] = None,
     text_column: Annotated[Optional[str], typer.Option(help="Column of labelled texts.")] = None,  # noqa: UP045
     label_column: Annotated[Optional[str], typer.Option(help="Column of their labels.")] = None,  # noqa: UP045
     label_separator: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="What parts several labels of a text, such as ';'; lists in JSON lines need none."),
+        typer.Option(help="Separator of several labels in one field, such as ';'. Lists in JSON lines need none."),
     ] = None,
     finetune: Annotated[
         bool,
-        typer.Option("--finetune", help="Train the scorer itself (needs torch), not only what is learnt on top of it."),
+        typer.Option("--finetune", help="Also train the scorer itself (needs torch)."),
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs at most; training stops when it gets no better.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 5e-5,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest sample, in tokens.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Decides split, lent answers, samples and order.")] = 0,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Maximum number of epochs; training stops early when it stops improving.")
+    ] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 5e-5,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens of a sample.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split, negatives, samples and order.")] = 0,
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
-    """Learn a classifier from labelled texts, or to choose among a language model's answers to a task's questions.
+    """Learn a classifier from labelled texts, or learn to choose among a language model's answers.
 
-    A file of labelled texts (columns like text and label) gives a classifier for `cappy classify -m`. Questions with
-    answers, and a language model or its samples, give a scorer that has learnt to choose for `cappy boost -m`. Both
-    take seconds besides sampling. `--finetune`, or questions alone, train the scorer itself; of labelled texts a fifth
-    is then held out and says whether that pays.
+    Labelled texts (columns such as text and label) give a classifier for `cappy classify -m`. Questions with answers,
+    with a language model or its samples, give a scorer for `cappy boost -m` that has learnt to choose. Both take
+    seconds, apart from sampling. `--finetune`, or questions without samples, train the scorer itself. For labelled
+    texts a fifth is then held out, and the trained scorer is kept only if it is better on it.
 
     Example: cappy adapt reviews.csv --label-column stars -o my-classifier
 

@@ -1,4 +1,4 @@
-"""`cappy adapt` on labelled texts: a classifier, and what it learnt."""
+"""`cappy adapt` on labelled texts: train a classifier and report what it learnt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from cappy.data.labelled_texts import LabelledTexts
 
 Learn = Callable[["Classifier", Sequence[str], Sequence[Any], Path], tuple["Classifier", str, Sequence[int]]]
-"""What learns labelled texts and writes the classifier into a folder: gives it, what to say, and the texts' places that
-its `left_out_proba_` is about."""
+"""Learns from labelled texts and writes the classifier into a folder. Returns the classifier, a sentence about it, and
+the indices of the texts that its `left_out_proba_` covers."""
 
 REPORT_FILE = "report.html"
 MATRIX = 8
-"""Classes at most of which a whole table of confusions is shown; of more, the most frequent ones."""
+"""Up to this many classes, the whole confusion table is shown; above, the most frequent confusions."""
 SHOWN = 10
 EACH = "Every text is judged by a classifier that learnt from all the others."
 HELD_OUT = (
@@ -35,7 +35,7 @@ SHARES = ("recall", "precision")
 def learn_head(
     classifier: Classifier, texts: Sequence[str], labels: Sequence[Any], output: Path
 ) -> tuple[Classifier, str, Sequence[int]]:
-    """Learn on top of the scorer: in seconds, without torch."""
+    """Learn a head on top of the scorer, in seconds and without torch."""
     classifier.fit(texts, labels)
     classifier.save(output)
     return classifier, str(classifier.report_), range(len(texts))
@@ -44,7 +44,7 @@ def learn_head(
 def learn_labels(
     rows: LabelledTexts, output: Path, template: str | None, model: str | None, threads: int, learn: Learn
 ) -> None:
-    """Learn a classifier from labelled texts, show what it learnt, and write it and a report."""
+    """Train a classifier on labelled texts, show what it learnt, and write it with a report."""
     from cappy.checkpoint.sidecar import CLASSIFIER
     from cappy.classification.report import Judgement, page
     from cappy.classification.targets import truth_of_many
@@ -59,7 +59,7 @@ def learn_labels(
     labels, several = rows.different, rows.lists is not None
     asked = template or guess_instruction(rows.text_column, rows.label_column, labels, several)
     typer.echo(f"texts from column {rows.text_column!r}, labels from {rows.label_column!r}")
-    typer.echo(f"asked as (change it with --template): {asked!r}")
+    typer.echo(f"instruction (change it with --template): {asked!r}")
     scorer = load_scorer(model, "onnx", None, None, threads)
     classifier = Classifier(instruction=asked, scorer=scorer, multi_label=several)
     name = classifier.scorer_name
@@ -79,7 +79,7 @@ def learn_labels(
 
 
 def show_confusion(told: Judgement) -> None:
-    """Print what was taken for what."""
+    """Print which labels were confused."""
     if len(told.classes) > MATRIX:
         rows = [[right, other, str(count)] for right, other, count in told.confused()[:SHOWN]]
         print_table("confused most often", ["right", "told instead", "texts"], rows, numbers=(2,))
@@ -91,7 +91,7 @@ def show_confusion(told: Judgement) -> None:
 
 
 def show_classes(told: Judgement) -> None:
-    """Print how well each of several labels is told."""
+    """Print recall and precision of each label."""
     rows = [
         [one["label"], str(one["texts"]), *("–" if one[name] is None else f"{100 * one[name]:.0f}%" for name in SHARES)]
         for one in sorted(told.by_class(), key=lambda one: -one["texts"])[: 2 * SHOWN]

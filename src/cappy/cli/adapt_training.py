@@ -1,4 +1,4 @@
-"""`cappy adapt --finetune`: the scorer itself trained further, on a task's examples or on labelled texts."""
+"""`cappy adapt --finetune`: train the scorer itself, on a task's examples or on labelled texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def train_scorer(
     threads: int,
     **settings: Any,
 ) -> None:
-    """Train the scorer and say what it gained; `settings` are those of `cappy.adapt`."""
+    """Train the scorer and report the gain; `settings` are arguments of `cappy.adapt`."""
     tuning = _tuning(epochs, learning_rate, threads)
     from cappy.adaptation.examples import adapt
 
@@ -50,7 +50,7 @@ def learn_by_training(
     threads: int,
     seed: int,
 ) -> tuple[Classifier, str, Sequence[int]]:
-    """Learn labelled texts by training the scorer, where that pays; see `cappy.cli.adapt_labels.Learn`."""
+    """Learn labelled texts by training the scorer, if that helps; see `cappy.cli.adapt_labels.Learn`."""
     tuning = _tuning(epochs, learning_rate, threads)
     from cappy.adaptation.labelled import finetune_classifier
 

@@ -1,4 +1,4 @@
-"""`cappy classify`: texts to choices, without training or by a classifier that was learnt."""
+"""`cappy classify`: texts to choices, without training or with a trained classifier."""
 
 from __future__ import annotations
 
@@ -32,12 +32,16 @@ DEFAULT_INSTRUCTION = "{text}\nWhich of these describes the text best: {choices}
 
 
 def classify(
-    texts: Annotated[Optional[list[str]], typer.Argument(help="Texts to classify; - reads them, one a line.")] = None,  # noqa: UP045
-    choice: Annotated[Optional[list[str]], typer.Option("--choice", "-c", help="A choice; give two or more.")] = None,  # noqa: UP045
-    choices: Annotated[Optional[str], typer.Option(help="All choices in one, separated by commas.")] = None,  # noqa: UP045
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to classify; - reads them from standard input, one a line.")
+    ] = None,
+    choice: Annotated[
+        list[str] | None, typer.Option("--choice", "-c", help="A choice; repeat for two or more.")
+    ] = None,
+    choices: Annotated[Optional[str], typer.Option(help="All choices, separated by commas.")] = None,  # noqa: UP045
     instruction: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--instruction", "-i", help="What to ask; {text} and {choices} are filled in."),
+        typer.Option("--instruction", "-i", help="Instruction template with {text}, and {choices} if wanted."),
     ] = None,
     file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read texts from a file, one a line.")] = None,  # noqa: UP045
     batch_calibration: BatchCalibration = 0.0,
@@ -48,7 +52,7 @@ def classify(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Classify texts among choices, with no labels and no training, or by a classifier that `cappy adapt` learnt.
+    """Classify texts among choices without labels, or with a classifier that `cappy adapt` trained.
 
     Example: cappy classify "I waited an hour" -c "good service" -c "bad service"
 
@@ -81,7 +85,7 @@ def classify(
 
 
 def _one(classifier: Classifier, texts: list[str], share: float) -> Iterator[tuple[list[Any], dict[Any, float]]]:
-    """Return the likeliest label of each text, and the probability of every label."""
+    """Return the most likely label of each text, and the probability of every label."""
     import numpy as np
 
     from cappy.calibration.batch import batch_offsets
@@ -93,7 +97,7 @@ def _one(classifier: Classifier, texts: list[str], share: float) -> Iterator[tup
 
 
 def _several(classifier: Classifier, texts: list[str]) -> Iterator[tuple[list[Any], dict[Any, float]]]:
-    """Return all labels of each text, the likeliest first, and the probability of every label."""
+    """Return all labels of each text, most likely first, and the probability of every label."""
     for shares in classifier.predict_proba(texts):
         chances = _chances(classifier, shares)
         yield sorted((name for name in chances if chances[name] > 0.5), key=lambda name: -chances[name]), chances

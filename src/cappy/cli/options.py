@@ -27,11 +27,14 @@ Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkp
 Precision = Annotated[Optional[str], typer.Option(help="fp32, int8 (onnx) or bf16 (openvino, torch).")]  # noqa: UP045
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")]
 Llm = Annotated[
-    str, typer.Option(help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or one on --base-url.")
+    str,
+    typer.Option(
+        help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or a model behind --base-url."
+    ),
 ]
 BaseUrl = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="OpenAI-compatible server that has the model, such as http://localhost:8000/v1."),
+    typer.Option(help="OpenAI-compatible server that serves the model, such as http://localhost:8000/v1."),
 ]
 LlmKey = Annotated[
     Optional[str],  # noqa: UP045
@@ -41,8 +44,8 @@ Chat = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option(
         "--chat/--no-chat",
-        help="Put prompts under the model's chat template, or let it go on from them. Servers and GGUF files of chat "
-        "models chat unless told otherwise.",
+        help="Use the model's chat template, or let it continue the prompt. Servers, and GGUF files of chat models, "
+        "chat by default.",
     ),
 ]
 BatchCalibration = Annotated[
@@ -50,8 +53,8 @@ BatchCalibration = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="Take this share of each choice's mean score over all texts given away (their answers then depend on each "
-        "other); 1 where no choice is right much more often than another.",
+        help="Subtract this share of each choice's mean score over the given texts, whose answers then depend on each "
+        "other. Use 1 if no choice is right much more often than another.",
     ),
 ]
 Ray = Annotated[
@@ -81,7 +84,7 @@ def load_scorer(
 
 
 def gather_texts(arguments: Sequence[str], file: Path | None) -> list[str]:
-    """Return the texts given as arguments, then those of a file, one a line; `-` is standard input in either place."""
+    """Return the texts given as arguments, then those of a file, one a line; `-` means standard input in both."""
     texts: list[str] = []
     for argument in arguments:
         texts += _filled(read_lines(Path("-"))) if argument == "-" else [argument]
@@ -93,10 +96,10 @@ def _filled(lines: Sequence[str]) -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return a file's lines, blank ones too; `-` is standard input.
+    """Return a file's lines, including blank ones; `-` means standard input.
 
     Raises:
-        InputError: the file cannot be read, or is no text.
+        InputError: the file cannot be read, or is not text.
 
     """
     try:

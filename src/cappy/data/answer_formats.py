@@ -1,4 +1,4 @@
-"""The shapes that judged answers are published in, told by their columns: a row becomes answers and their worth."""
+"""Formats of judged answers, recognised by their columns: a row becomes answers and their worth."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cappy.errors import InputError
 
 Row = Mapping[str, Any]
 Shape = Callable[[Row], tuple[Sequence[str], Sequence[float], str | None]]
-"""A row to its answers, their worth, and the instruction where the answers themselves hold it."""
+"""Maps a row to its answers, their worth, and the instruction if the answers contain it."""
 
 INSTRUCTION = ("instruction", "prompt", "question", "query", "input")
-"""Columns that may hold what was asked; the first of them that a row has."""
+"""Columns of the instruction; the first that a row has is used."""
 TWO = (
     ("response_1", "response_2"),
     ("response1", "response2"),
@@ -30,15 +30,15 @@ WORTH = ("worth", "labels", "scores", "ratings", "qualities", "win_rates")
 ONE = ("completion", "response", "answer", "output")
 JUDGED = ("label", "correct", "is_correct", "hallucination")
 FIELD = "response_"
-"""What the name of a model's field begins with."""
+"""Prefix of a model's field."""
 TIE, FIRST, SECOND = (0.5, 0.5), (1.0, 0.0), (0.0, 1.0)
 
 
 def find_shape(rows: Sequence[Row], strengths: Mapping[str, float] | None, name: str) -> Shape:
-    """Tell the shape of rows by the columns of the first.
+    """Return the reader for rows, chosen by the columns of the first.
 
     Raises:
-        InputError: the shape is unknown; a model that has a field has no strength.
+        InputError: the format is unknown, or a model has a field but no strength.
 
     """
     for recognise in (_pairs, _voted, _decided, _labelled, _rated, _compared, _single):
@@ -49,7 +49,7 @@ def find_shape(rows: Sequence[Row], strengths: Mapping[str, float] | None, name:
     if fields:
         return _by_model(fields, strengths or {}, name)
     raise InputError(
-        f"{name} has the columns {', '.join(rows[0])}, which are no known shape of judged answers: chosen and "
+        f"{name} has the columns {', '.join(rows[0])}, which is no known format of judged answers: chosen and "
         "rejected; two responses with a label, a preference or votes; answers with their worth; response_MODEL fields; "
         "or one response with a label."
     )
@@ -78,7 +78,7 @@ def _decided(rows: Sequence[Row]) -> Shape | None:
 
 
 def _labelled(rows: Sequence[Row]) -> Shape | None:
-    """Read groups of candidates with a label each, as `cappy data` writes them."""
+    """Read groups of labelled candidates, as `cappy data` writes them."""
     candidates = rows[0].get("candidates")
     if not isinstance(candidates, list) or not candidates or not isinstance(candidates[0], Mapping):
         return None
@@ -90,7 +90,7 @@ def _labelled(rows: Sequence[Row]) -> Shape | None:
 
 
 def _rated(rows: Sequence[Row]) -> Shape | None:
-    """Read a list of answers beside a list of their worth."""
+    """Read a list of answers and a list of their worth."""
     many, worth = column_of(rows[0], MANY), column_of(rows[0], WORTH)
     if not many or not worth:
         return None
@@ -98,7 +98,7 @@ def _rated(rows: Sequence[Row]) -> Shape | None:
 
 
 def _compared(rows: Sequence[Row]) -> Shape | None:
-    """Read answers in fields `prediction_1` and so on, with a verdict on every two."""
+    """Read answers in fields `prediction_1` and so on, with a verdict on every pair."""
     fields = sorted(column for column in rows[0] if re.fullmatch(r"prediction_\d+", column))
     if not fields or not isinstance(rows[0].get("preference"), list):
         return None
@@ -118,18 +118,17 @@ def _two(row: Row) -> tuple[str, str] | None:
 
 
 def column_of(row: Row, names: Sequence[str]) -> str | None:
-    """Return the first of these columns that holds something."""
+    """Return the first of these columns that is not empty."""
     return next((name for name in names if row.get(name) is not None), None)
 
 
 def verdict_reader(values: Sequence[Any]) -> Callable[[Any], tuple[float, float]]:
-    """Return what turns a verdict on two answers into the worth of both.
+    """Return a function from a verdict on two answers to the worth of both.
 
-    Numbers name the better one by 1 and 2, with 3 for a tie; if there is a 0 in the file, by 0 and 1, with 2 for a tie.
-    Words name the better one by `a`, `1` or `first` (`model_a`,
-    `b-is-slightly-better`), or say that they tie.
+    Numbers name the better one as 1 or 2, with 3 for a tie; if there is a 0 in the file, as 0 or 1, with 2 for a tie.
+    Words name the better one by `a`, `1` or `first` (`model_a`, `b-is-slightly-better`), or say that it is a tie.
 
-    What is returned raises a ValueError for a verdict that is none of these.
+    The function raises a ValueError for any other verdict.
     """
     from_zero = any(str(value).strip() == "0" for value in values)
     table = {0: FIRST, 1: SECOND, 2: TIE} if from_zero else {1: FIRST, 2: SECOND, 3: TIE}
@@ -151,9 +150,9 @@ def verdict_reader(values: Sequence[Any]) -> Callable[[Any], tuple[float, float]
 
 
 def wins(count: int, verdicts: Sequence[int]) -> list[float]:
-    """Return each answer's share of wins [count], ties counted half.
+    """Return each answer's share of wins [count]; ties count half.
 
-    `verdicts` are on every two answers in order, (1, 2), (1, 3), …: 0 a tie, 1 the first is better, 2 the second.
+    `verdicts` are on every pair in order, (1, 2), (1, 3), …: 0 is a tie, 1 or 2 names the better one.
     """
     pairs = list(combinations(range(count), 2))
     if len(pairs) != len(verdicts):
@@ -180,7 +179,7 @@ def _preferred(row: Row) -> tuple[list[str], list[float], str | None]:
 
 
 def _answers(side: Any) -> list[str]:
-    """Return the texts of one side: a text, several texts, or a conversation whose last message it is."""
+    """Return the texts of one side: a text, several texts, or the last message of a conversation."""
     if isinstance(side, str):
         return [side]
     if side and isinstance(side[0], Mapping):
@@ -189,7 +188,7 @@ def _answers(side: Any) -> list[str]:
 
 
 def _votes(row: Row) -> list[float]:
-    """Return shares of the votes; those for a tie are shared out."""
+    """Return shares of the votes; votes for a tie are split."""
     first, second, ties = (float(row.get(name) or 0) for name in ("votes1", "votes2", "ties"))
     total = first + second + ties
     return [(first + ties / 2) / total, (second + ties / 2) / total]
@@ -199,7 +198,7 @@ def _by_model(fields: Sequence[str], strengths: Mapping[str, float], name: str) 
     models = {column: column.removeprefix(FIELD) for column in fields}
     missing = [model for model in models.values() if model not in strengths]
     if missing:
-        raise InputError(f"{name} has a field a model; say how good each is (--strengths): {', '.join(missing)}.")
+        raise InputError(f"{name} has one field per model; say how good each is (--strengths): {', '.join(missing)}.")
 
     def read(row: Row) -> tuple[list[str], list[float], None]:
         there = [column for column in fields if isinstance(row.get(column), str)]
@@ -209,7 +208,7 @@ def _by_model(fields: Sequence[str], strengths: Mapping[str, float], name: str) 
 
 
 def _judgement(column: str, value: Any) -> float:
-    """Turn what somebody said of one answer into its worth; of hallucinations "no" is good."""
+    """Turn a judgement of one answer into its worth; for hallucinations "no" is good."""
     if isinstance(value, str):
         said = value.strip().lower()
         if said not in ("yes", "no", "true", "false"):

@@ -1,8 +1,7 @@
-"""Judged answers: an instruction with answers and how good each is, from the shapes that such data is published in.
+"""Judged answers: an instruction with answers and the worth of each, read from the formats that are in use.
 
-Pairs (`chosen`, `rejected`; two responses with a verdict or with votes), lists (answers with a worth each, a field a
-model with a table of strengths, comparisons of every two) and single answers that somebody judged are all read as one
-thing: answers and their worth.
+Pairs (`chosen` and `rejected`; two responses with a verdict or votes), lists (answers with a worth each, one field per
+model with a table of strengths, comparisons of every pair) and single judged answers are all read into the same form.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from cappy.errors import InputError
 from cappy.files.rows import read_rows
 
 CONTEXT = ("input", "passages", "context")
-"""Columns that go with the instruction, behind it."""
+"""Columns whose text is appended to the instruction."""
 LIKELIHOODS = "log_likelihoods"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """An instruction with answers to it; `worth` [answers] is higher for better ones, in any unit, and ties are equal.
+    """An instruction with answers; `worth` [answers] is higher for better ones, in any unit, and equal for ties.
 
-    `log_likelihoods` [answers] are those of the language model that wrote them, where known; `address` says where the
-    row lies.
+    `log_likelihoods` [answers] are those of the language model that wrote them, if known; `address` says where the row
+    is.
     """
 
     instruction: str
@@ -43,15 +42,15 @@ class JudgedAnswers:
 def read_answers(
     path: Path, strengths: Mapping[str, float] | None = None, columns: Mapping[str, str] | None = None
 ) -> tuple[list[JudgedAnswers], list[Problem]]:
-    """Read the rows of a file whose shape its columns tell; single judged answers to one instruction come together.
+    """Read a file in a format recognised by its columns; single judged answers are grouped by instruction.
 
     Args:
         path: JSON lines, CSV or Parquet.
-        strengths: how good each model's answers are, for files with a field a model (`response_MODEL`).
-        columns: which column holds the `instruction` or the `source`, where that has no usual name.
+        strengths: how good each model's answers are, for files with one field per model (`response_MODEL`).
+        columns: the column of the `instruction` or the `source`, if its name is unusual.
 
     Raises:
-        InputError: the file cannot be read, its shape is unknown, or no row can be used.
+        InputError: the file cannot be read, its format is unknown, or no row can be used.
 
     """
     rows = list(read_rows(path))
@@ -69,12 +68,12 @@ def judged_answers(
     strengths: Mapping[str, float] | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> tuple[list[JudgedAnswers], list[Problem]]:
-    """Turn rows of one shape into judged answers.
+    """Turn rows of one format into judged answers.
 
-    `name` stands in addresses, and for the source where `columns` names no column of it.
+    `name` is used in addresses, and as the source if `columns` names no column for it.
 
     Raises:
-        InputError: the shape is unknown.
+        InputError: the format is unknown.
 
     """
     shape = find_shape(rows, strengths, name)
@@ -104,7 +103,7 @@ def _judged(row: Row, shape: Shape, columns: Mapping[str, str], address: str) ->
 
 
 def _instruction(row: Row, column: str | None) -> str:
-    """Return what was asked, with the text it is about behind it."""
+    """Return the instruction, followed by the text that it is about."""
     asked = column or column_of(row, INSTRUCTION)
     if asked is None:
         raise ValueError(f"there is no instruction; it is looked for in {', '.join(INSTRUCTION)}")
@@ -114,7 +113,7 @@ def _instruction(row: Row, column: str | None) -> str:
 
 
 def _together(found: Iterable[JudgedAnswers]) -> list[JudgedAnswers]:
-    """Gather single answers to one instruction, and keep the rest as it is."""
+    """Group single answers by instruction, and keep the rest unchanged."""
     rest: list[JudgedAnswers] = []
     singles: dict[tuple[str, str], list[JudgedAnswers]] = defaultdict(list)
     for one in found:
@@ -129,7 +128,7 @@ def _together(found: Iterable[JudgedAnswers]) -> list[JudgedAnswers]:
 
 
 def drawn_answers(row: JudgedAnswers, count: int | None, seed: int) -> JudgedAnswers:
-    """Draw `count` of a row's answers, in random order; all in their order where it has no more or count is None."""
+    """Draw `count` of a row's answers in random order; all in order if there are no more, or `count` is None."""
     if count is None or len(row.answers) <= count:
         return row
     places = random.Random(f"{seed}:{row.instruction}").sample(range(len(row.answers)), count)

@@ -1,8 +1,8 @@
 """BIG-Bench's generative tasks (Srivastava et al., 2022, arXiv 2206.04615), split as the Hugging Face copies are.
 
-The paper takes the 45 tasks of `tasksource/bigbench` whose examples have no choices. Their data carries a canary: it
-must not enter training corpora. A scorer is adapted to a task with that task's own training part and
-evaluated on its validation part, and nothing of either goes into a checkpoint that is released.
+The paper uses the 45 tasks of `tasksource/bigbench` whose examples have no choices. Their data carries a canary: it
+must not enter training corpora. A scorer is adapted to a task with that task's training part and evaluated on its
+validation part; neither part goes into a released checkpoint.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ GENERATIVE_TASKS = (
 """The 45 generative tasks, by the names of the paper's published results."""
 
 HUB = "tasksource/bigbench"
-"""A data set of the Hugging Face hub that has all of them."""
+"""A data set on the Hugging Face hub that has all of them."""
 SPLITS = ("train", "validation")
 VALIDATION_SHARE = 0.2
 SMALLEST_VALIDATION = 16
@@ -78,7 +78,7 @@ _SHUFFLE_SEED = 42
 
 @dataclass(frozen=True, slots=True)
 class BigBenchExample:
-    """An input with everything its task puts around it, and the right outputs."""
+    """An input with its task's prefixes and suffixes, and the right outputs."""
 
     task: str
     subtask: str
@@ -87,11 +87,10 @@ class BigBenchExample:
 
 
 def read_task(folder: Path, task: str, split: str) -> list[BigBenchExample]:
-    """Read one split of a task from a folder of `task.json` files; its subtasks are split each for itself and joined.
+    """Read one split of a task from a folder of `task.json` files; each subtask is split separately.
 
-    The split is the one of BIG-Bench's own seqio bridge, which the Hugging Face copies are made with: examples
-    without repetitions, shuffled with seed 42, the last fifth (at least 16, divided by the number of
-    subtasks) for validation.
+    The split is that of BIG-Bench's seqio bridge, which the Hugging Face copies use: examples without repetitions,
+    shuffled with seed 42, the last fifth (at least 16, divided by the number of subtasks) for validation.
 
     Raises:
         InputError: the task is unknown, not in the folder, or unreadable; or the split is unknown.
@@ -101,7 +100,7 @@ def read_task(folder: Path, task: str, split: str) -> list[BigBenchExample]:
     parts = list(_parts(folder / task))
     if not parts:
         raise InputError(
-            f"{folder} holds no task {task!r}; bring tasks with `cappy data fetch bigbench`, "
+            f"{folder} holds no task {task!r}; download the tasks with `cappy data fetch bigbench`, "
             f"or name a data set of the hub that has it: {HUB}."
         )
     smallest = SMALLEST_VALIDATION // len(parts) if len(parts) > 1 else SMALLEST_VALIDATION
@@ -116,13 +115,13 @@ def read_task(folder: Path, task: str, split: str) -> list[BigBenchExample]:
 
 
 def read_hub_task(repository: str, task: str, split: str) -> list[BigBenchExample]:
-    """Read one split of a task as `tasksource/bigbench` has it: a configuration a task, columns `inputs`, `targets`.
+    """Read one split of a task in the format of `tasksource/bigbench`: one configuration per task.
 
-    `repository` is a data set of the hub or a local folder that `datasets` reads. Its splits are those of `read_task`,
-    but it does not say which subtask an example is of.
+    Columns are `inputs` and `targets`. `repository` is a hub data set or a local folder that `datasets` reads. Its
+    splits are those of `read_task`, but it does not say which subtask an example belongs to.
 
     Raises:
-        InputError: the task or split is unknown, the data set cannot be had, or its columns are others.
+        InputError: the task or split is unknown, or the data set cannot be loaded or has other columns.
 
     """
     _check(task, split)
@@ -138,7 +137,7 @@ def read_hub_task(repository: str, task: str, split: str) -> list[BigBenchExampl
 
 
 def find_task(folder: Path, task: str, split: str, hub: str = "") -> list[BigBenchExample]:
-    """Read one split of a task from `folder`, or from the data set `hub` where the folder lacks it and one is named.
+    """Read one split of a task from `folder`, or from the data set `hub`, if given, when the folder lacks it.
 
     Raises:
         InputError: neither has it, or it cannot be read.
@@ -157,12 +156,12 @@ def _check(task: str, split: str) -> None:
 
 
 def available_tasks(folder: Path) -> list[str]:
-    """Return which of the 45 tasks the folder holds."""
+    """Return the tasks, of the 45, that the folder holds."""
     return [task for task in GENERATIVE_TASKS if (folder / task / "task.json").is_file()]
 
 
 def split_examples(examples: Sequence[Any], smallest: int, name: str) -> tuple[list[Any], list[Any]]:
-    """Shuffle with BIG-Bench's seed and part into training and validation examples.
+    """Shuffle with BIG-Bench's seed and split into training and validation examples.
 
     Raises:
         InputError: there are too few examples for both.
@@ -195,12 +194,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no readable BIG-Bench task ({error}).") from error
     if not isinstance(data, dict):
-        raise InputError(f"{path} is no BIG-Bench task.")
+        raise InputError(f"{path} is not a BIG-Bench task.")
     return data
 
 
 def _distinct(examples: Sequence[Any]) -> list[Any]:
-    """Drop repeated examples, keeping the order."""
+    """Drop repeated examples and keep the order."""
     return list({json.dumps(example): example for example in examples}.values())
 
 
@@ -209,7 +208,7 @@ def _rendered(task: str, subtask: str, data: Mapping[str, Any], example: Mapping
     text, targets = example["input"], example.get("target")
     choices: Mapping[str, float] = example.get("target_scores") or {}
     if choices and data.get("append_choices_to_input", True):
-        # A few subtasks have choices; BIG-Bench lists them in an order that its seed decides.
+        # A few subtasks have choices; BIG-Bench lists them in an order decided by its seed.
         join = data.get("choice_prefix", "\n  choice: ")
         order = np.random.RandomState(_SHUFFLE_SEED).permutation(sorted(choices))
         text += "".join(join + str(choice) for choice in order)

@@ -1,6 +1,6 @@
-"""Building a store of labelled groups: any number of sources, any number of workers, stopped and resumed at will.
+"""Building a store of labelled groups from any number of sources, with any number of workers; resumable.
 
-Every chunk of every source becomes one shard, which depends on the plan and the chunk alone.
+Every chunk of every source becomes one shard, which depends only on the plan and the chunk.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from cappy.group import Example, Group
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What is built. `facts` are the recipe as it was read, kept in the manifest; a store of others is not resumed."""
+    """What to build. `facts` are the recipe as read, kept in the manifest; a store with other facts is not resumed."""
 
     sources: tuple[Source, ...]
     wrong: WrongAnswers = field(default_factory=WrongAnswers)
     seed: int = 0
     fatal: bool = False
-    """Whether the first problem ends the build; else problems are counted, sampled, and passed over."""
+    """Whether the first problem ends the build; otherwise problems are counted, sampled and skipped."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def build(
     plan: BuildPlan, folder: Path, workers: int = 1, advance: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
-    """Build the plan's groups into `folder` and return the manifest. Calling again goes on where it was stopped.
+    """Build the plan's groups into `folder` and return the manifest. Calling again resumes.
 
-    `advance` is told the groups of every shard as it is done, those found done included.
+    `advance` is called with the number of groups of every finished shard, including those found finished.
 
     Raises:
-        InputError: a source cannot be read, `folder` holds another build, or a problem is met and problems are fatal.
+        InputError: a source cannot be read, `folder` holds another build, or there is a problem and problems are fatal.
 
     """
     shards = begin_store(folder, plan.facts, plan.seed)
@@ -66,24 +66,24 @@ def build(
 
 
 def _run(plan: BuildPlan, jobs: Iterator[tuple[Source, Chunk, Path]], workers: int) -> Iterator[int]:
-    """Do the jobs and yield each shard's number of groups, a few more jobs read ahead than there are workers."""
+    """Run the jobs and yield each shard's number of groups, reading a few more jobs ahead than there are workers."""
     if workers <= 1:
         for job in jobs:
             yield build_shard(plan, *job)
         return
-    # Spawned and not forked: the parent may hold threads of other libraries.
+    # Spawned, not forked: the parent may run threads of other libraries.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         running: deque[Future[int]] = deque()
         try:
             for job in jobs:
                 running.append(pool.submit(build_shard, plan, *job))
-                # In the order of the jobs, so that the problem which ends a build is the same whatever the workers.
+                # In job order, so that the problem that ends a build does not depend on the workers.
                 if len(running) > 2 * workers:
                     yield running.popleft().result()
             while running:
                 yield running.popleft().result()
         finally:
-            # Not `future.cancel()` one by one: with those alone left, the executor would wait for a result for ever.
+            # Not `future.cancel()` one by one: the executor would then wait for a result for ever.
             pool.shutdown(cancel_futures=True)
 
 
@@ -93,7 +93,7 @@ def shard_name(chunk: Chunk) -> str:
 
 
 def build_shard(plan: BuildPlan, source: Source, chunk: Chunk, target: Path) -> int:
-    """Make one chunk's groups, write them with their facts, and return how many there are."""
+    """Make one chunk's groups, write them with their facts, and return their number."""
     examples: list[Example] = []
     groups: list[Group] = []
     problems: list[Problem] = list(chunk.problems)

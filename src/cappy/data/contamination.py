@@ -1,7 +1,7 @@
-"""Contamination: evaluation texts that stand, whole, in training groups.
+"""Contamination: evaluation texts that occur, whole, in training groups.
 
-Texts are compared under `normalise`. Every evaluation text of enough words is found by the hash of its
-first words wherever they occur in a training text, then compared in full.
+Texts are compared under `normalise`. Evaluation texts of enough words are found by the hash of their first words
+anywhere in a training text, then compared in full.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cappy.group import Group
 from cappy.text.normalization import normalise
 
 SHINGLE = 6
-"""Words hashed together; shorter evaluation texts ("yes") are nobody's own and are not looked for."""
+"""Words hashed together; shorter evaluation texts ("yes") are too common to be searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class EvaluationTexts:
         self.count = len(seen)
 
     def find(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield file and evaluation text for each that stands in `text`."""
+        """Yield file and evaluation text for each that occurs in `text`."""
         words = tuple(normalise(text).split())
         for start in range(len(words) - SHINGLE + 1):
             for file, wanted in self._by_hash.get(_hash(words[start : start + SHINGLE]), ()):
@@ -75,13 +75,13 @@ def _strings(value: Any) -> Iterator[str]:
 def read_evaluation_texts(folder: Path) -> EvaluationTexts:
     """Index the rows of every data file in `folder`."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder of evaluation files.")
+        raise InputError(f"{folder} is not a folder of evaluation files.")
     files = sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS))
     return EvaluationTexts((path.name, row) for path in files for row in read_rows(path))
 
 
 def without_overlaps(groups: Sequence[Group], texts: EvaluationTexts) -> list[Group]:
-    """Return the groups in which no evaluation text stands, in their order."""
+    """Return the groups that contain no evaluation text, in order."""
     return [group for group in groups if next(overlaps([group], texts), None) is None]
 
 

@@ -11,7 +11,7 @@ _TURN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 
 
 def as_instruction(asked: Any) -> str:
-    """Return what was asked as one text: one turn as it is, several written out with their speakers.
+    """Return what was asked as one text: a single turn unchanged, several turns with their speakers.
 
     Raises:
         TypeError: `asked` is neither a text nor a list of messages.
@@ -24,7 +24,7 @@ def as_instruction(asked: Any) -> str:
 
 
 def split_conversation(whole: Any) -> tuple[str, str]:
-    """Part a conversation into what was asked, as one text, and its last answer.
+    """Split a conversation into what was asked, as one text, and its last answer.
 
     Raises:
         ValueError: it does not end with an answer.
@@ -42,13 +42,13 @@ def last_message(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def earlier_answers(asked: str) -> list[str]:
-    """Return what was answered to earlier turns of a written-out conversation; none where there is one turn."""
+    """Return the answers to earlier turns of a written-out conversation; none if there is one turn."""
     turns = _turns(asked) or []
     return [text for who, text in turns if who == "Assistant" and text]
 
 
 def _message(message: Any) -> tuple[str, str]:
-    """Return a message's speaker and text; both usual forms (role and content, from and value) are read."""
+    """Return a message's speaker and text, from role and content or from from and value."""
     if not isinstance(message, Mapping):
         raise TypeError("a conversation must be a list of messages")
     who, text = message.get("role", message.get("from")), message.get("content", message.get("value"))
@@ -58,7 +58,7 @@ def _message(message: Any) -> tuple[str, str]:
 
 
 def _turns(text: str) -> list[tuple[str, str]] | None:
-    """Split a written-out conversation into its turns; None where a text is none."""
+    """Split a written-out conversation into its turns; None if the text is not one."""
     parts = _TURN.split(text)
     if len(parts) < 3 or parts[0].strip():
         return None
@@ -66,7 +66,7 @@ def _turns(text: str) -> list[tuple[str, str]] | None:
 
 
 def _written(turns: Sequence[tuple[str, str]]) -> str:
-    """Write turns out; of a single one its text alone. An answer that is only begun is left out."""
+    """Write turns out, or return the text of a single one. Empty turns are left out."""
     said = [turn for turn in turns if turn[1]]
     if len(said) == 1:
         return said[0][1]

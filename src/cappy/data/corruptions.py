@@ -1,8 +1,8 @@
-"""Wrong answers of open instructions: what language models do when they answer badly, made by rules.
+"""Negatives for open instructions: the mistakes of language models, made by rules.
 
-Open instructions have no single right answer, so that other rows' answers are no good distractors: they are off the
-subject at sight. The rules here make answers that look like answers. A label is a share of the good answer's own
-quality, or fixed where nothing of it is left.
+Open instructions have no single right answer, and other rows' answers are obviously off topic, so they are poor
+negatives. The rules here make plausible answers. A label is a share of the good answer's quality, or fixed if nothing
+of that answer is left.
 
 | rule | what it gives | label |
 |---|---|---|
@@ -58,7 +58,7 @@ _FOREIGN = (
     "Grazie per la domanda. È un argomento molto interessante e ci sono molte cose da dire.",
 )
 _LANGUAGE = re.compile(r"translat|language|spanish|french|german|italian|portuguese|[^\x00-\x7f]{3}", re.I)
-"""What an instruction holds that may ask for another language."""
+"""Words of an instruction that may ask for another language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,22 @@ class Open:
 
 
 Rule = Callable[[Open, random.Random], "str | None"]
-"""A good answer to a wrong one; None where the rule does not apply."""
+"""Maps a good answer to a wrong one; None if the rule does not apply."""
 
 
 def neighbour(given: Open, draw: random.Random) -> str | None:
-    """Take the answer to a near instruction."""
+    """Return the answer to a near instruction."""
     return draw.choice(given.neighbours) if given.neighbours else None
 
 
 def earlier(given: Open, draw: random.Random) -> str | None:
-    """Take what was answered to an earlier turn of the conversation."""
+    """Return the answer to an earlier turn of the conversation."""
     answers = earlier_answers(given.instruction)
     return draw.choice(answers) if answers else None
 
 
 def echo(given: Open, draw: random.Random) -> str | None:
-    """Repeat what was asked, or promise to do it."""
+    """Repeat the instruction, or promise to follow it."""
     return draw.choice(_PROMISES).format(asked=given.instruction)
 
 
@@ -97,12 +97,12 @@ def refusal(given: Open, draw: random.Random) -> str | None:
 
 
 def looped(given: Open, draw: random.Random) -> str | None:
-    """Repeat the answer's beginning; none of answers that are themselves so short."""
+    """Repeat the answer's beginning; not for answers that are that short themselves."""
     return loop(given.answer, draw) if len(given.answer.split()) > 8 else None
 
 
 def foreign(given: Open, draw: random.Random) -> str | None:
-    """Say something polite in another language, where the instruction asks for none."""
+    """Say something polite in another language, unless the instruction asks for one."""
     return None if _LANGUAGE.search(given.instruction) else draw.choice(_FOREIGN)
 
 
@@ -112,7 +112,7 @@ def exchanged(given: Open, draw: random.Random) -> str | None:
 
 
 def shuffled(given: Open, draw: random.Random) -> str | None:
-    """Put three sentences or more in another order."""
+    """Shuffle three sentences or more."""
     parts = [part for part in SENTENCE_END.split(given.answer) if part.strip()]
     if len(parts) < 3:
         return None
@@ -146,11 +146,11 @@ RULES: dict[str, tuple[Rule, float, bool]] = {
     "cut": (cut, 0.6, True),
     "unformatted": (unformatted, 0.7, True),
 }
-"""By name: the rule, its label, and whether that is a share of the good answer's quality."""
+"""For each name: the rule, its label, and whether the label is a share of the good answer's quality."""
 
 
 def spoiled(given: Open, most: int, draw: random.Random) -> list[Candidate]:
-    """Return up to `most` wrong answers by different rules, `neighbour` first, then at random; none repeats the answer.
+    """Return up to `most` negatives by different rules, `neighbour` first, then at random; none repeats the answer.
 
     Their origin is `spoiled:RULE`.
     """

@@ -1,12 +1,12 @@
-"""Suggested wrong answers: distractors made from the instruction itself, or from the right answer.
+"""Suggested distractors, made from the instruction itself or from the right answer.
 
-Negatives drawn from other rows are off the subject, so a scorer can tell them by their words alone. In use the wrong
-answers are on the subject: another name of the passage, a changed number, an answer cut short. The rules here make
-such answers. They need nothing but the group, and the same seed gives the same answers.
+Negatives drawn from other rows are off topic, so a scorer can recognise them by their words alone. In use, wrong
+answers are on topic: another name of the passage, a changed number, an answer cut short. The rules here make such
+answers. They need only the group, and the same seed gives the same answers.
 
 | right answer | rule | label |
 |---|---|---|
-| short, stands in the instruction | another name, number or span of the passage | 0 |
+| short, found in the instruction | another name, number or span of the passage | 0 |
 | long | one name or number exchanged | 0.35 |
 | long | cut short | 0.8 x Rouge-L against the references |
 | long | looped | 0.1 |
@@ -28,16 +28,16 @@ ORIGIN = "suggested"
 SHORT_WORDS = 6
 """An answer of at most this many words is short."""
 MOST_SHORT = 4
-"""Suggested answers of a group with a short answer, at most."""
+"""Maximum number of suggestions if the answer is short."""
 MOST_LONG = 3
-"""Suggested answers of a group with a long answer, at most."""
+"""Maximum number of suggestions if the answer is long."""
 EXCHANGED, LOOPED, CUT = 0.35, 0.1, 0.8
 """Labels of an exchange and a loop, and the factor of Rouge-L for an answer cut short."""
 
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*(?!\w)")
 _NAME = re.compile(r"(?<!\w)[A-Z][\w'’-]+(?: (?:(?:of|the|de|von|van) )?[A-Z][\w'’-]+)*")
 _STARTS = re.compile(r"(?:^|[.!?:;\"“]\s*|[\n-]\s*)$")
-"""What precedes the first word of a sentence; a capital tells nothing there."""
+"""What precedes the first word of a sentence, whose capital means nothing."""
 _FUNCTION_WORDS = """
 a about after all also although among an and any are as at be because been before being between both but by can
 could did do does during each either else even every few for from had has have he her here him his how i if in
@@ -47,20 +47,20 @@ there these they this those though through to too under until up upon us very wa
 whether which while who whose why will with within without would yet you your
 """
 _ENDS = frozenset(_FUNCTION_WORDS.split())
-"""Words that a span neither begins nor ends with."""
+"""Words that a span must not begin or end with."""
 
 
 def with_suggested(groups: Iterable[Group], share: float, seed: int | str) -> list[Group]:
-    """Give a `share` of the groups, [0, 1], suggested wrong answers, where there are any; the order stays."""
+    """Add suggested distractors to a `share` of the groups, in [0, 1], where a rule applies; the order stays."""
     return [suggest(group, seed) if _draw(group, seed).random() < share else group for group in groups]
 
 
 def suggest(group: Group, seed: int | str, told: str | None = None) -> Group:
-    """Return the group with suggested wrong answers; as it is where no rule applies.
+    """Return the group with suggested distractors; unchanged if no rule applies.
 
-    A group with a short answer that stands in the instruction gets spans. An open group (no choices are listed) with a
-    long answer gets rewrites. `told` is the part of the instruction that they are made from; all of it unless given.
-    No suggestion repeats a candidate.
+    A group with a short answer that occurs in the instruction gets spans. An open group (no choices listed) with a long
+    answer gets rewrites. `told` is the part of the instruction to use; the whole instruction by default. No suggestion
+    repeats a candidate.
     """
     references = [one.text for one in group.candidates if one.origin == "reference"]
     if not references:
@@ -81,7 +81,7 @@ def suggest(group: Group, seed: int | str, told: str | None = None) -> Group:
 
 
 def without_suggested(group: Group) -> Group:
-    """Return the group without suggested wrong answers."""
+    """Return the group without suggested distractors."""
     kept = tuple(one for one in group.candidates if one.origin != ORIGIN)
     return Group(group.instruction, kept, group.task, group.template)
 
@@ -89,8 +89,8 @@ def without_suggested(group: Group) -> Group:
 def spans(instruction: str, references: Sequence[str], most: int, draw: random.Random) -> list[Candidate]:
     """Return up to `most` names, numbers and other spans of the passage, labelled 0.
 
-    Half are of the kind of the right answer, if the passage has so many. A span that shares a word with a reference is
-    left out: it may be partly right.
+    Half are of the same kind as the right answer, if the passage has enough. Spans that share a word with a reference
+    are left out, because they may be partly right.
     """
     told = passage(instruction)
     kinds = {"number": numbers(told), "name": names(told), "span": _runs(told, len(references[0].split()), draw)}
@@ -130,7 +130,7 @@ def _label(rule: str, text: str, references: Sequence[str]) -> float:
 
 
 def exchange(answer: str, instruction: str, draw: random.Random) -> str | None:
-    """Exchange one name or number of the answer for another of the instruction; a number else for one near it."""
+    """Exchange one name or number of the answer for another of the instruction, or a number for a nearby one."""
     held = {"name": names(answer), "number": numbers(answer)}
     other = {"name": names(instruction), "number": numbers(instruction)}
     pairs = [(old, new) for kind in held for old in held[kind] for new in _distinct(other[kind], _words(answer))]
@@ -157,19 +157,19 @@ def loop(answer: str, draw: random.Random) -> str | None:
 
 
 def copy_sentence(instruction: str, draw: random.Random) -> str | None:
-    """Return a sentence of five words or more of the passage; none where it has a single one."""
+    """Return a sentence of at least five words from the passage, unless it has only one."""
     told = [part.strip() for part in SENTENCE_END.split(passage(instruction))]
     long = [part for part in told if part.count(" ") >= 4 and not part.endswith("?")]
     return draw.choice(long) if len(long) > 1 else None
 
 
 def passage(instruction: str) -> str:
-    """Return the longest paragraph: what an instruction tells, mostly without what it asks."""
+    """Return the longest paragraph: usually the passage without the question."""
     return max(re.split(r"\n+", instruction), key=len)
 
 
 def names(text: str) -> list[str]:
-    """Return the capitalised runs of a text; a single word at the start of a sentence is none."""
+    """Return the capitalised runs of a text, except single words at the start of a sentence."""
     found = []
     for match in _NAME.finditer(text):
         name = match.group()
@@ -182,12 +182,12 @@ def names(text: str) -> list[str]:
 
 
 def numbers(text: str) -> list[str]:
-    """Return the different numbers of a text, written in digits."""
+    """Return the distinct numbers of a text that are written in digits."""
     return list(dict.fromkeys(_NUMBER.findall(text)))
 
 
 def _near_number(number: str, draw: random.Random) -> str:
-    """Return a whole number with another last part ("1,912" becomes "1,915")."""
+    """Return a whole number with its last part changed ("1,912" becomes "1,915")."""
     head, last = re.fullmatch(r"(.*?)(\d+)", number).groups()  # type: ignore[union-attr]  # it ends in a digit
     other = max(0, int(last) + draw.choice((-3, -2, -1, 1, 2, 3, 10)))
     other = int(last) + 1 if other == int(last) else other
@@ -201,7 +201,7 @@ def _kind(answer: str) -> str:
 
 
 def _runs(text: str, length: int, draw: random.Random) -> list[str]:
-    """Return up to eight runs of about `length` words within a clause, whose ends are no function words."""
+    """Return up to eight runs of about `length` words within a clause that do not end in function words."""
     clauses = [clause.split() for clause in re.split(r"[,;:.!?()\"“”\n]+\s*", text)]
     clauses = [clause for clause in clauses if len(clause) >= length]
     found = []

@@ -1,4 +1,4 @@
-"""A task's examples from a file of one's own: questions with answers."""
+"""A task's examples, questions with answers, from a file of your own."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from cappy.group import Example
 
 
 def read_examples(path: Path, columns: Mapping[str, str]) -> tuple[list[Example], list[list[str]] | None]:
-    """Read examples, and the samples beside them where the file has a column of those (lists of texts).
+    """Read examples, and their samples if the file has a column of those (lists of texts).
 
-    `columns` says which column holds `instruction`, `response` (or `references`), `choices` and `samples`, where that
-    is not the column of that name.
+    `columns` maps `instruction`, `response` (or `references`), `choices` and `samples` to columns of other names.
 
     Raises:
-        InputError: a row cannot be used; it is named.
+        InputError: a row cannot be used; the message names it.
 
     """
     samples_column = columns.get("samples", "samples")

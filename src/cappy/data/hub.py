@@ -1,4 +1,4 @@
-"""Rows of data sets that the `datasets` library reads: of the Hugging Face hub, or of local folders."""
+"""Rows of data sets read by the `datasets` library: from the Hugging Face hub, or from local folders."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from cappy.errors import InputError, MissingExtraError
 
 PARQUET = "refs/convert/parquet"
-"""The branch on which the hub keeps a copy in Parquet of most data sets, a folder a configuration."""
+"""The branch where the hub keeps a Parquet copy of most data sets, one folder per configuration."""
 
 
 def stream_rows(repository: str, config: str, split: str, revision: str | None = None) -> Iterator[dict[str, Any]]:
     """Stream the rows of a data set: "owner/name" on the hub or a local folder, and its configuration ("" for none).
 
-    `revision` is a branch or commit; the main one unless given.
+    `revision` is a branch or commit; the main branch by default.
 
     Raises:
-        InputError: the data set cannot be had.
+        InputError: the data set cannot be loaded.
 
     """
     try:
@@ -26,7 +26,7 @@ def stream_rows(repository: str, config: str, split: str, revision: str | None =
     except ImportError as error:
         raise MissingExtraError("reading data sets of the hub", "hub") from error
     try:
-        # That branch has no card, so that its configurations are known by their folders alone.
+        # That branch has no card, so its configurations are known only by their folders.
         where = {"data_dir": config or None} if revision == PARQUET else {"name": config or None}
         rows: Iterable[Any] = datasets.load_dataset(repository, **where, split=split, revision=revision, streaming=True)
         for row in rows:
@@ -40,10 +40,10 @@ def stream_rows(repository: str, config: str, split: str, revision: str | None =
 def hub_rows(name: str, split: str, revision: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Stream the rows, with their addresses, of "owner/name", "owner/name/configuration", or a local folder.
 
-    `revision` is a branch or commit; the main one unless given.
+    `revision` is a branch or commit; the main branch by default.
 
     Raises:
-        InputError: the data set cannot be had.
+        InputError: the data set cannot be loaded.
 
     """
     repository, config = (name, "") if Path(name).is_dir() else _repository(name)

@@ -20,20 +20,20 @@ from cappy.text.normalization import normalise
 COLUMNS = ("instruction", "source")
 NEIGHBOURS = 4
 ASKED_WORDS = 40
-"""Words of an instruction that its neighbours are found by."""
+"""Number of an instruction's words used to find its neighbours."""
 KEY_CHARACTERS = 80
-"""Instructions that begin alike for so long are one, or two wordings of one."""
+"""Instructions that share a beginning of this length count as wordings of one."""
 
 
 @dataclass(frozen=True)
 class JudgedSource:
-    """A file of judged answers, of any shape that `cappy eval answers` reads.
+    """A file of judged answers, in any format that `cappy eval answers` reads.
 
-    A worth between `worth_from` and `worth_to` becomes a label between `label_from` and `label_to`, in proportion;
+    A worth between `worth_from` and `worth_to` is mapped linearly to a label between `label_from` and `label_to`;
     pairs, votes and verdicts have worths from 0 to 1. `strengths` is the worth of each model's answers, for files with
-    a field a model (`response_MODEL`). Each group gets `spoiled` wrong answers made by the rules of
-    `cappy.data.corruptions`.
-    `columns` says which column holds the `instruction` or the `source`, which is the groups' task unless `task` is.
+    one field per model (`response_MODEL`). Each group gets `spoiled` negatives made by the rules of
+    `cappy.data.corruptions`. `columns` names the column of the `instruction` or the `source`; the source is the groups'
+    task unless `task` is given.
 
     Raises:
         InputError: a label is outside [0, 1], or a range has no length.
@@ -53,11 +53,11 @@ class JudgedSource:
     def __post_init__(self) -> None:
         unknown = set(self.columns or ()) - set(COLUMNS)
         if unknown:
-            raise InputError(f"columns has {', '.join(sorted(unknown))}; it can rename {', '.join(COLUMNS)}.")
+            raise InputError(f"columns has {', '.join(sorted(unknown))}; it may name {', '.join(COLUMNS)}.")
         if not 0 <= self.label_from < self.label_to <= 1:
-            raise InputError(f"labels from {self.label_from} to {self.label_to} do not rise within 0 and 1.")
+            raise InputError(f"labels from {self.label_from} to {self.label_to} must rise and be within 0 and 1.")
         if not self.worth_from < self.worth_to:
-            raise InputError(f"worths from {self.worth_from} to {self.worth_to} do not rise.")
+            raise InputError(f"worths must rise, but go from {self.worth_from} to {self.worth_to}.")
         if self.spoiled < 0:
             raise InputError(f"spoiled must be a whole number from 0, not {self.spoiled}.")
 
@@ -67,14 +67,14 @@ class JudgedSource:
         return self.path.name
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the file whole: one row's shape is told by all, and single answers to one instruction come together."""
+        """Read the whole file: all rows decide its format, and single answers are grouped by instruction."""
         found, problems = read_answers(self.path, dict(self.strengths or {}), dict(self.columns or {}))
         for number, start in enumerate(range(0, len(found), CHUNK_ROWS)):
             rows = [(row.address, row) for row in found[start : start + CHUNK_ROWS]]
             yield Chunk(f"{self.name}-{number:05d}", rows, () if number else problems)
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Label the answers, with answers to the nearest instructions of the chunk at hand for wrong ones."""
+        """Label the answers; answers to the nearest instructions of the chunk serve as negatives."""
         labelled: list[Group] = []
         for address, row in chunk.rows:
             try:
@@ -102,7 +102,7 @@ class JudgedSource:
 
 
 class Neighbours:
-    """Groups of open instructions that lend each other their best answers, as wrong ones."""
+    """Groups of open instructions that give each other their best answers as negatives."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         """Index the groups by the words of their instructions."""
@@ -111,24 +111,24 @@ class Neighbours:
         self._index = WordOverlap(self._asked)
 
     def of(self, place: int) -> tuple[str, ...]:
-        """Return the best answers to the instructions nearest to that of the group at `place`, no wordings of it."""
+        """Return the best answers to the instructions nearest to that of group `place`, except other wordings of it."""
         asked = key(self._groups[place].instruction)
         near = self._index.closest([self._asked[place]], NEIGHBOURS + 1)
         others = (self._groups[other] for other in near if other != place)
         return tuple(best(other.candidates).text for other in others if key(other.instruction) != asked)
 
     def spoiled(self, place: int, most: int, seed: str) -> list[Candidate]:
-        """Make up to `most` wrong answers of the best answer of the group at `place`."""
+        """Make up to `most` negatives from the best answer of group `place`."""
         group = self._groups[place]
         good = best(group.candidates)
         return spoiled(Open(group.instruction, good.text, good.label or 0.0, self.of(place)), most, random.Random(seed))
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the first candidate of the highest label."""
+    """Return the first candidate with the highest label."""
     return max(candidates, key=lambda candidate: candidate.label or 0.0)
 
 
 def key(instruction: str) -> str:
-    """Return what wordings of one instruction share."""
+    """Return a key shared by wordings of one instruction."""
     return normalise(instruction)[:KEY_CHARACTERS]

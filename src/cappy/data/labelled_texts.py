@@ -1,4 +1,4 @@
-"""Labelled texts from a file of one's own, and what to ask about them, guessed from the names of its columns."""
+"""Labelled texts from a file of your own, and an instruction guessed from its column names."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ LABELS = (
     *("label", "category", "intent", "class", "topic", "sentiment", "tag", "rating", "stars", "label_text"),
     *("labels", "categories", "topics", "tags"),
 )
-"""Columns that are taken where none is named, the first that the file has."""
+"""Default columns; the first that the file has is used."""
 LISTED = 12
-"""Labels at most that an instruction lists."""
+"""Maximum number of labels that an instruction lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledTexts:
-    """Texts with their labels, the columns that they came from, and the rows left out, with why.
+    """Texts with their labels, the columns they came from, and the rows left out, with reasons.
 
-    `labels` has one for each text; where texts may have several, `lists` has them, and `labels` is empty.
+    `labels` has one label per text. If texts may have several, `lists` has them and `labels` is empty.
     """
 
     texts: list[str]
@@ -49,15 +49,15 @@ class LabelledTexts:
 
     @property
     def different(self) -> list[str]:
-        """The different labels, sorted."""
+        """The distinct labels, sorted."""
         return sorted({label for one in self.lists for label in one} if self.lists is not None else set(self.labels))
 
 
 def columns_of(columns: Sequence[str], text: str | None, label: str | None) -> tuple[str, str]:
-    """Return the columns of texts and of labels: those named, or the usual ones.
+    """Return the columns of texts and labels: those given, or the usual ones.
 
     Raises:
-        InputError: a column is not there.
+        InputError: a column does not exist.
 
     """
     found = []
@@ -66,7 +66,7 @@ def columns_of(columns: Sequence[str], text: str | None, label: str | None) -> t
         if name is None:
             option = f"--{what[:-1]}-column"
             raise InputError(
-                f"none of the columns {', '.join(columns)} is known to hold {what}; name it with {option}."
+                f"none of the columns {', '.join(columns)} is a usual name for {what}; name the column with {option}."
             )
         if name not in columns:
             raise InputError(f"there is no column {name!r}; the file has {', '.join(columns)}.")
@@ -75,7 +75,7 @@ def columns_of(columns: Sequence[str], text: str | None, label: str | None) -> t
 
 
 def has_labels(path: Path) -> bool:
-    """Tell whether a file looks like labelled texts: usual columns of both, and none of questions with answers."""
+    """Return whether a file looks like labelled texts: usual columns for both, and none for questions with answers."""
     rows = [row for _, row in islice(scan_rows(path), 1) if not isinstance(row, BadRow)]
     columns = set(rows[0]) if rows else set()
     if columns & {"instruction", "response", "references"}:
@@ -88,10 +88,10 @@ def read_labelled(
 ) -> LabelledTexts:
     """Read texts and labels; rows without either are left out and listed.
 
-    Where a label is a list, or a `separator` is given that parts several, texts may have any number of labels.
+    If a label is a list, or a `separator` is given, texts may have any number of labels.
 
     Raises:
-        InputError: a column is not there, or fewer than two labels are.
+        InputError: a column does not exist, or there are fewer than two labels.
 
     """
     texts, labels, left_out = [], [], []
@@ -126,7 +126,7 @@ def read_labelled(
 
 
 def guess_instruction(text_column: str, label_column: str, labels: Sequence[str], several: bool = False) -> str:
-    r"""Word an instruction, with {text} in it, from the columns' names; few labels are listed.
+    r"""Make an instruction with {text} from the column names; if there are few labels, it lists them.
 
     `several` says that a text may have several labels.
 
@@ -148,7 +148,7 @@ def _words(name: str) -> str:
 
 
 def _labels(value: Any, separator: str | None) -> list[str]:
-    """Return the labels that a row has, each once."""
+    """Return a row's labels without repetitions."""
     if isinstance(value, list):
         return list(dict.fromkeys(_label(one) for one in value))
     parts = [value] if separator is None else str(value).split(separator)
@@ -156,7 +156,7 @@ def _labels(value: Any, separator: str | None) -> list[str]:
 
 
 def _label(value: Any) -> str:
-    """Return a label as text; a whole number that a table keeps as a float is written as one."""
+    """Return a label as text; a whole number stored as a float is written as an integer."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 

@@ -1,4 +1,4 @@
-"""Finding the texts closest to others: by the words they share, or by a sentence encoder's embeddings."""
+"""Finding the nearest texts: by shared words, or by a sentence encoder's embeddings."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cappy.errors import MissingExtraError
 from cappy.text.normalization import normalise
 
 Embedder = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to vectors of length 1: [texts, width]."""
+"""Maps texts to vectors of length 1: [texts, width]."""
 PARAPHRASE = 0.95
-"""Texts of a larger cosine say the same in other words more often than not, and are no wrong answers. The bound is that
-of Moreira et al. (2024, arXiv 2407.15831), who pass over negatives that score above 95% of the positive."""
+"""Texts with a larger cosine are usually paraphrases, not negatives. The bound is that of Moreira et al. (2024, arXiv
+2407.15831), who skip negatives that score above 95% of the positive."""
 
 
 class Closest(Protocol):
-    """Texts that were indexed, to be found by the texts they are closest to."""
+    """An index of texts that finds those nearest to given texts."""
 
     def closest(self, references: Sequence[str], count: int) -> list[int]:
-        """Return the places of up to `count` texts, the closest to any of the references first."""
+        """Return the indices of up to `count` texts, nearest to any of the references first."""
         ...
 
 
 class WordOverlap:
-    """Finds the texts that share the most words with others, each word weighing its inverse document frequency."""
+    """Finds texts that share the most words, weighted by inverse document frequency."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Index the words of `texts`."""
@@ -46,12 +46,12 @@ class WordOverlap:
                 self._norm[index] += self._weight[word] ** 2
 
     def closest(self, references: Iterable[str], count: int) -> list[int]:
-        """Return up to `count` texts by their largest cosine with a reference, the closest first, ties in order."""
+        """Return up to `count` texts by their largest cosine with a reference, nearest first; ties keep order."""
         best: dict[int, float] = {}
         for reference in references:
             products: dict[int, float] = defaultdict(float)
             for word in set(normalise(reference).split()):
-                # A word that most texts hold tells them apart no better than chance, and costs the most.
+                # A word that most texts contain distinguishes nothing and costs the most.
                 if len(self._holders.get(word, ())) <= max(50, len(self._norm) // 4):
                     for index in self._holders.get(word, ()):
                         products[index] += self._weight[word] ** 2
@@ -62,19 +62,19 @@ class WordOverlap:
 
 
 class EmbeddingCosine:
-    """Finds the texts whose embeddings are closest to those of others, paraphrases left out."""
+    """Finds texts with the nearest embeddings, except paraphrases."""
 
     def __init__(self, texts: Sequence[str], references: Iterable[str], embedder: Embedder) -> None:
-        """Embed `texts`, and all `references` that will be asked for, each different one once."""
+        """Embed `texts` and all `references` that will be queried, each distinct one once."""
         self._place = {text: place for place, text in enumerate(dict.fromkeys([*texts, *references]))}
         vectors = embedder(list(self._place))
         self._references = vectors
         self._texts = vectors[[self._place[text] for text in texts]]
 
     def closest(self, references: Sequence[str], count: int) -> list[int]:
-        """Return up to `count` texts by their largest cosine with a reference, the closest first, ties in order.
+        """Return up to `count` texts by their largest cosine with a reference, nearest first; ties keep order.
 
-        Texts whose largest cosine is above `PARAPHRASE` are passed over.
+        Texts whose largest cosine is above `PARAPHRASE` are skipped.
         """
         asked = self._references[[self._place[reference] for reference in references]]
         cosines = (self._texts @ asked.T).max(axis=1)
@@ -85,7 +85,7 @@ class EmbeddingCosine:
 
 @lru_cache(maxsize=1)
 def find_embedder(folder: str) -> Embedder:
-    """Load the sentence encoder in `folder`; a process that asks for the same one again gets it at once.
+    """Load the sentence encoder in `folder`, cached per process.
 
     Raises:
         CheckpointError: the encoder cannot be read.
@@ -94,5 +94,5 @@ def find_embedder(folder: str) -> Embedder:
     try:
         from cappy.runtime.embedding import load_embedder
     except ImportError as error:
-        raise MissingExtraError("hard wrong answers by embedding", "train") from error
+        raise MissingExtraError("hard negatives by embedding", "train") from error
     return load_embedder(Path(folder))

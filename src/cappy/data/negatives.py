@@ -1,7 +1,7 @@
-"""From examples to groups: the right answers, the other choices, and wrong answers lent by other rows.
+"""From examples to groups: right answers, other choices, and negatives drawn from other rows.
 
-Tan et al. (2023, section 3.1) label right answers 1 and wrong ones 0; a wrong answer is another choice or
-another row's answer. Here an answer is never lent to a row that has it among its references under `normalise`.
+Tan et al. (2023, section 3.1) label right answers 1 and wrong ones 0; a wrong answer is another choice or another row's
+answer. A row never gets a negative that equals one of its references under `normalise`.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from cappy.group import Candidate, Example, Group
 from cappy.text.normalization import normalise
 
 HARD_BY = ("words", "embedding")
-"""How hard wrong answers are found."""
+"""Ways to find hard negatives."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongAnswers:
-    """How many wrong answers an example without choices is lent, and from where.
+    """How many negatives an example without choices gets, and from where.
 
-    `hard`: the answers closest to a reference; `near`: from rows nearby, which often share a passage; `far`: from
-    anywhere, those of a similar length. Far ones stand in where there are too few of the others. Closest are, as
-    `hard_by` says, those with the most words in common, rare words counting more, or those with the largest cosine of
-    embeddings by the sentence encoder in the folder (or of the name) `encoder`.
+    `hard`: the answers nearest to a reference; `near`: from neighbouring rows, which often share a passage; `far`: from
+    anywhere, of similar length. Far ones fill up if there are too few of the others. `hard_by` decides what is nearest:
+    the most shared words, weighted by rarity, or the largest cosine under the sentence encoder `encoder` (a folder or a
+    name).
 
-    `suggested` is the share of groups that get wrong answers made from their own instruction and right answer as well
+    `suggested` is the share of groups that also get distractors made from their own instruction and right answer
     (`cappy.data.distractors`).
 
     Raises:
-        InputError: a count is no whole number from 0, `hard_by` is unknown, or `suggested` is not within [0, 1].
+        InputError: a count is not a whole number from 0, `hard_by` is unknown, or `suggested` is outside [0, 1].
 
     """
 
@@ -61,14 +61,14 @@ class WrongAnswers:
 
     @property
     def count(self) -> int:
-        """Wrong answers in all."""
+        """Total number of negatives."""
         return self.near + self.far + self.hard
 
 
 def make_groups(examples: Sequence[Example], wrong: WrongAnswers, seed: int | str) -> Iterator[tuple[int, Group]]:
-    """Make a group, with its example's number, of every example that has a right and a wrong answer.
+    """Make a group, with its example's index, from every example that has a right and a wrong answer.
 
-    Wrong answers are lent within a task and template. The same examples and seed give the same groups.
+    Negatives come from the same task and template. The same examples and seed give the same groups.
     """
     pools: dict[tuple[str, str], list[Example]] = defaultdict(list)
     for example in examples:
@@ -79,16 +79,16 @@ def make_groups(examples: Sequence[Example], wrong: WrongAnswers, seed: int | st
         key = example.task, example.template
         place = places[key]
         places[key] += 1
-        # A template's choices need not hold the answer: then it is open, and others lend it wrong ones.
+        # A template's choices need not contain the answer; then the example is open and gets negatives from others.
         group = (choice_group(example) if example.choices else None) or lenders[key].group(place)
         if group:
             yield number, with_suggested([group], wrong.suggested, seed)[0]
 
 
 def choice_group(example: Example) -> Group | None:
-    """Make a group of the example's choices, the references among them labelled 1.
+    """Make a group of the example's choices, with the references labelled 1.
 
-    None where no choice is right, none is wrong, or two choices differ by punctuation alone ("5" and "-5").
+    None if no choice is right, none is wrong, or two choices differ only in punctuation ("5" and "-5").
     """
     truths = {normalise(reference) for reference in example.references}
     choices = dict.fromkeys(example.choices or ())
@@ -103,7 +103,7 @@ def choice_group(example: Example) -> Group | None:
 
 
 class Lender:
-    """Lends the examples of one task and template the answers of others."""
+    """Draws negatives for the examples of one task and template from each other's answers."""
 
     def __init__(self, pool: Sequence[Example], wrong: WrongAnswers, seed: str) -> None:
         """Index the pool's answers: the first reference of each example."""
@@ -116,14 +116,14 @@ class Lender:
 
     @cached_property
     def _closest(self) -> Closest:
-        """The index of the pool's answers, made when the first wrong answer is lent: most pools have choices."""
+        """The index of the pool's answers, made on first use, because most pools have choices."""
         if self._wrong.hard_by == "words":
             return WordOverlap(self._answers)
         references = (reference for example in self._pool for reference in example.references)
         return EmbeddingCosine(self._answers, references, find_embedder(self._wrong.encoder))
 
     def group(self, place: int) -> Group | None:
-        """Make the group of the example at `place`; None where nothing wrong can be lent to it."""
+        """Make the group of the example at `place`; None if there are no negatives for it."""
         example = self._pool[place]
         answers = [Candidate(text, 0.0, "other") for text in self._wrong_answers(place)]
         right = [Candidate(text, 1.0, "reference") for text in example.references]
@@ -134,7 +134,7 @@ class Lender:
 
     def _wrong_answers(self, place: int) -> list[str]:
         draw = random.Random(f"{self._seed}:{place}")
-        taken = set(self._by_instruction[self._pool[place].instruction])  # the same question may have several rows
+        taken = set(self._by_instruction[self._pool[place].instruction])  # several rows may ask the same question
         chosen: list[str] = []
         for order, wanted in self._orders(place, draw):
             for index in order:
@@ -147,7 +147,7 @@ class Lender:
         return chosen
 
     def _orders(self, place: int, draw: random.Random) -> Iterator[tuple[Sequence[int], int]]:
-        """Yield where to look for each kind of wrong answer, best first, and how many there shall be in all by then."""
+        """Yield, for each kind of negative, where to look, best first, and the total number wanted so far."""
         total, wrong = len(self._pool), self._wrong
         if wrong.hard:
             references = self._pool[place].references
@@ -160,7 +160,7 @@ class Lender:
 
 
 def merge(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Merge candidates equal under `normalise`: the text is the first one's, label and origin the highest label's."""
+    """Merge candidates equal under `normalise`: the text of the first, label and origin of the highest label."""
     kept: dict[str, Candidate] = {}
     for candidate in candidates:
         key = normalise(candidate.text)

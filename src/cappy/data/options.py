@@ -1,4 +1,4 @@
-"""Finding the answer choices that an instruction lists in its own text."""
+"""Finding answer choices that are listed in the text of an instruction."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MARKS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "012345678
 
 @dataclass(frozen=True, slots=True)
 class OptionList:
-    """Options in the order they are listed; `marks` are their letters or numbers, if they have any."""
+    """Options in listed order; `marks` are their letters or numbers, if any."""
 
     texts: tuple[str, ...]
     marks: tuple[str, ...] = ()
 
 
 def listed_options(instruction: str) -> list[OptionList]:
-    """Return every list of two or more options in `instruction`: enumerated, bulleted, quoted or after a colon."""
+    """Return all lists of two or more options in `instruction`: enumerated, bulleted, quoted or after a colon."""
     found = list(_line_lists(instruction.splitlines()))
     found += [OptionList(match.groups()) for match in _QUOTED_PAIR.finditer(instruction)]
     found += [OptionList(match.groups()) for match in _CHOICES_ARE.finditer(instruction)]
@@ -35,7 +35,7 @@ def listed_options(instruction: str) -> list[OptionList]:
 
 
 def _line_lists(lines: Sequence[str]) -> Iterator[OptionList]:
-    """Yield runs of option lines; blank lines may stand between options, other text ends a run."""
+    """Yield runs of option lines; blank lines are allowed between options, other text ends a run."""
     run: list[tuple[str, str]] = []
     for line in [*lines, "end"]:
         if not line.strip():
@@ -49,7 +49,7 @@ def _line_lists(lines: Sequence[str]) -> Iterator[OptionList]:
 
 
 def _option(line: str) -> tuple[str, str] | None:
-    """Split a line into mark and text; None if it is no option."""
+    """Split a line into mark and text; None if it is not an option."""
     enumerated = _ENUMERATED.match(line)
     if enumerated:
         return enumerated.group(1), enumerated.group(2)

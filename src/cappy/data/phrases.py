@@ -1,4 +1,4 @@
-"""Sentences and short phrases out of groups' own texts: raw material for similarity groups."""
+"""Sentences and short phrases from groups' texts: raw material for similarity groups."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cappy.text.normalization import normalise
 
 SENTENCE_WORDS = (5, 40)
 PHRASE_LENGTHS = (1, 2, 2, 3, 3, 4, 5)
-"""Lengths in words, drawn alike: names of classes are mostly two or three words."""
+"""Lengths in words, drawn uniformly: class names mostly have two or three words."""
 _BOILERPLATE = 12
-"""A sentence in more groups than this is a template's wording: a row's own text is rendered only a few times."""
+"""A sentence in more groups than this belongs to a template: a row's own text is rendered only a few times."""
 _COMMON = 0.005
 """A word in more than this share of sentences is too common to begin or end a phrase with."""
 _CAPTION = re.compile(r"^(?:-|\W)*\w+(?: \w+)?: ")
-"""What templates put in front of a text: "Question: ", "Choice 1: "."""
+"""Prefixes that templates put in front of a text: "Question: ", "Choice 1: "."""
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def sentences(groups: Iterable[Group], count: int, seed: int) -> list[str]:
-    """Draw up to `count` different sentences of 5 to 40 words from instructions and responses.
+    """Draw up to `count` distinct sentences of 5 to 40 words from instructions and responses.
 
-    Sentences that many groups share are left out: they are a template's words, not a text's.
+    Sentences shared by many groups are left out, because they belong to a template.
     """
     found: Counter[str] = Counter()
     for group in groups:
@@ -41,9 +41,9 @@ def sentences(groups: Iterable[Group], count: int, seed: int) -> list[str]:
 
 
 def phrases(texts: Sequence[str], count: int, seed: int) -> list[str]:
-    """Draw up to `count` different runs of one to five words from `texts`, in lower case.
+    """Draw up to `count` distinct runs of one to five words from `texts`, in lower case.
 
-    A run stays within a clause and neither begins nor ends with a common word ("of the", "is a").
+    A run stays within a clause and does not begin or end with a common word ("of the", "is a").
     """
     clauses = [_words(clause) for text in texts for clause in re.split(r"[^\w\s'’-]+", text)]
     frequency = Counter(word for clause in clauses for word in set(clause))

@@ -1,7 +1,7 @@
 """PromptSource templates (Bach et al., 2022, arXiv 2202.01279): reading them and applying them to rows.
 
-Templates are other people's text: the YAML is read by a safe loader that knows two harmless tags,
-and the Jinja runs in a sandbox.
+Templates are untrusted text: the YAML is read by a safe loader extended by two harmless tags, and the Jinja runs in a
+sandbox.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError as error:
 
 SEPARATOR = "|||"
 _SHIELD = "\x00pipes\x00"
-"""Stands for the separator where a row's own text holds it."""
+"""Replaces the separator if a row's own text contains it."""
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
@@ -50,7 +50,7 @@ def _environment() -> Environment:
 
 
 def _filled(value: Any) -> Any:
-    """Refuse to write None into a text: it is a column without a value, and no word of the row."""
+    """Refuse to write None into a text: it is a missing value, not a word of the row."""
     if value is None:
         raise ValueError("it writes a value that is missing (null)")
     return value
@@ -72,7 +72,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Template:
-    """One PromptSource template. `render` raises InputError where the row lacks what it names."""
+    """One PromptSource template. `render` raises InputError if the row lacks a column."""
 
     name: str
     jinja: str
@@ -90,7 +90,7 @@ class Template:
         """The columns that the template's texts name.
 
         Raises:
-            InputError: a text is no Jinja template.
+            InputError: a text is not a Jinja template.
 
         """
         try:
@@ -100,18 +100,18 @@ class Template:
         return frozenset(name for tree in parsed for name in find_undeclared_variables(tree)) - {"answer_choices"}
 
     def choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the answer choices of a row; none where the template has none."""
+        """Return the answer choices of a row; empty if the template has none."""
         return self._parts("answer_choices", row) if self.answer_choices else ()
 
     def render(self, row: Mapping[str, Any]) -> Rendering | None:
-        """Apply the template to a row; None where it does not apply (an empty prompt or no reference)."""
+        """Apply the template to a row; None if it does not apply (an empty prompt or no reference)."""
         choices = self.choices(row) if self.answer_choices else None
         prompt, *answers = self._parts("jinja", row if choices is None else {**row, "answer_choices": list(choices)})
         references = tuple(answer for answer in answers if answer)
         return Rendering(prompt, references, choices) if prompt and references else None
 
     def _parts(self, which: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """Fill a row into one of the two texts, and part it at the separators that the template itself has."""
+        """Fill a row into one of the two texts, and split it at the template's own separators."""
         try:
             text = self._compiled[which].render(**{key: _shield(value) for key, value in row.items()})
         except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -134,10 +134,10 @@ def _unshield(text: str) -> str:
 
 
 def read_templates(folder: Path) -> list[Template]:
-    """Read `templates.yaml` in `folder`, in the order of their names.
+    """Read the templates of `templates.yaml` in `folder`, ordered by name.
 
     Raises:
-        InputError: the file is missing or no template collection, or two templates have the same name.
+        InputError: the file is missing or not a template collection, or two templates have the same name.
 
     """
     path = folder / "templates.yaml"
@@ -158,7 +158,7 @@ def read_templates(folder: Path) -> list[Template]:
         raise InputError(f"{path}: not a readable PromptSource template file ({error}).") from error
     counts = Counter(template.name for template in templates)
     twice = [name for name, count in counts.items() if count > 1]
-    if twice:  # what is measured is told apart by the names
+    if twice:  # results are identified by the names
         raise InputError(f"{path}: two templates are called {twice[0]!r}.")
     return sorted(templates, key=lambda template: template.name)
 

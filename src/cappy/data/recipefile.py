@@ -1,4 +1,4 @@
-"""Recipe files: what a store of groups is built from, in YAML that a person reads and writes."""
+"""Recipe files: a YAML description of what a store of groups is built from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cappy.files.archives import cache_folder
 from cappy.files.atomic import sha256
 
 BUNDLED = ("t0", "t0-50k")
-"""Recipes that come with the package: the paper's mixture from the hub, and a small rendered copy of it."""
+"""Bundled recipes: the paper's mixture from the hub, and a small rendered copy of it."""
 ON_PROBLEM = ("skip", "fatal")
 WEIGHTS = "model.safetensors"
 
@@ -29,11 +29,11 @@ WEIGHTS = "model.safetensors"
 def read_recipe(name: str, data: Path | None = None, templates: Path | None = None) -> BuildPlan:
     """Read a recipe: one of `BUNDLED` by name, or a YAML file.
 
-    Files it names lie below `data`, or below the recipe's own folder. Template folders lie below `templates`, or the
-    recipe's own `templates`, or where `cappy data fetch promptsource` put them.
+    Files are relative to `data`, or to the recipe's folder. Template folders are in `templates`, the recipe's own
+    `templates`, or where `cappy data fetch promptsource` put them.
 
     Raises:
-        InputError: the recipe is missing or says something that is not understood.
+        InputError: the recipe is missing or cannot be understood.
 
     """
     content, home = _load(name)
@@ -57,7 +57,7 @@ def read_recipe(name: str, data: Path | None = None, templates: Path | None = No
     if wrong.hard and wrong.hard_by == "embedding":
         encoder = _encoder(wrong.encoder, home)
         wrong = replace(wrong, encoder=str(encoder))
-        # The same name may come to mean another encoder; a store must not hold the work of two.
+        # The same name may later mean another encoder; a store must not mix two.
         facts["encoder_sha256"] = sha256(encoder / WEIGHTS)
     return BuildPlan(sources, wrong, seed, on_problem == "fatal", facts)
 
@@ -76,14 +76,16 @@ def _load(name: str) -> tuple[dict[str, Any], Path]:
             text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{name} is no readable recipe ({error}); bundled ones are {', '.join(BUNDLED)}.") from error
+        raise InputError(
+            f"{name} is not a readable recipe ({error}); bundled ones are {', '.join(BUNDLED)}."
+        ) from error
     if not isinstance(content, dict):
-        raise InputError(f"{name} is no recipe: it must name its sources.")
+        raise InputError(f"{name} is not a recipe: it must name its sources.")
     return content, path.parent
 
 
 def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
-    """Make a source from its entry; the kind is the key rendered, table, judged, data or bigbench."""
+    """Make a source from its entry; its kind is the key rendered, table, judged, data or bigbench."""
     if not isinstance(entry, Mapping):
         raise InputError(f"{place} must be a mapping.")
     options = dict(entry)
@@ -112,27 +114,27 @@ def _source(entry: Any, home: Path, templates: Path, place: str) -> Source:
 
 
 def _names(listed: Any) -> Any:
-    """Take a list of names, or one name alone, as a tuple; anything else is left for `_made` to refuse."""
+    """Return a list of names, or a single name, as a tuple; `_made` refuses anything else."""
     if isinstance(listed, str):
         return (listed,)
     return tuple(listed) if isinstance(listed, list) else listed
 
 
 def _encoder(name: str, home: Path) -> Path:
-    """Return a sentence encoder's folder: below the recipe's own, any other, or the hub's."""
+    """Return a sentence encoder's folder: relative to the recipe, any other folder, or from the hub."""
     folder = home / name if (home / name).is_dir() else find_encoder(name)
     if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{folder} is no sentence encoder: it has no {WEIGHTS}.")
+        raise InputError(f"{folder} is not a sentence encoder: it has no {WEIGHTS}.")
     return folder
 
 
 def _first_there(folder: Path, fetched: str) -> Path:
-    """Return the folder a recipe means: its own, or what `cappy data fetch` has brought where that is missing."""
+    """Return the recipe's folder, or what `cappy data fetch` downloaded if that is missing."""
     return folder if folder.exists() else cache_folder() / fetched
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value out of YAML is of an option's type: a plain class, a union, a tuple or mapping of texts."""
+    """Return whether a YAML value has an option's type: a plain class, a union, a tuple or mapping of strings."""
     if get_origin(hint) is UnionType:
         return any(_fits(value, part) for part in get_args(hint))
     if get_origin(hint) is tuple:
@@ -144,7 +146,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _made(kind: Callable[..., Any], options: Mapping[str, Any], place: str) -> Any:
-    """Call `kind` with the options; those it does not know are an error that names the place."""
+    """Call `kind` with the options; unknown options are an error that names the place."""
     hints = get_type_hints(kind)
     for name, value in options.items():
         if name in hints and not _fits(value, hints[name]):

@@ -1,8 +1,8 @@
-"""Rendered instruction sets (P3 style: template, instruction, response) to groups with wrong answers.
+"""From rendered instruction sets (P3 style: template, instruction, response) to groups with negatives.
 
-A rendered row says what is right, never what is wrong. The choices are worked out in this order:
-options listed in the text (answered by text, letter or number); the template's closed label set;
-the choices of another rendering of the same row; otherwise other responses of the same template.
+A rendered row says what is right, never what is wrong. Choices are found in this order: options listed in the text
+(answered by text, letter or number); the template's closed label set; the choices of another rendering of the same row;
+other responses of the same template.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cappy.group import Example
 from cappy.text.normalization import normalise
 
 CLOSED_SET_SIZE = 14
-"""A template with at most this many distinct responses answers from a closed set."""
+"""A template with at most this many distinct responses has a closed label set."""
 CLOSED_SET_ROWS = 40
-"""Fewer rows than this do not show that a set is closed."""
+"""Minimum number of rows to conclude that a label set is closed."""
 
 T0_TASKS = (
     "adversarial_qa",
@@ -56,7 +56,7 @@ T0_TASKS = (
     "xsum",
     "yelp_review_full",
 )
-"""Data sets of the T0 training mixture as their template names begin (Sanh et al., 2022, table 5)."""
+"""Data sets of the T0 training mixture, as prefixes of template names (Sanh et al., 2022, table 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ class Rendered:
 
 
 def task_of(template: str) -> str:
-    """Return the data set a template name begins with; the whole name if it is none of T0's."""
+    """Return the data set that a template name begins with; the whole name if it is not one of T0's."""
     matches = [task for task in T0_TASKS if template.startswith(task)]
     return max(matches, key=len, default=template)
 
 
 def rendered_examples(rows: Sequence[Rendered]) -> Iterator[tuple[int, Example]]:
-    """Yield each row as an example, template by template, with its place within its template.
+    """Yield each row as an example, template by template, with its index within its template.
 
-    Templates whose every response is the same teach nothing but that response, and are left out.
+    Templates whose responses are all the same are left out, because they teach only that response.
     """
     by_template: dict[str, list[Rendered]] = defaultdict(list)
     for row in rows:
@@ -102,7 +102,7 @@ def _listed(row: Rendered) -> tuple[str, ...] | None:
 
 
 def closed_set(rows: Sequence[Rendered]) -> tuple[str, ...] | None:
-    """Return the template's distinct responses, if they are few enough to be its label set."""
+    """Return the template's distinct responses, if they are few enough to be a label set."""
     names: dict[str, str] = {}
     for row in rows:
         names.setdefault(normalise(row.response), row.response)

@@ -1,4 +1,4 @@
-"""A set of groups as one HTML page that needs nothing beside it."""
+"""A set of groups as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cappy.files.html import render
 from cappy.text.normalization import repair
 
 KINDS = ("reference", "choice", "other", "sample")
-"""Kinds of origins in the order they are shown; an origin is its kind and perhaps a detail: "sample:beam4"."""
+"""Kinds of origins in display order; an origin is a kind, with an optional detail: "sample:beam4"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a histogram: what it stands for, how many, and its parts from the ground up.
+    """One bar of a histogram: its label, its count, and its parts from bottom to top.
 
     A part is the origin, its count and its height as a share of the tallest bar, in percent.
     """
@@ -55,11 +55,11 @@ UNKNOWN: Mapping[str, Any] = {
     "versions": {},
     "seed": None,
 }
-"""What a manifest says of a build, where groups come without one."""
+"""Manifest of groups that come without one."""
 
 
 def kind_of(origin: str) -> str:
-    """Return the kind of an origin; one of none of `KINDS` is `unknown`."""
+    """Return the kind of an origin; `unknown` if it is not in `KINDS`."""
     kind = origin.partition(":")[0]
     return kind if kind in KINDS else "unknown"
 
@@ -67,7 +67,7 @@ def kind_of(origin: str) -> str:
 def html_report(
     title: str, about: str, summary: Summary, manifest: Mapping[str, Any] | None = None, against: int = 0
 ) -> str:
-    """Render the page. A build's `manifest` adds what could not be used; `against` counts the texts looked for."""
+    """Render the page. A build's `manifest` adds problems; `against` is the number of evaluation texts searched for."""
     values = {
         "title": title,
         "about": about,

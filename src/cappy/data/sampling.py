@@ -19,11 +19,11 @@ from cappy.llm.model import LanguageModel, Samples
 from cappy.metrics.references import Labeller
 
 PART = 200
-"""Groups sampled for before they are written: what an interruption loses at most."""
+"""Groups per write: the most that an interruption loses."""
 
 
 def is_open(group: Group) -> bool:
-    """Tell whether a group's answer is free text: it has a reference and lists no choices."""
+    """Return whether a group's answer is free text: it has a reference and lists no choices."""
     origins = {candidate.origin for candidate in group.candidates}
     return "reference" in origins and "choice" not in origins
 
@@ -36,13 +36,14 @@ def with_samples(
     seed: int,
     failed: Callable[[int, str], None] | None = None,
 ) -> list[Group]:
-    """Add the plan's responses to every group that `is_open`; the others are returned as they are.
+    """Add the plan's responses to every group that `is_open`; other groups are returned unchanged.
 
-    Responses that are equal under `normalise` merge with each other and with the references, which keep label 1. Empty
-    ones are dropped. `failed` is told which group, by number, has fewer samples than the plan asks for, and why.
+    Responses equal under `normalise` are merged with each other and with the references, which keep label 1. Empty
+    responses are dropped. `failed` is called with the index of each group that has fewer samples than planned, and the
+    reason.
 
     Raises:
-        LanguageModelError: a group's samples failed and there is no `failed` to tell.
+        LanguageModelError: sampling failed for a group and `failed` is not given.
 
     """
     return with_drawn(groups, plan, draw(groups, generator, plan, seed), label, failed)
@@ -160,14 +161,14 @@ def sample_store(
     seed: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Copy a store with samples added, shard by shard, and return the manifest. Calling again goes on where it stopped.
+    """Copy a store with samples added, shard by shard, and return the manifest. Calling again resumes.
 
-    `facts` name the model and the labeller in the manifest, beside the recipe of `store` and the plan. A prompt that
-    the model cannot answer, such as one too long for it, is a problem in the manifest and ends nothing.
+    `facts` name the model and the labeller in the manifest, next to the recipe of `store` and the plan. A prompt that
+    the model cannot answer, such as one that is too long, is recorded as a problem in the manifest.
 
     Raises:
-        InputError: `store` is no finished store, or `target` holds another.
-        LanguageModelError: the model is gone; what was finished before is kept.
+        InputError: `store` is not a finished store, or `target` holds another one.
+        LanguageModelError: the model has stopped answering; finished shards are kept.
 
     """
     job = begin_sampling(store, target, plan, facts, seed)
@@ -202,7 +203,7 @@ def draw_living(
 
 
 def _check_alive(generator: LanguageModel, plan: Sequence[Decoding], seed: int) -> None:
-    """Tell prompts that cannot be answered from a model that answers none.
+    """Distinguish prompts that cannot be answered from a model that answers nothing.
 
     Raises:
         LanguageModelError: it does not answer a short prompt either.

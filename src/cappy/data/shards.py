@@ -1,6 +1,7 @@
-"""Sharded stores on disk: a plan that says whose they are, shards with their facts, and a manifest that comes last.
+"""Sharded stores on disk: a plan that identifies the build, shards with their facts, and a manifest written last.
 
-A shard is a Parquet file and, written after it, a file of facts; what has its facts is done, whatever was killed when.
+A shard is a Parquet file and a file of facts that is written after it. A shard with facts is finished, whatever was
+killed when.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from cappy.group import Group
 PLAN = "plan.json"
 SHARDS = "shards"
 COUNTED = ("tasks", "candidates", "problems", "passed_over")
-"""Facts of a shard that are counts by name; the manifest adds them up."""
+"""Facts of a shard that are counts by name; the manifest sums them."""
 SAMPLED_PROBLEMS = 5
-"""Problems of each kind that a shard keeps as examples, beside their count."""
+"""Examples that a shard keeps of each kind of problem, besides the count."""
 
 
 def begin_store(folder: Path, recipe: Mapping[str, Any], seed: int) -> Path:
-    """Make a store's folder, or make sure that it is this recipe's and seed's; return the folder of its shards.
+    """Create a store's folder, or check that it belongs to this recipe and seed; return the folder of its shards.
 
     Raises:
-        InputError: the folder holds another build, or files that are none.
+        InputError: the folder holds another build, or other files.
 
     """
     shards = folder / SHARDS
@@ -42,16 +43,16 @@ def begin_store(folder: Path, recipe: Mapping[str, Any], seed: int) -> Path:
         if json.loads(path.read_text(encoding="utf-8")) != mine:
             raise InputError(f"{folder} holds a build of another recipe, seed or version; give another folder.")
     elif any(shards.iterdir()):
-        raise InputError(f"{folder} holds files that are no build; give another folder.")
+        raise InputError(f"{folder} holds other files; give another folder.")
     else:
         write_json(path, mine)
-    for leftover in shards.glob(".*"):  # of a build that was killed while it wrote
+    for leftover in shards.glob(".*"):  # of a build that was killed while writing
         leftover.unlink(missing_ok=True)
     return shards
 
 
 def is_done(shard: Path) -> bool:
-    """Tell whether a shard is complete."""
+    """Return whether a shard is complete."""
     return _facts_path(shard).exists()
 
 
@@ -63,7 +64,7 @@ def write_shard(
     source: str,
     passed_over: Mapping[str, int] | None = None,
 ) -> None:
-    """Write a shard, then its facts: counts, sampled problems, rows passed over by template, hash."""
+    """Write a shard, then its facts: counts, sampled problems, skipped rows by template, hash."""
     with atomic_file(target) as beside:
         write_parquet(beside, groups)
     sampled: dict[str, list[list[str]]] = defaultdict(list)
@@ -83,7 +84,7 @@ def write_shard(
 
 
 def finish_store(folder: Path, shards: Sequence[Path], recipe: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Sum up the shards' facts in their order, write the manifest and return it."""
+    """Sum the shards' facts in order, write the manifest and return it."""
     try:
         import pyarrow as pa
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What sources give: examples (an instruction with its right answers), labelled groups, and rows they could not use."""
+"""What sources yield: examples (an instruction with its right answers), labelled groups, and unusable rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cappy.group import Example, Group
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row or rendering that could not be used: where it lies and why. The kinds are counted."""
+    """A row or rendering that could not be used: its address and the reason. Kinds are counted."""
 
     address: str
     kind: str
@@ -20,20 +20,20 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A row that a template is not for, by the template's own conditions: no problem, but counted."""
+    """A row that a template skips by its own conditions: not a problem, but counted."""
 
     template: str
 
 
 Found = Example | Group | Problem | PassedOver
-"""An example is lent wrong answers; a group is labelled already."""
+"""An example gets negatives; a group is labelled already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows that are worked on together, of one source: the wrong answers of a row come from its chunk.
+    """Rows of one source that are processed together: the negatives of a row come from its chunk.
 
-    `name` is the same in every run; `rows` are (address, row) pairs; `problems` the rows that could not be read.
+    `name` is the same in every run; `rows` are (address, row) pairs; `problems` are the rows that could not be read.
     """
 
     name: str
@@ -42,17 +42,17 @@ class Chunk:
 
 
 class Source(Protocol):
-    """Where examples come from. Reading is apart from rendering, so that rendering can be done by many workers."""
+    """A source of examples. Reading is separate from rendering, so that several workers can render."""
 
     @property
     def name(self) -> str:
-        """Name of the source, different from that of every other source of a recipe."""
+        """Name of the source, unique in a recipe."""
         ...
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows, chunk by chunk, the same in every run."""
+        """Read the rows chunk by chunk, identically in every run."""
         ...
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Turn a chunk's rows into examples or groups; a pure function that other processes run."""
+        """Turn a chunk's rows into examples or groups; a pure function, run in other processes."""
         ...

@@ -1,4 +1,4 @@
-"""Sources of examples: rendered sets, tables, data sets under PromptSource templates (the hub's too), BIG-Bench."""
+"""Sources of examples: rendered sets, tables, data sets with PromptSource templates (also from the hub), BIG-Bench."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from cappy.group import Example
 from cappy.text.normalization import normalise
 
 CHUNK_ROWS = 5000
-"""Rows worked on together: enough to lend each other wrong answers, few enough to hold in memory."""
+"""Rows per chunk: enough to draw negatives from, few enough to hold in memory."""
 
 TABLE_COLUMNS = ("instruction", "response", "references", "choices", "task")
 
 Located = tuple[str, Any]
-"""A row and its address; a `BadRow` where it cannot be read."""
+"""A row and its address; a `BadRow` if it cannot be read."""
 
 
 @dataclass(frozen=True)
 class RenderedSource:
-    """Rows that are rendered already (P3 style): columns template, instruction, response.
+    """Rendered rows (P3 style): columns template, instruction, response.
 
-    Rows of a task that stand together are worked on together, so that choices one template lists serve the others.
-    `left_out` names tasks to pass over, `rows` caps each template.
+    Consecutive rows of a task are processed together, so that choices listed by one template serve the others.
+    `left_out` names tasks to skip; `rows` caps each template.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class RenderedSource:
                 number += 1
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Work out the choices of the chunk's rows."""
+        """Find the choices of the chunk's rows."""
         rows: list[Rendered] = []
         for address, row in chunk.rows:
             problem = _rendered_problem(address, row)
@@ -89,10 +89,10 @@ def _task_of_row(row: Any) -> str:
 
 @dataclass(frozen=True)
 class TableSource:
-    """A table of one's own (JSON lines, CSV, Parquet): an instruction and its right answer in each row.
+    """A table of your own (JSON lines, CSV, Parquet): an instruction and its right answer in each row.
 
-    `columns` says which column holds what: `instruction` and `response` (or `references`, a list) are needed;
-    `choices` (a list of all possible answers) and `task` are optional. What is not named has a column of its own name.
+    `columns` maps fields to columns of other names: `instruction` and `response` (or `references`, a list) are
+    required; `choices` (a list of all possible answers) and `task` are optional.
     """
 
     path: Path
@@ -102,7 +102,7 @@ class TableSource:
     def __post_init__(self) -> None:
         unknown = set(self.columns or ()) - set(TABLE_COLUMNS)
         if unknown:
-            raise InputError(f"columns has {', '.join(sorted(unknown))}; it can rename {', '.join(TABLE_COLUMNS)}.")
+            raise InputError(f"columns has {', '.join(sorted(unknown))}; it may name {', '.join(TABLE_COLUMNS)}.")
 
     @property
     def name(self) -> str:
@@ -114,12 +114,12 @@ class TableSource:
         return _chunked(self.name, _located(self.path))
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Take the columns."""
+        """Read the columns."""
         for address, row in chunk.rows:
             yield self.example(address, row)
 
     def example(self, address: str, row: Any) -> Example | Problem:
-        """Turn one row (or `BadRow`) at `address` into an example, or say what is wrong with it."""
+        """Turn one row (or `BadRow`) at `address` into an example, or a problem."""
         if isinstance(row, BadRow):
             return Problem(address, "broken row", row.reason)
         at = {name: name for name in TABLE_COLUMNS} | dict(self.columns or {})
@@ -136,7 +136,7 @@ class TableSource:
 
 
 def _cell_problem(cells: Mapping[str, Any], at: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the kind of what is wrong with a table's row, and the reason; `response` is its list of references."""
+    """Return the kind of problem of a table's row, and the reason; `response` is its list of references."""
     instruction, references, choices = cells["instruction"], cells["response"], cells["choices"] or []
     for name, value in (("instruction", instruction), ("response", references)):
         if value is None:
@@ -158,11 +158,11 @@ def _cell_problem(cells: Mapping[str, Any], at: Mapping[str, str]) -> tuple[str,
 
 @dataclass(frozen=True)
 class TemplateSource:
-    """A data set under PromptSource templates.
+    """A data set with PromptSource templates.
 
-    `data` is a file of rows or a data set of the hub ("owner/name" or "owner/name/config"); `templates` the folder of
-    its `templates.yaml`. Every row is rendered with every template (those of the original task if `original`).
-    `rows` caps the rows; `most` the examples, by taking as many rows as give that many (T0 takes at most 500,000).
+    `data` is a file of rows or a hub data set ("owner/name" or "owner/name/config"); `templates` is the folder of its
+    `templates.yaml`. Every row is rendered with every template (only those of the original task if `original`). `rows`
+    caps the rows, and `most` the examples (T0 takes at most 500,000).
     """
 
     data: str
@@ -179,7 +179,7 @@ class TemplateSource:
         return self.task or Path(self.data).name
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows; a chunk is smaller the more templates render it."""
+        """Read the rows; chunks are smaller if there are more templates."""
         located = _located(Path(self.data)) if Path(self.data).is_file() else hub_rows(self.data, self.split)
         templates = max(1, len(_templates(self.templates, self.original)))
         caps = [self.rows, None if self.most is None else self.most // templates]
@@ -208,7 +208,7 @@ class TemplateSource:
 
 @lru_cache(maxsize=4)
 def _templates(folder: Path, original: bool) -> tuple[Template, ...]:
-    """Read a folder's templates, once for all chunks that a process renders with them."""
+    """Read a folder's templates, once per process."""
     return tuple(template for template in read_templates(folder) if template.original_task or not original)
 
 
@@ -216,7 +216,7 @@ def _templates(folder: Path, original: bool) -> tuple[Template, ...]:
 class BigBenchSource:
     """The training part of BIG-Bench tasks, for adapting to those tasks alone.
 
-    Tasks that `folder` lacks come from the data set `hub`, if one is named.
+    Tasks that `folder` lacks come from the data set `hub`, if given.
     """
 
     folder: Path
@@ -236,7 +236,7 @@ class BigBenchSource:
             yield from _chunked(f"bigbench-{task}", ((f"{task}:{n}", row) for n, row in enumerate(rows)))
 
     def examples(self, chunk: Chunk) -> Iterator[Found]:
-        """Take the tasks' own inputs and targets."""
+        """Use the tasks' own inputs and targets."""
         for address, row in chunk.rows:
             references = tuple(reference for reference in row.references if reference)
             if references:
@@ -251,7 +251,7 @@ def _located(path: Path) -> Iterator[Located]:
 
 
 def _chunked(name: str, located: Iterable[Located], size: int = CHUNK_ROWS) -> Iterator[Chunk]:
-    """Cut a stream of rows into chunks that are named by the stream and numbered."""
+    """Split a stream of rows into numbered chunks, named after the stream."""
     stream, number = iter(located), 0
     while rows := list(islice(stream, size)):
         yield Chunk(f"{name}-{number:05d}", rows)
@@ -263,7 +263,7 @@ def _texts(values: Any) -> bool:
 
 
 def _rendered_problem(address: str, row: Any) -> Problem | None:
-    """Return what is wrong with a row that shall hold a template's name, an instruction and a response."""
+    """Return what is wrong with a row that should have a template's name, an instruction and a response."""
     if isinstance(row, BadRow):
         return Problem(address, "broken row", row.reason)
     for column in ("template", "instruction", "response"):

@@ -1,4 +1,4 @@
-"""Groups on disk: Parquet, one row a group, with a manifest beside it; or JSON lines."""
+"""Groups on disk: Parquet (one row per group, with a manifest file) or JSON lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_groups(path: Path, groups: Sequence[Group], recipe: Mapping[str, Any])
 
 
 def group_counts(groups: Sequence[Group]) -> dict[str, Any]:
-    """Count groups, groups by task, and candidates by origin, as manifests note them."""
+    """Count groups, groups by task, and candidates by origin, for manifests."""
     tasks = Counter(group.task for group in groups)
     origins = Counter(candidate.origin for group in groups for candidate in group.candidates)
     return {"groups": len(groups), "tasks": dict(sorted(tasks.items())), "candidates": dict(sorted(origins.items()))}
@@ -56,7 +56,7 @@ def write_parquet(path: Path, groups: Sequence[Group]) -> None:
 
 
 def _repaired(value: Any) -> Any:
-    """Replace what UTF-8 cannot hold in all texts of a row."""
+    """Replace what UTF-8 cannot encode in all texts of a row."""
     if isinstance(value, str):
         return repair(value)
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def read_groups(path: Path) -> Iterator[Group]:
     """Yield the groups of a file, or of a folder that `cappy data build` made.
 
     Raises:
-        InputError: a row is no group (named by its number).
+        InputError: a row is not a group; the message gives its number.
 
     """
     for number, row in enumerate(_rows(path), 1):
@@ -102,12 +102,12 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _manifest_path(path: Path) -> Path:
-    """Return where the manifest of a store's folder or of a file of groups lies: in it, or beside it."""
+    """Return the path of the manifest: inside a store's folder, or next to a file of groups."""
     return path / MANIFEST if path.is_dir() else path.with_name(f"{path.name}.{MANIFEST}")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest of a store or of a file of groups; empty where there is none."""
+    """Return the manifest of a store or of a file of groups; empty if there is none."""
     place = _manifest_path(path)
     if not place.exists():
         return {}

@@ -1,4 +1,4 @@
-"""What is in a set of groups, gathered in one pass: counts, lengths, labels, duplicates, examples, contamination."""
+"""A summary of groups, in one pass: counts, lengths, labels, duplicates, examples, contamination."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values were counted."""
+        """Number of values counted."""
         return sum(self.bins)
 
     @property
     def mean(self) -> float:
-        """The mean value; 0 where there is none."""
+        """The mean value; 0 if there are none."""
         return self.total / self.count if self.count else 0.0
 
     def add(self, place: int, value: float) -> None:
@@ -49,11 +49,11 @@ def _of_words() -> Histogram:
 
 @dataclass(slots=True)
 class TaskSummary:
-    """One task: its groups, how many of them occur before, and per origin its candidates and their labels."""
+    """One task: its groups, how many of them are repeated, and candidates and labels by origin."""
 
     groups: int = 0
     duplicates: int = 0
-    """Groups with the instruction and the candidates of an earlier one, whatever its task."""
+    """Groups that repeat the instruction and candidates of an earlier one, of any task."""
     repeated_instructions: int = 0
     candidates: Counter[str] = field(default_factory=Counter)
     labels: dict[str, Histogram] = field(default_factory=dict)
@@ -65,11 +65,11 @@ class TaskSummary:
 
 @dataclass(slots=True)
 class Summary:
-    """All tasks, duplicates among their groups, and evaluation texts found (None: none were looked for)."""
+    """All tasks, duplicate groups, and evaluation texts found (None if there was no search)."""
 
     tasks: dict[str, TaskSummary]
     duplicates: list[Group]
-    """Some groups that occur before."""
+    """Examples of repeated groups."""
     overlaps: list[Overlap] | None
     overlap_counts: Counter[tuple[str, str]]
 
@@ -96,13 +96,13 @@ class Summary:
 
 
 def merged(histograms: Sequence[Histogram]) -> Histogram:
-    """Add up histograms of the same bins, at least one."""
+    """Sum histograms with the same bins; at least one is needed."""
     bins = [sum(counts) for counts in zip(*(histogram.bins for histogram in histograms), strict=True)]
     return Histogram(bins, sum(histogram.total for histogram in histograms))
 
 
 def summarise(groups: Iterable[Group], against: EvaluationTexts | None = None, seed: int = 0) -> Summary:
-    """Go through groups once; memory grows by a few bytes a group. The examples of a task are drawn by `seed`."""
+    """Summarise groups in one pass; memory grows by a few bytes per group. Examples are drawn by `seed`."""
     tasks: dict[str, TaskSummary] = defaultdict(TaskSummary)
     examples: dict[str, Reservoir[Group]] = {}
     again: Reservoir[Group] = Reservoir(DUPLICATES_SHOWN, seed)

@@ -1,4 +1,4 @@
-"""Which words moved a score: every word is left out once, and the score looked at again (occlusion)."""
+"""Which words moved a score: each word is removed in turn and the response scored again (occlusion)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 LIMIT = 64
-"""Most spans a text is taken apart into, unless told otherwise: what a person can still look over."""
+"""Default maximum of spans per text: what a person can still read."""
 # Chinese and Japanese put no spaces between words; there each character stands alone.
 _WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]|[^\s぀-ヿ㐀-䶿一-鿿豈-﫿]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A span `text[start:end]`, in characters, and the score with everything minus the score without the span.
+    """A span `text[start:end]`, in characters, and its effect: the score minus the score without the span.
 
-    Positive: the span raised the score.
+    A positive effect means that the span raised the score.
     """
 
     start: int
@@ -34,7 +34,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The score of a response, what was cut for it, and the effects of the spans of both texts, in their order."""
+    """The score of a response, what was cut, and the effects of the spans of both texts, in text order."""
 
     score: float
     cut: Cut
@@ -42,7 +42,7 @@ class Explanation:
     response: tuple[Effect, ...]
 
     def __str__(self) -> str:
-        """Show the score, then one span a line, the strongest first."""
+        """Format the score, then one span a line, strongest first."""
         sides = (("instruction", self.instruction), ("response", self.response))
         spans = sorted(((side, one) for side, few in sides for one in few), key=lambda pair: -abs(pair[1].effect))
         return "\n".join([f"{self.score:.4f}", *(f"{one.effect:+8.4f}  {side}: {one.text}" for side, one in spans)])
@@ -52,7 +52,7 @@ class Explanation:
 class Occlusion:
     """What to score to explain a response: both texts and their spans, as (start, end) in characters.
 
-    Planning is apart from scoring, so that a server may score `groups` as it scores everything else.
+    Planning is separate from scoring, so that a server can put `groups` into its queue.
     """
 
     instruction: str
@@ -62,16 +62,16 @@ class Occlusion:
 
     @property
     def characters(self) -> int:
-        """How many characters `groups` come to at most: nearly a whole text for each of its spans."""
+        """Upper bound of the characters in `groups`: nearly a whole text for each span."""
         whole, response = len(self.instruction) + len(self.response), len(self.response)
         return whole * (1 + len(self.instruction_spans)) + response * len(self.response_spans)
 
     @property
     def groups(self) -> list[tuple[str, list[str]]]:
-        """What is to be scored, as (instruction, responses).
+        """What to score, as (instruction, responses).
 
-        First one group: the response whole, then without each of its spans; they share the instruction. Then one
-        group for each span of the instruction, which lacks that span.
+        The first group holds the whole response and the response without each of its spans. Then follows one group
+        for each span of the instruction, without that span.
         """
         shortened = [without(self.response, span) for span in self.response_spans]
         rest = [(without(self.instruction, span), [self.response]) for span in self.instruction_spans]
@@ -90,7 +90,7 @@ class Occlusion:
 
 
 def plan(instruction: str, response: str, limit: int = LIMIT) -> Occlusion:
-    """Take both texts apart into at most `limit` spans each, without scoring anything.
+    """Split both texts into at most `limit` spans each, without scoring anything.
 
     Raises:
         InputError: `limit` is below 1.
@@ -102,10 +102,10 @@ def plan(instruction: str, response: str, limit: int = LIMIT) -> Occlusion:
 
 
 def spans(text: str, limit: int = LIMIT) -> Iterator[tuple[int, int]]:
-    """Give the words of a text as (start, end) in characters: in order, apart, and none of them blank.
+    """Yield the words of a text as (start, end) in characters: in order, disjoint, none of them blank.
 
-    Of more words than `limit`, neighbours are joined into exactly `limit` spans whose numbers of words differ by at
-    most one; the blanks between joined words belong to their span.
+    If there are more words than `limit`, neighbours are joined into exactly `limit` spans whose word counts differ by
+    at most one; the blanks between joined words belong to their span.
     """
     words = [match.span() for match in _WORD.finditer(text)]
     count = min(limit, len(words))
@@ -115,26 +115,26 @@ def spans(text: str, limit: int = LIMIT) -> Iterator[tuple[int, int]]:
 
 
 def without(text: str, span: tuple[int, int]) -> str:
-    """Return a text without a span and the blanks behind it; at the text's end, without those before it too."""
+    """Return a text without a span and the blanks after it; at the end of the text, also those before it."""
     before, after = text[: span[0]], text[span[1] :].lstrip()
     return before + after if after else before.rstrip()
 
 
 def explain(scorer: Scorer, instruction: str, response: str, limit: int = LIMIT) -> Explanation:
-    """Say how much each word of an instruction and of a response moved the response's score.
+    """Return how much each word of an instruction and of a response moved the response's score.
 
-    An effect is the score with everything minus the score without that word: raw scores, so mostly within [-1, 1].
-    Effects do not add up to the score: words work together. It costs as much as scoring one more candidate for each
-    word of the response, and one more instruction for each word of the instruction.
+    A word's effect is the score minus the score without that word, in raw scores, so mostly within [-1, 1]. Effects do
+    not add up to the score, because words act together. The cost is one more candidate per word of the response and one
+    more instruction per word of the instruction.
 
     Args:
-        scorer: what scores; a `Scorer` as `cappy.load` gives it.
+        scorer: a `Scorer` from `cappy.load`.
         instruction: the instruction.
         response: one response to it.
-        limit: most spans on each side; neighbouring words are joined where there are more.
+        limit: maximum spans of each text; neighbouring words are joined if there are more.
 
     Raises:
-        InputError: a text is no string, or `limit` is below 1.
+        InputError: a text is not a string, or `limit` is below 1.
 
     """
     if not isinstance(instruction, str) or not isinstance(response, str):

@@ -1,4 +1,4 @@
-"""Beam search over any model that can name the likeliest next tokens."""
+"""Beam search over any model that can list the most likely next tokens."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 Expand = Callable[[Sequence[tuple[int, ...]]], Awaitable[Sequence[Sequence[tuple[int, float]]]]]
-"""Responses so far in; for each, likely next tokens with their log probabilities out, likeliest first."""
+"""Maps responses so far to likely next tokens of each, with log probabilities, most likely first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """A response as tokens, without its end token, and the sum of the log probabilities of all, that one included."""
+    """A response's tokens without the end token, and the sum of all log probabilities including the end token's."""
 
     tokens: tuple[int, ...]
     log_likelihood: float
@@ -19,17 +19,17 @@ class Beam:
 
     @property
     def mean(self) -> float:
-        """Log-likelihood a token, which beams of different lengths are compared by."""
+        """Log-likelihood per token, by which beams of different lengths are compared."""
         return self.log_likelihood / max(len(self.tokens) + self.ended, 1)
 
 
 async def beam_search(
     expand: Expand, ends: frozenset[int], beams: int, max_tokens: int, min_tokens: int = 0
 ) -> list[Beam]:
-    """Return up to `beams` responses, best first, by log-likelihood a token.
+    """Return up to `beams` responses, best first, by log-likelihood per token.
 
-    Needs the 2 × `beams` likeliest tokens of every response from `expand`. The search ends when no live response can
-    still come before the worst of `beams` ended ones at its present length, as `transformers` ends it.
+    `expand` must return the 2 × `beams` most likely tokens of every response. As in `transformers`, the search ends
+    when no live response can beat the worst of `beams` finished ones at its present length.
     """
     live = [Beam((), 0.0)]
     ended: list[Beam] = []
@@ -44,7 +44,7 @@ async def beam_search(
         live = []
         for place, (beam, token, total) in enumerate(options):
             if token in ends:
-                if place < beams:  # an end that others have overtaken already is no candidate
+                if place < beams:  # an ending that others have overtaken is not a candidate
                     ended.append(Beam(beam.tokens, total, ended=True))
             elif len(live) < beams:
                 live.append(Beam((*beam.tokens, token), total))

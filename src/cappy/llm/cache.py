@@ -1,4 +1,4 @@
-"""Samples kept on the disk as they come: sampling that is stopped goes on, and nothing is sampled twice."""
+"""Samples cached on disk as they arrive: interrupted sampling resumes, and nothing is sampled twice."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from cappy.llm.model import LanguageModel, Sample, Samples
 
 _BEGINNING = b'{"key": "'
 CHUNK = 16
-"""Prompts sampled for before they are written: what an interruption loses at most."""
+"""Prompts per write: the most that an interruption loses."""
 
 
 class KeptSamples:
-    """A language model whose samples are kept in a file of JSON lines and read from there the next time.
+    """A language model whose samples are cached in a JSON lines file.
 
-    What is asked for decides which samples are given: the model's name, the prompt, the decoding and the seed. Of a
-    prompt that failed, what came before the failure is kept and the rest is asked for the next time. One process at a
-    time.
+    The key is the model's name, the prompt, the decoding and the seed. If a prompt fails, the samples before the
+    failure are kept and the rest is requested next time. Only one process may use the file at a time.
     """
 
     def __init__(self, llm: LanguageModel, path: Path | str, chunk: int = CHUNK) -> None:
-        """Open or make the file `path`; a line that a crash left half written is cut off.
+        """Open or create the file `path`; a line left half written by a crash is cut off.
 
         Raises:
             InputError: the file cannot be used, or another process holds it.
@@ -42,9 +41,9 @@ class KeptSamples:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         except OSError as error:
-            raise InputError(f"samples cannot be kept in {path} ({error.strerror or error}).") from error
+            raise InputError(f"samples cannot be cached in {path} ({error.strerror or error}).") from error
         try:
-            locked(self._file, f"another process keeps its samples in {path}.")
+            locked(self._file, f"another process uses the sample cache {path}.")
             self._known = _read_records(path)
             self._journal = Journal(path, self._file)
             self._journal.resume()
@@ -55,16 +54,16 @@ class KeptSamples:
 
     @property
     def name(self) -> str:
-        """The name of the model behind."""
+        """The name of the underlying model."""
         return self._llm.name
 
     @property
     def prompts_together(self) -> int:
-        """How many prompts the model behind answers at the same time."""
+        """How many prompts the underlying model answers at the same time."""
         return int(getattr(self._llm, "prompts_together", self._chunk))
 
     def found(self, prompt: str, decoding: Decoding, seed: int) -> list[Sample]:
-        """Return what is kept of a prompt, without asking for more."""
+        """Return the cached samples of a prompt, without sampling."""
         return list(self._samples(self._key(prompt, decoding, seed), decoding.name, "").samples)
 
     def close(self) -> None:
@@ -78,11 +77,11 @@ class KeptSamples:
         seed: int,
         advance: Callable[[int], None] | None = None,
     ) -> list[Samples]:
-        """Return kept samples and sample what is missing; `advance` is told how many prompts are done.
+        """Return cached samples and sample what is missing; `advance` is called with the number of prompts done.
 
         Raises:
-            LanguageModelError: every prompt of a chunk failed; what was sampled before is kept.
-            InputError: the file cannot be written (a full disk); what it holds stays whole.
+            LanguageModelError: every prompt of a chunk failed; earlier samples are kept.
+            InputError: the file cannot be written (a full disk); its content stays intact.
 
         """
         keys = [self._key(prompt, decoding, seed) for prompt in prompts]
@@ -98,13 +97,13 @@ class KeptSamples:
             part = replace(decoding, count=lacking)
             for start in range(0, len(wanted), self._chunk):
                 some = list(wanted.items())[start : start + self._chunk]
-                # Samples that follow on kept ones need another seed, or they would repeat them.
+                # Samples after cached ones need another seed, or they would repeat them.
                 made = self._llm.generate([prompt for _, prompt in some], part, seed + decoding.count - lacking)
                 self._keep([key for key, _ in some], made)
                 errors |= {key: samples.error for (key, _), samples in zip(some, made, strict=True) if samples.error}
-                # Prompts that fail for good are alone in a chunk when a run is repeated: they end nothing.
+                # When a run is repeated, prompts that fail for good are alone in a chunk, and must not end the run.
                 if all(samples.error for samples in made) and not any(self._found(key) for key in keys):
-                    raise LanguageModelError(f"all of {len(some)} prompts failed, the first so: {made[0].error}")
+                    raise LanguageModelError(f"all {len(some)} prompts failed, the first with: {made[0].error}")
                 if advance:
                     advance(sum(keys.count(key) for key, _ in some))
         return [self._samples(key, decoding.name, errors.get(key, "")) for key in keys]
@@ -129,7 +128,7 @@ class KeptSamples:
         try:
             self._journal.append(records)
         except OSError as error:
-            raise InputError(f"samples cannot be kept in {self._path} ({error.strerror or error}).") from error
+            raise InputError(f"samples cannot be cached in {self._path} ({error.strerror or error}).") from error
         for record in records:
             self._known.setdefault(str(record["key"]), []).append(record)
 
@@ -140,10 +139,10 @@ class KeptSamples:
 
 
 def _read_records(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read all whole lines by key. Nothing of the file is changed before it is known to be one of kept samples.
+    """Read all complete lines by key. The file is not changed before it is known to be a cache of samples.
 
     Raises:
-        InputError: it is none.
+        InputError: the file is not a cache of samples.
 
     """
     found: dict[str, list[dict[str, Any]]] = {}
@@ -151,7 +150,7 @@ def _read_records(path: Path) -> dict[str, list[dict[str, Any]]]:
         for line in file:
             begins = line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
             if begins and not line.endswith(b"\n"):
-                break  # a crash left it half written
+                break  # left half written by a crash
             try:
                 record = json.loads(line)
                 found.setdefault(record["key"], []).append(record)

@@ -1,4 +1,4 @@
-"""How responses are drawn from a language model: decodings, and plans of several."""
+"""How responses are sampled from a language model: decodings, and plans of several decodings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cappy.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """One way of generating, and how many responses it gives.
+    """One way of generating, and its number of responses.
 
-    `beams` above 1 is beam search (its best beam; `count` beams where more are asked for); else tokens are drawn after
-    `temperature`, the `top_k` likeliest (0: all) and the nucleus `top_p`; temperature 0 takes the likeliest token.
+    `beams` above 1 means beam search, which returns the `count` best beams. Otherwise tokens are sampled with
+    `temperature`, from the `top_k` most likely (0: all) and the nucleus `top_p`. Temperature 0 is greedy.
     """
 
     name: str
@@ -43,7 +43,7 @@ PAPER_PLAN = (
     Decoding("topk40", 4, top_k=40),
     Decoding("topp0.95", 4, top_p=0.95),
 )
-"""The 17 responses an instruction gets in the paper (Tan et al., 2023, section 4.2), of 3 to 64 new tokens."""
+"""The paper's 17 responses per instruction (Tan et al., 2023, section 4.2), of 3 to 64 new tokens."""
 
 _PART = re.compile(r"(?:(greedy|sampling)|(beam|temp|topk|topp)(\d{1,6}(?:\.\d{1,12})?))(?:\*(\d{1,6}))?")
 
@@ -52,7 +52,7 @@ def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
     """Read a plan: "paper", or decodings such as "greedy,beam4,sampling*4,temp0.7*2,topk40,topp0.95*4".
 
     Raises:
-        InputError: a part is not understood.
+        InputError: a part cannot be parsed.
 
     """
     if text == "paper":
@@ -66,7 +66,7 @@ def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
         word, kind, number, count = match.groups()
         base = Decoding(part.strip().partition("*")[0], int(count or 1), max_tokens=max_tokens, min_tokens=0)
         if kind == "beam" and float(number) < 2:
-            raise InputError(f"{part.strip()!r} is no beam search; say greedy, or ask for two beams or more.")
+            raise InputError(f"{part.strip()!r} is not beam search; use greedy, or two beams or more.")
         plan.append(_with(base, word or kind, float(number or 0)))
     names = [decoding.name for decoding in plan]
     if len(set(names)) < len(names):
@@ -75,13 +75,13 @@ def parse_plan(text: str, max_tokens: int = 64) -> tuple[Decoding, ...]:
 
 
 def prompt_seed(seed: int | str, decoding: str, prompt: str) -> int:
-    """Mix a seed with a decoding's name and a prompt: samples then depend on nothing else they were drawn with."""
+    """Derive a seed from a seed, a decoding's name and a prompt, so that samples do not depend on their batch."""
     key = f"{seed}:{decoding}:{prompt}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big")
 
 
 def _with(base: Decoding, kind: str, value: float) -> Decoding:
-    """Set what a part's name says."""
+    """Return the settings that a part's name implies."""
     if kind == "beam":
         return replace(base, beams=int(value))
     if kind == "greedy":

@@ -8,9 +8,9 @@ from cappy.llm.model import LanguageModel
 from cappy.llm.registry import GGUF_MODELS, gguf_file
 
 SMOLLM2 = "smollm2"
-"""SmolLM2-135M-Instruct as a GGUF file: small enough for any machine, and the default where nothing else is named."""
+"""SmolLM2-135M-Instruct as a GGUF file: small enough for any machine, and the default."""
 SMALL = 2**29
-"""Bytes of a GGUF file up to which several servers of it are made where the caller leaves that open."""
+"""Largest GGUF file, in bytes, that is run by several servers by default."""
 
 
 def find_llm(
@@ -28,23 +28,23 @@ def find_llm(
     """Load or reach a language model.
 
     Args:
-        name: "smollm2", "gemma3" (those that `cappy models --fetch` brings), a GGUF file, a folder or a hub name for
+        name: "smollm2" or "gemma3" (downloaded by `cappy models --fetch`), a GGUF file, a folder or hub name for
             `transformers`; or, with `base_url`, the name of a model on that server.
-        base_url: an OpenAI-compatible server, "http://localhost:8000/v1".
-        api_key: its key, where it wants one.
-        chat: whether prompts are put under the model's chat template; unless said, those of servers and GGUF files
-            are, except Gemma's, which is no chat model.
-        concurrency: requests to a server at the same time; prompts that a transformers model answers together.
+        base_url: an OpenAI-compatible server, such as "http://localhost:8000/v1".
+        api_key: its key, if it needs one.
+        chat: whether to use the model's chat template. By default servers and GGUF files chat, except Gemma, which is
+            not a chat model.
+        concurrency: simultaneous requests to a server; prompts per batch of a transformers model.
         context: tokens of prompt and response together (GGUF).
-        threads: processor threads (GGUF); 0 takes all.
-        servers: how many llama.cpp servers share many prompts (GGUF); 0 makes one a thread where the model is
-            small, which is fastest then.
+        threads: CPU threads (GGUF); 0 uses all.
+        servers: how many llama.cpp servers share the prompts (GGUF); 0 starts one per thread if the model is small,
+            which is fastest.
         device: a torch device (transformers).
 
     Raises:
         InputError: there is no such model.
-        LanguageModelError: it cannot be loaded.
-        MissingExtraError: a package it needs is not installed.
+        LanguageModelError: the model cannot be loaded.
+        MissingExtraError: a required package is not installed.
 
     """
     if base_url:
@@ -58,7 +58,7 @@ def find_llm(
         file = gguf_file(name) if known else Path(name)
         talks = (known is None or known.chats) if chat is None else chat
         alias = name if known else ""
-        # A large model's weights must be read once for all threads, and several contexts of it take gigabytes.
+        # A large model's weights should be read once for all threads, and several contexts take gigabytes.
         servers = servers or (0 if file.is_file() and file.stat().st_size <= SMALL else 1)
         return GgufLLM(file, chat=talks, context=context, threads=threads, alias=alias, servers=servers)
     from cappy.llm.transformers_llm import TransformersLLM

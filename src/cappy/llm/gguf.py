@@ -1,4 +1,4 @@
-"""GGUF files in this process, computed by llama.cpp: real language models on a CPU, offline."""
+"""GGUF files run by llama.cpp in this process: real language models on a CPU, offline."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from cappy.llm.openai_llm import OpenAILLM
 class GgufLLM(OpenAILLM):
     """A GGUF model run by llama.cpp (`xllamacpp`) within this process.
 
-    Its server (or servers) listen on loopback ports that the system chooses, behind a key that is drawn for them, and
-    share the path of every other server. Samples of one prompt share its computation.
+    Its servers listen on loopback ports chosen by the system, behind a random key, and are used like any other server.
+    Samples of one prompt share its computation.
     """
 
     def __init__(
@@ -38,16 +38,16 @@ class GgufLLM(OpenAILLM):
 
         Args:
             path: the GGUF file.
-            chat: whether prompts are user messages under the model's chat template, or plain text to go on from.
+            chat: whether prompts are user messages in the model's chat template, or plain text to continue.
             parallel: sequences generated at the same time, by all servers together.
-            context: tokens that each of them may have, prompt and response together.
-            threads: processor threads of all servers together; 0 takes all cores.
-            alias: what to call the model; the file's name and a hash of its beginning unless given.
-            servers: how many share the prompts; 0 makes one a thread. The threads of a server wait for each other at
-                every step of a small model, so many prompts are done sooner by several servers, and one by one server.
+            context: maximum tokens of each, prompt and response together.
+            threads: CPU threads of all servers together; 0 uses all cores.
+            alias: the model's name; by default the file's name and a hash of its beginning.
+            servers: how many share the prompts; 0 starts one per thread. The threads of a server wait for each other at
+                every step of a small model, so several servers are faster for many prompts, and one server for one.
 
         Raises:
-            InputError: there is no such file.
+            InputError: the file does not exist.
             LanguageModelError: the file cannot be loaded.
             MissingExtraError: xllamacpp is not installed.
 
@@ -68,8 +68,8 @@ class GgufLLM(OpenAILLM):
         settings.model.path, settings.model_alias = str(file), {name}
         settings.n_ctx, settings.n_parallel, settings.kv_unified = context * share, share, False
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads // servers
-        # Prompts are sampled a few at a time, and what came long before is not asked for again: gigabytes of computed
-        # prompts, which the server would keep, gain nothing.
+        # Prompts are sampled a few at a time and not requested again, so the server's default of keeping gigabytes of
+        # computed prompts gains nothing.
         settings.cache_ram_mib = 256
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [key]
         settings.verbosity = -1
@@ -80,7 +80,7 @@ class GgufLLM(OpenAILLM):
             raise LanguageModelError(f"{file} cannot be loaded by llama.cpp ({error}).") from error
         addresses = [f"{server.listening_address}/v1" for server in self._servers]
         self.address, self.key = addresses[0], key
-        # A request of n samples takes n places, so more requests than this would only wait.
+        # A request for n samples takes n slots, so more requests than this would only wait.
         each = max(1, share // 4)
         super().__init__(name, self.address, key, chat=chat, concurrency=each, timeout=600.0)
         self.prompts_together = each * servers
@@ -89,7 +89,7 @@ class GgufLLM(OpenAILLM):
         ]
 
     async def agenerate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
-        """Do as `generate` does, within a running event loop; the servers take prompts in turn."""
+        """Run `generate` within a running event loop; the servers take prompts in turn."""
         count = 1 + len(self._others)
         if count == 1:
             return await super().agenerate(prompts, decoding, seed)
@@ -99,17 +99,17 @@ class GgufLLM(OpenAILLM):
         return [parts[number % count][number // count] for number in range(len(prompts))]
 
     def close(self) -> None:
-        """Stop the servers and free the model's memory; what is asked afterwards fails."""
+        """Stop the servers and free the model's memory; later requests fail."""
         self._servers.clear()
 
 
 def _started(server: Any) -> Any:
-    """Wait until a server takes tasks: one that is told to stop before then never hears it, and waits for ever."""
+    """Wait until a server takes tasks: a stop before then would be lost, and the server would wait for ever."""
     server.handle_metrics()  # answered by the thread that takes tasks
     return server
 
 
 def _fingerprint(file: Path) -> str:
-    """Tell files of the same name apart, without reading gigabytes."""
+    """Return a hash that distinguishes files of the same name, without reading gigabytes."""
     with file.open("rb") as content:
         return hashlib.sha256(content.read(1 << 20) + str(file.stat().st_size).encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""How likely a language model holds given responses: what choices are ranked by without a scorer."""
+"""Log-likelihoods of given responses under a language model: the baseline that ranks choices without a scorer."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any, Protocol
 from cappy.errors import CheckpointError, InputError, MissingExtraError
 
 BATCH_TOKENS = 4096
-"""Tokens computed together, padding included."""
+"""Tokens per batch, padding included."""
 LOGITS = 2**25
-"""Most numbers a batch's logits may have: 128 MiB in float32."""
+"""Maximum size of a batch's logits: 128 MiB in float32."""
 DTYPES = ("float32", "bfloat16", "float16")
-"""What a model may compute in; sums of log-probabilities are always in float32."""
+"""Data types of a model; sums of log-probabilities are always in float32."""
 ON_A_GPU = 8
-"""How much larger batches are on a GPU."""
+"""Factor of the batch size on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseLikelihood:
-    """The natural logarithm of a response's probability (`total`, at most 0) and how many tokens it has."""
+    """The natural logarithm of a response's probability (`total`, at most 0), and its number of tokens."""
 
     total: float
     tokens: int
 
     @property
     def mean(self) -> float:
-        """The mean log-probability of a token."""
+        """The mean log-probability per token."""
         return self.total / self.tokens
 
 
 class LikelihoodModel(Protocol):
-    """What a language model must offer to rank responses."""
+    """A language model that can rank responses."""
 
     name: str
     dtype: str
@@ -49,7 +49,7 @@ class LikelihoodModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """A prompt's tokens and those of its responses, `place` its number in the input."""
+    """The tokens of a prompt and of its responses; `place` is its index in the input."""
 
     place: int
     prompt: list[int]
@@ -59,9 +59,9 @@ class _Encoded:
 class TransformersLikelihood:
     """A decoder or encoder-decoder through `transformers`.
 
-    A response is what stands behind the prompt and a space ("… Answer: Yes"), or, with `chat`, at the beginning of
-    the assistant's turn behind the prompt as the user's. No end token is counted. A prompt is computed once, and its
-    keys and values serve all its responses; a response of one token costs nothing more. Prompts are cut on the left.
+    A response follows the prompt and a space ("… Answer: Yes"), or, with `chat`, begins the assistant's turn after the
+    prompt as the user's turn. No end token is counted. A prompt is computed once, and its keys and values serve all its
+    responses; a response of one token costs nothing more. Prompts are cut on the left.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class TransformersLikelihood:
     ) -> None:
         """Load a model: a folder, a hub name or a GGUF file, whose weights are unpacked to `dtype`.
 
-        `batch_tokens` are computed together, as many as suit the device unless given. Prompt and response have
-        `max_tokens` at most.
+        `batch_tokens` is the batch size, chosen for the device by default. Prompt and response together have at most
+        `max_tokens`.
 
         Raises:
-            CheckpointError: the model cannot be had, or has no chat template though `chat` asks for it.
-            InputError: `dtype` is not among `DTYPES`.
+            CheckpointError: the model cannot be loaded, or has no chat template although `chat` is set.
+            InputError: `dtype` is not in `DTYPES`.
             MissingExtraError: transformers or torch is not installed.
 
         """
@@ -110,7 +110,7 @@ class TransformersLikelihood:
         if chat and not self._tokenizer.chat_template:
             raise CheckpointError(f"the language model {name!r} has no chat template.")
         self.name, self.chat, self.dtype = name, chat, dtype
-        self.commit = str(getattr(config, "_commit_hash", None) or "")  # the hub's, for a model that comes from there
+        self.commit = str(getattr(config, "_commit_hash", None) or "")  # the hub's error, for a model from there
         limit = getattr(config.get_text_config(), "max_position_embeddings", None) or max_tokens
         self._limit = min(max_tokens, limit)
         room = 1 if self._device.type == "cpu" else ON_A_GPU
@@ -119,7 +119,7 @@ class TransformersLikelihood:
         self._start = self._first_token()
 
     def _first_token(self) -> int:
-        """Return the token that stands before a text that has nothing before it."""
+        """Return the token that begins a text."""
         tokenizer, generation = self._tokenizer, self._model.generation_config
         known = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id]
         if self._encoder_decoder:
@@ -129,12 +129,12 @@ class TransformersLikelihood:
     def log_likelihoods(
         self, prompts: Sequence[str], responses: Sequence[Sequence[str]]
     ) -> list[list[ResponseLikelihood]]:
-        """Return the log-likelihood of every response behind its prompt; an empty prompt gives the prior.
+        """Return the log-likelihood of every response given its prompt; an empty prompt gives the prior.
 
-        What a response gets does not depend on what is computed with it, within 1e-4 in float32.
+        A result does not depend on the rest of the batch, within 1e-4 in float32.
 
         Raises:
-            InputError: a response has no token, or the numbers of prompts and lists differ.
+            InputError: a response has no tokens, or the numbers of prompts and lists differ.
 
         """
         import torch
@@ -158,7 +158,7 @@ class TransformersLikelihood:
                 raise InputError(f"prompt {place}: the response {response!r} has no token.")
         head = self._prompt_tokens(prompt)
         room = max(1, self._limit - max(map(len, tokens), default=0))
-        if len(head) > room:  # models are used to their first token: it stays
+        if len(head) > room:  # models expect their first token, so it is kept
             kept = head[:1] if head[0] == self._tokenizer.bos_token_id and room > 1 else []
             head = [*kept, *head[len(head) - room + len(kept) :]]
         return _Encoded(place, head, tokens)
@@ -172,18 +172,18 @@ class TransformersLikelihood:
         if self._encoder_decoder:
             return ids or [self._start]
         end = self._tokenizer.eos_token_id
-        if len(ids) > 1 and ids[-1] == end:  # some tokenizers close every text
+        if len(ids) > 1 and ids[-1] == end:  # some tokenizers append an end token to every text
             ids.pop()
         return ids or [self._start]
 
     def _response_tokens(self, prompt: str, responses: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of responses: with the space before them, unless a turn or a text of their own begins."""
+        """Return the tokens of responses, with a leading space unless they begin a turn or a text."""
         space = "" if self.chat or self._encoder_decoder else " "
         texts = [space + response.strip() for response in responses]
         return [list(self._tokenizer.encode(text, add_special_tokens=False)) if text.strip() else [] for text in texts]
 
     def _batches(self, encoded: Sequence[_Encoded]) -> Iterator[list[_Encoded]]:
-        """Yield prompts alike in length, as many as the token budget allows, the longest first."""
+        """Yield batches of prompts of similar length under the token budget, longest first."""
         batch: list[_Encoded] = []
         for item in sorted(encoded, key=lambda item: -len(item.prompt)):
             if batch and len(batch[0].prompt) * (len(batch) + 1) > self._batch_tokens:
@@ -194,7 +194,7 @@ class TransformersLikelihood:
             yield batch
 
     def _decoder_totals(self, batch: Sequence[_Encoded]) -> list[list[float]]:
-        """Compute prompts padded on the left, then all responses behind their prompts' keys and values."""
+        """Compute prompts padded on the left, then all responses after their prompts' keys and values."""
         import torch
 
         width = max(len(item.prompt) for item in batch)
@@ -236,7 +236,7 @@ class TransformersLikelihood:
         return totals
 
     def _encoder_decoder_totals(self, batch: Sequence[_Encoded]) -> list[list[float]]:
-        """Encode prompts padded on the right once, then give every response to the decoder as what it shall say."""
+        """Encode prompts padded on the right once, then score every response with the decoder (teacher forcing)."""
         import torch
 
         width = max(len(item.prompt) for item in batch)
@@ -264,7 +264,7 @@ class TransformersLikelihood:
     def _parts(
         self, pairs: Sequence[tuple[int, int]], batch: Sequence[_Encoded], width: int
     ) -> Iterator[list[tuple[int, int]]]:
-        """Cut (prompt, response) pairs, the longest responses first, where cache or logits would grow too large."""
+        """Split (prompt, response) pairs, longest responses first, so that cache and logits stay small enough."""
         start = 0
         while start < len(pairs):
             row, column = pairs[start]

@@ -1,4 +1,4 @@
-"""What a llama.cpp server offers beside the OpenAI protocol, used for beam search, which it does not offer."""
+"""Beam search on a llama.cpp server, through its endpoints outside the OpenAI protocol."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _ENDS = "<|im_end|><|endoftext|></s><eos><end_of_turn><|eot_id|><|end_of_text|>"
-"""End tokens of the usual models; those that a vocabulary lacks come out as several tokens and do not count."""
+"""End tokens of common models; those that a vocabulary lacks become several tokens and are ignored."""
 
 
 class LlamaCppServer:
     """A llama.cpp server's own endpoints, through a client of its OpenAI endpoints."""
 
     def __init__(self, client: AsyncOpenAI, chat: bool) -> None:
-        """Use `client`, whose address ends in /v1; `chat` applies the model's chat template."""
+        """Wrap `client`, whose address ends in /v1; `chat` applies the model's chat template."""
         self._client, self._chat = client, chat
         self._root = str(client.base_url).rstrip("/").removesuffix("/v1")
         self._letter: int | None = None
@@ -38,7 +38,7 @@ class LlamaCppServer:
         return await self._client.post(f"{self._root}{path}", cast_to=object, body=body)
 
     async def tokenize(self, text: str) -> list[int]:
-        """Return a text's token ids, special tokens among them."""
+        """Return a text's token ids, including special tokens."""
         body = {"content": text, "add_special": not self._chat, "parse_special": True}
         return list((await self.post("/tokenize", body))["tokens"])
 
@@ -54,16 +54,16 @@ class LlamaCppServer:
         return int(tokens[0]) if len(tokens) == 1 else None
 
     async def prompt(self, text: str) -> list[int]:
-        """Return a prompt's token ids, under the chat template where the model chats."""
+        """Return a prompt's token ids, in the chat template if the model chats."""
         if self._chat:
             body = {"messages": [{"role": "user", "content": text}]}
             text = (await self.post("/apply-template", body))["prompt"]
         return await self.tokenize(text)
 
     async def next_tokens(self, prefixes: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
-        """Return the `count` likeliest tokens after each of `prefixes` with their log probabilities.
+        """Return the `count` most likely tokens after each of `prefixes` with their log probabilities.
 
-        They are asked for in one request: the server computes those together, and separate ones one after the other.
+        All go into one request, which the server computes as a batch; separate requests would run one after the other.
         """
         if self._letter is None:
             self._letter = int((await self.post("/tokenize", {"content": "a", "add_special": False}))["tokens"][0])
@@ -90,7 +90,7 @@ class LlamaCppServer:
         return found
 
     async def beams(self, text: str, decoding: Decoding, ends: frozenset[int]) -> Samples:
-        """Search beams for one prompt, a token at a time; the prompt's keys and values stay in the server's cache."""
+        """Run beam search for one prompt, one token at a time; the server caches the prompt's keys and values."""
         width = max(decoding.beams, decoding.count)
         prompt = await self.prompt(text)
 

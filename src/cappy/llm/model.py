@@ -1,4 +1,4 @@
-"""What a language model must offer: samples for prompts, with their log-likelihoods where they can be had."""
+"""The protocol of a language model: samples for prompts, with log-likelihoods if available."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cappy.llm.decoding import Decoding
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One response a model gave.
+    """One response of a model.
 
-    `log_likelihood` is the sum of its tokens' log probabilities under the model itself (temperature 1, nothing cut
-    off), its end token among them where the model reports it; None where that cannot be had. `tokens` counts them.
+    `log_likelihood` is the sum of its tokens' log probabilities under the model itself (temperature 1, full
+    vocabulary), including the end token if the model reports it; None if unavailable. `tokens` counts them.
     """
 
     text: str
@@ -24,7 +24,7 @@ class Sample:
 
     @property
     def mean_log_likelihood(self) -> float | None:
-        """Log-likelihood a token; None where it is unknown."""
+        """Log-likelihood per token; None if unknown."""
         if self.log_likelihood is None:
             return None
         return self.log_likelihood / max(self.tokens or 1, 1)
@@ -32,7 +32,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What one prompt got: samples, and why there are fewer than were asked for, if there are."""
+    """The samples of one prompt, and why there are fewer than requested, if so."""
 
     samples: tuple[Sample, ...]
     error: str = ""
@@ -45,26 +45,26 @@ class Samples:
 
     @property
     def tokens(self) -> int:
-        """Tokens generated, as far as they are known."""
+        """Tokens generated, if known."""
         return sum(sample.tokens or 0 for sample in self.samples)
 
 
 class LanguageModel(Protocol):
-    """A model that answers prompts."""
+    """A model that samples responses to prompts."""
 
     @property
     def name(self) -> str:
-        """What names the model and how it is prompted: samples kept under one name are never given for another."""
+        """Identifies the model and how it is prompted; it is part of the key of cached samples."""
         ...
 
     def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
         """Return `decoding.count` samples for every prompt, in the order of `prompts`.
 
-        A prompt that fails has its error in its place and costs the others nothing. The same seed gives the same
-        samples as far as the model behind allows it.
+        A prompt that fails carries its error and does not affect the others. The same seed gives the same samples, as
+        far as the model supports it.
 
         Raises:
-            InputError: the decoding cannot be done by this model.
+            InputError: this model does not support the decoding.
             LanguageModelError: the model cannot be used at all.
 
         """

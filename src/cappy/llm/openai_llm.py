@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 MOST_PER_REQUEST = 8
-"""Samples asked for in one request: more are refused by servers with few slots."""
+"""Maximum samples per request; servers with few slots refuse more."""
 
 
 class OpenAILLM:
     """A model behind an OpenAI-compatible server.
 
-    Requests run at the same time up to `concurrency`. Those that fail by a lost connection, a timeout, 408, 409, 429,
-    5xx or an unreadable answer are repeated up to `retries` times after growing waits with jitter, or what Retry-After
-    says. A request that still fails is an error of its prompt alone.
+    Up to `concurrency` requests run at the same time. Requests that fail (lost connection, timeout, 408, 409, 429, 5xx,
+    unreadable answer) are retried up to `retries` times with exponential backoff and jitter; Retry-After is honoured. A
+    request that still fails is an error of its prompt alone.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class OpenAILLM:
         timeout: float = 120.0,
         retries: int = 5,
     ) -> None:
-        """Name a model and its server, "http://host:8000/v1"; OpenAI's own unless given.
+        """Connect to a model on a server such as "http://host:8000/v1"; OpenAI by default.
 
         Args:
             model: the model's name on the server.
-            base_url: where the server is; OPENAI_BASE_URL unless given.
-            api_key: OPENAI_API_KEY unless given; servers of one's own seldom want one.
-            chat: whether prompts are user messages under the model's chat template, or plain text to go on from.
-            concurrency: requests at the same time.
-            timeout: seconds a request may take.
-            retries: how often a failed request is repeated.
+            base_url: the server's address; OPENAI_BASE_URL by default.
+            api_key: OPENAI_API_KEY by default; local servers seldom need one.
+            chat: whether prompts are user messages in the model's chat template, or plain text to continue.
+            concurrency: maximum simultaneous requests.
+            timeout: maximum seconds per request.
+            retries: maximum retries of a failed request.
 
         Raises:
             MissingExtraError: the openai package is not installed.
@@ -74,14 +74,14 @@ class OpenAILLM:
         self._base_url = base_url
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
         self._concurrency, self._timeout, self._retries = concurrency, timeout, retries
-        # Prompts that are asked at the same time get their whole plan before the next: servers still know them then.
+        # Prompts sampled together get their whole plan before the next ones, while the server still caches them.
         self.prompts_together = concurrency
         self._left_out: set[str] = set()
         self._most = MOST_PER_REQUEST
 
     @property
     def name(self) -> str:
-        """The model and whether it chats; the server's address does not change what a model says."""
+        """The model and whether it chats; the server's address is left out, as it does not change the samples."""
         return f"{self.model} ({'chat' if self.chat else 'completion'})"
 
     def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
@@ -89,7 +89,7 @@ class OpenAILLM:
         return run(self.agenerate(prompts, decoding, seed))
 
     async def agenerate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
-        """Do as `generate` does, within a running event loop."""
+        """Run `generate` within a running event loop."""
         places = asyncio.Semaphore(self._concurrency)
         async with self._client() as client:
             server = await self._server_kind(client) if decoding.beams > 1 else ""
@@ -107,7 +107,7 @@ class OpenAILLM:
             return list(await asyncio.gather(*tasks))
 
     def _client(self) -> AsyncOpenAI:
-        # A server on this machine is never behind the proxy that the environment may name.
+        # A server on this machine is never reached through the proxy of the environment.
         direct = is_loopback(self._base_url or "")
         return self._errors.AsyncOpenAI(
             api_key=self._api_key,
@@ -118,7 +118,7 @@ class OpenAILLM:
         )
 
     async def _server_kind(self, client: AsyncOpenAI) -> str:
-        """Return what serves, "vllm", "llamacpp" or another: only some search beams, others would ignore the wish."""
+        """Return the kind of server, such as "vllm" or "llamacpp": others would silently ignore beam search."""
         try:
             models = await client.get("/models", cast_to=object)
         except self._errors.OpenAIError as error:
@@ -130,7 +130,7 @@ class OpenAILLM:
     async def _beams(
         self, client: AsyncOpenAI, places: asyncio.Semaphore, prompts: Sequence[str], decoding: Decoding
     ) -> list[Samples]:
-        """Search beams for every prompt on a llama.cpp server."""
+        """Run beam search for every prompt on a llama.cpp server."""
         server = LlamaCppServer(client, self.chat)
 
         async def search(prompt: str, ends: frozenset[int]) -> Samples:
@@ -149,7 +149,7 @@ class OpenAILLM:
     async def _samples(
         self, client: AsyncOpenAI, places: asyncio.Semaphore, prompt: str, decoding: Decoding, seed: int
     ) -> Samples:
-        """Ask until there are enough samples: servers may give fewer than they are asked for, or know no `n`."""
+        """Send requests until there are enough samples: servers may return fewer than requested, or not support `n`."""
         found: list[Sample] = []
         used: int | None = None
         empty = 0
@@ -163,7 +163,7 @@ class OpenAILLM:
 
         while len(found) < decoding.count:
             lacking = decoding.count - len(found)
-            # A server that gives one sample a request is sent the requests for all of them together.
+            # If a server returns one sample per request, the requests for the rest are sent together.
             sizes = [1] * lacking if self._most == 1 else [min(lacking, self._most)]
             answers = await asyncio.gather(*(ask(size, len(found) + place) for place, size in enumerate(sizes)))
             good = [answer for answer in answers if not isinstance(answer, LanguageModelError)]
@@ -179,10 +179,10 @@ class OpenAILLM:
         return Samples(tuple(found), prompt_tokens=used)
 
     async def _ask(self, client: AsyncOpenAI, prompt: str, decoding: Decoding, count: int, seed: int) -> dict[str, Any]:
-        """Send one request and return its answer; fields a server refuses are left out from then on.
+        """Send one request and return its answer; fields that the server refuses are left out from then on.
 
         Raises:
-            LanguageModelError: it fails for good.
+            LanguageModelError: the request fails for good.
 
         """
         unreadable = 0
@@ -202,7 +202,7 @@ class OpenAILLM:
                 if error.status_code in (400, 404, 422) and count > 1 and _about_n(error.message):
                     self._most = count = 1
                     continue
-                # Requests under way at the same time are refused for the same field; each is sent again without it.
+                # Concurrent requests are refused for the same field; each is sent again without it.
                 refused = refused_fields(error.message, body)
                 if error.status_code not in (400, 422) or not refused:
                     raise LanguageModelError(f"{self.model} answers {error.status_code}: {error.message}") from error
@@ -221,7 +221,7 @@ def _about_n(message: str) -> bool:
 
 
 def run(work: Coroutine[Any, Any, list[Samples]]) -> list[Samples]:
-    """Run a coroutine from code that is not asynchronous, inside a running event loop (a notebook) too."""
+    """Run a coroutine from synchronous code, even inside a running event loop (a notebook)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The OpenAI protocol as data: request bodies for a decoding, and samples out of answers. Nothing here does I/O."""
+"""The OpenAI protocol as data: request bodies for a decoding, and samples from answers. No I/O."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 
 EXTENSIONS = ("top_k", "min_p", "min_tokens", "use_beam_search")
-"""Fields that servers of open models know and OpenAI's own refuses."""
+"""Fields that servers of open models accept and OpenAI refuses."""
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL leads to this machine itself."""
+    """Return whether a URL points to this machine."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")
 
@@ -23,9 +23,9 @@ def is_loopback(url: str) -> bool:
 def request_body(
     model: str, prompt: str, decoding: Decoding, count: int, seed: int, *, chat: bool, left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return the body that asks for `count` samples; fields named in `left_out` are not sent.
+    """Return the request body for `count` samples; fields in `left_out` are not sent.
 
-    top_k and min_p are said even where they do nothing, since llama.cpp and Ollama would fill in their own.
+    top_k and min_p are sent even if they have no effect, because llama.cpp and Ollama have defaults of their own.
     """
     body: dict[str, Any] = {"model": model, "n": count, "max_tokens": decoding.max_tokens, "seed": seed % 2**31}
     body |= {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": decoding.top_k, "min_p": 0.0}
@@ -37,18 +37,18 @@ def request_body(
         body |= {"messages": [{"role": "user", "content": prompt}], "logprobs": True, "top_logprobs": 1}
     else:
         body |= {"prompt": prompt, "logprobs": 1}
-    if "max_tokens" in left_out:  # OpenAI's newer models know the limit by another name
+    if "max_tokens" in left_out:  # OpenAI's newer models use another name for the limit
         body["max_completion_tokens"] = decoding.max_tokens
     return {key: value for key, value in body.items() if key not in left_out}
 
 
 def needed_fields(decoding: Decoding) -> list[str]:
-    """Return the fields without which a request would not ask for this decoding."""
+    """Return the fields that this decoding needs."""
     return [name for name, wanted in (("top_k", decoding.top_k), ("use_beam_search", decoding.beams > 1)) if wanted]
 
 
 def refused_fields(message: str, body: Mapping[str, Any]) -> list[str]:
-    """Return the optional fields of `body` that a refusal complains about by name."""
+    """Return the optional fields of `body` that a refusal names."""
     optional = [*EXTENSIONS, "seed", "top_logprobs", "logprobs"]
     if "max_completion_tokens" in message:
         optional.append("max_tokens")
@@ -59,7 +59,7 @@ def read_samples(answer: Any, decoding: str) -> list[Sample]:
     """Read the samples of an answer to a chat or a completion request.
 
     Raises:
-        ValueError: the answer has not the protocol's shape.
+        ValueError: the answer does not have the protocol's shape.
 
     """
     choices = answer.get("choices") if isinstance(answer, Mapping) else None
@@ -69,7 +69,7 @@ def read_samples(answer: Any, decoding: str) -> list[Sample]:
 
 
 def prompt_tokens(answer: Mapping[str, Any]) -> int | None:
-    """Return how many tokens the prompt had, where the server says so."""
+    """Return the number of prompt tokens, if the server reports it."""
     usage = answer.get("usage")
     found = usage.get("prompt_tokens") if isinstance(usage, Mapping) else None
     return found if isinstance(found, int) else None
@@ -81,7 +81,7 @@ def _read_choice(choice: Any, decoding: str) -> Sample:
     message = choice.get("message")
     text = message.get("content") if isinstance(message, Mapping) else choice.get("text")
     if text is None and isinstance(message, Mapping):
-        text = ""  # a refusal or a tool call has no text
+        text = ""  # refusals and tool calls have no text
     if not isinstance(text, str):
         raise ValueError("a choice has no text")
     values = _log_probabilities(choice.get("logprobs"))

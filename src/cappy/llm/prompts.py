@@ -1,4 +1,4 @@
-"""Prompts with worked examples: in-context learning beside Cappy (Tan et al., 2023, section 4.3)."""
+"""Prompts with worked examples: in-context learning with Cappy (Tan et al., 2023, section 4.3)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cappy.group import Example
 def worked_examples(
     examples: Sequence[Example], instruction: str, shots: int, seed: int, characters: int = 4000
 ) -> list[str]:
-    """Return up to `shots` examples with their first reference, to stand before an instruction.
+    """Return up to `shots` examples with their first reference, to be put in front of an instruction.
 
-    Which ones is drawn from `seed` and the instruction, so that it depends on nothing else. Those that would make the
-    prompt longer than `characters` are left out; an example that asks the same is never shown.
+    They are drawn by `seed` and the instruction alone. Examples that would make the prompt longer than `characters` are
+    left out; an example that asks the same is never shown.
     """
     key = hashlib.sha256(f"{seed}:{instruction}".encode("utf-8", "surrogatepass")).hexdigest()
     others = [example for example in examples if example.instruction != instruction]

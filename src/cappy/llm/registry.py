@@ -1,4 +1,4 @@
-"""GGUF models that the Python package index carries: no hub is needed to try Cappy with a real language model."""
+"""GGUF models on the Python package index, so that Cappy can be tried with a real language model without a hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cappy.files.archives import Archive, cache_folder, fetch
 
 @dataclass(frozen=True, slots=True)
 class GgufModel:
-    """A model's file, the packages whose archives hold it or its parts in order, its size, hash and terms."""
+    """A model's file, the packages that hold it (or its parts, in order), its size, hash and terms."""
 
     file: str
     archives: tuple[Archive, ...]
@@ -69,14 +69,14 @@ GGUF_MODELS = {
         chats=False,
     ),
 }
-"""SmolLM2-135M-Instruct, and Gemma 3 270M, which is no chat model."""
+"""SmolLM2-135M-Instruct, and Gemma 3 270M, which is not a chat model."""
 
 
 def gguf_file(name: str) -> Path:
-    """Return the file of a model that is on this machine: in the cache, or in an installed package.
+    """Return the local file of a model: in the cache, or in an installed package.
 
     Raises:
-        InputError: it is not there, or the name is unknown.
+        InputError: there is no such file, or the name is unknown.
 
     """
     if name not in GGUF_MODELS:
@@ -86,17 +86,17 @@ def gguf_file(name: str) -> Path:
         if (folder / model.file).is_file():
             return folder / model.file
     raise InputError(
-        f"{name} is not on this machine; bring it ({model.megabytes} MB) with: cappy models --fetch {name}"
+        f"{name} is not on this machine; download it ({model.megabytes} MB) with: cappy models --fetch {name}"
     )
 
 
 def model_folder(name: str) -> Path:
-    """Return where a fetched model lies."""
+    """Return the path of a downloaded model."""
     return cache_folder() / "models" / name
 
 
 def _package_folders(archives: Sequence[Archive]) -> list[Path]:
-    """Return the folders of a model's package where it is installed, found without importing it."""
+    """Return the folders of a model's installed package, without importing it."""
     if len(archives) > 1:
         return []  # its parts would have to be joined first
     found = importlib.util.find_spec(archives[0].root.partition("/")[0])
@@ -104,10 +104,10 @@ def _package_folders(archives: Sequence[Archive]) -> list[Path]:
 
 
 def fetch_model(name: str, index: str | None = None, advance: Callable[[int, int | None], None] | None = None) -> Path:
-    """Bring a model into the cache unless it is on this machine, and return its file.
+    """Download a model into the cache unless it is on this machine, and return its file.
 
     Raises:
-        InputError: the index cannot be reached, or a hash is not the one expected.
+        InputError: the index cannot be reached, or a hash does not match.
 
     """
     try:
@@ -131,6 +131,6 @@ def fetch_model(name: str, index: str | None = None, advance: Callable[[int, int
         shutil.rmtree(place)
     if digest.hexdigest() != model.sha256:
         beside.unlink()
-        raise LanguageModelError(f"{name} was fetched, but its SHA-256 is not the one expected.")
+        raise LanguageModelError(f"{name} was downloaded, but its SHA-256 does not match.")
     beside.replace(whole)
     return whole

@@ -13,7 +13,7 @@ from cappy.llm.model import Sample, Samples
 
 
 class TransformersLLM:
-    """A causal or encoder-decoder model; prompts are cut on the left to what the model's length leaves."""
+    """A causal or encoder-decoder model; prompts are cut on the left to fit the model's length."""
 
     def __init__(
         self,
@@ -25,11 +25,11 @@ class TransformersLLM:
     ) -> None:
         """Load a model by folder or hub name.
 
-        `batch` prompts are generated for together; with `chat` a prompt is a user message under the model's chat
-        template. `max_prompt_tokens` shortens prompts further than the model's own length would.
+        `batch` is the number of prompts per batch. With `chat` a prompt is a user message in the model's chat template.
+        `max_prompt_tokens` limits prompts beyond the model's own length.
 
         Raises:
-            CheckpointError: the model cannot be had.
+            CheckpointError: the model cannot be loaded.
             MissingExtraError: transformers or torch is not installed.
 
         """
@@ -87,7 +87,7 @@ class TransformersLLM:
         self._causal = not config.is_encoder_decoder
         self.prompts_together, self._max_prompt = batch, max_prompt_tokens
         length = getattr(config.get_text_config(), "max_position_embeddings", None)
-        # Models whose positions are relative name no length; their tokenizer may.
+        # Models with relative positions state no maximum length; their tokenizer may.
         self._length = int(length or min(self._tokenizer.model_max_length, 2048))
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
@@ -147,7 +147,7 @@ class TransformersLLM:
         return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     def _lengths(self, ids: Any) -> Any:
-        """Count each response's tokens [responses], its end token included."""
+        """Count each response's tokens [responses], including the end token."""
         import torch
 
         ends = self._model.generation_config.eos_token_id

@@ -1,6 +1,6 @@
-"""The `combined` selector: a small linear model over the score and what else is known of samples, without examples.
+"""The `combined` selector: a small linear model over the score and other features of samples, without examples.
 
-`cappy.calibration.combined` holds its weights, which a checkpoint notes; this module computes its features.
+`cappy.calibration.combined` reads its weights from a checkpoint; this module computes its features.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LEAST = -60.0
 
 
 def usual_weighing(selection: Selection, texts: Sequence[str]) -> Weighing:
-    """Return how samples are weighed where nobody says of what kind the instruction is.
+    """Return the weights to use when the kind of instruction is unknown.
 
-    Only open instructions get long answers. Short answers may come from either kind, and what is right for one is
-    wrong for the other, so they are weighed by what holds for both.
+    Only open instructions get long answers. Short answers may come from either kind, so they get the weights that were
+    fitted on both.
     """
     length = np.median([len(words(text)) for text in texts])
     return selection.kinds["open" if length >= LONG else "either"]
@@ -41,8 +41,8 @@ def describe(
         texts: of the samples.
         scores: Cappy's [samples].
         agreement: mean Rouge-L with the other samples [samples].
-        sums: log-likelihoods [samples], NaN where unknown.
-        means: the same a token.
+        sums: log-likelihoods [samples]; NaN if unknown.
+        means: log-likelihoods per token [samples]; NaN if unknown.
 
     """
     said = [words(text) for text in texts]

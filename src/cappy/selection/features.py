@@ -1,8 +1,7 @@
-"""What is known of a language model's samples, beside a task's examples: [samples, features].
+"""Features of a language model's samples for the selector `learnt`: [samples, features].
 
-Cappy's score, what the language model thinks of them and how they agree, their length and form, what they take from
-the instruction, and how like they are to answers that are known to be right: those to the most similar instructions,
-and all.
+They are Cappy's score, the language model's likelihood, agreement, length and form, what is copied from the
+instruction, and similarity to known right answers: those to the most similar instructions, and all.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from cappy.text.normalization import normalise
 Floats = NDArray[np.float64]
 
 SPREAD = 0.15
-"""Added to the spread of known answers' forms: few may be all alike by chance."""
+"""Added to the standard deviation of known answers' forms, because a few may be alike by chance."""
 NEAREST, COMPARED = 3, 50
-"""Known answers that are nearest by their instruction, and those compared at all."""
+"""Number of known answers nearest by their instruction, and number compared in total."""
 FEATURES = (
     "score",
     "agreement",
@@ -45,10 +44,10 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """An instruction's different samples, and what is known of each [samples].
+    """An instruction's distinct samples, with features of each [samples].
 
-    `sums` and `means` are log-likelihoods, NaN where unknown; `counts` how often each was drawn; `embedded` [samples,
-    width] and `asked` [width] the embeddings of samples and instruction, of length 1.
+    `sums` and `means` are log-likelihoods, total and per token, NaN if unknown; `counts` says how often each was drawn;
+    `embedded` [samples, width] and `asked` [width] are embeddings of samples and instruction, of length 1.
     """
 
     instruction: str
@@ -64,7 +63,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A task's answers that are known to be right, with the embeddings of them and of their instructions.
+    """A task's known right answers, with embeddings of them and of their instructions.
 
     `embedded` and `asked` are [answers, width], of length 1.
     """
@@ -74,7 +73,7 @@ class Known:
     asked: Floats
 
     def only(self, places: Iterable[int]) -> Known:
-        """Return some of them."""
+        """Return the answers at these indices."""
         kept = [int(place) for place in places]
         return replace(
             self,
@@ -85,7 +84,7 @@ class Known:
 
 
 def describe(samples: Samples, known: Known) -> Floats:
-    """Return what is known of samples [samples, features], in the order of `FEATURES`."""
+    """Return the features of samples [samples, features], in the order of `FEATURES`."""
     if not samples.texts:
         return np.zeros((0, len(FEATURES)))
     forms = np.array([form(text) for text in samples.texts])
@@ -114,6 +113,6 @@ def describe(samples: Samples, known: Known) -> Floats:
 
 
 def overlaps(own: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
-    """Return the mean overlap with the first answers, with all, and the most with one."""
+    """Return the mean overlap with the nearest answers, the mean with all, and the largest."""
     found = [overlap(own, answer) for answer in answers]
     return [float(np.mean(found[:NEAREST])), float(np.mean(found)), max(found)]

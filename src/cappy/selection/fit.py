@@ -1,8 +1,8 @@
-"""Weighing what is known of samples by a task's examples: ridge regression of how good a sample is among its own.
+"""Fitting the selector `learnt`: ridge regression of a sample's worth on its features, from a task's examples.
 
-Worth and features are taken relative to the mean of an instruction's samples, since only the order among them counts.
-What would be chosen for an example that was left out is measured with others' weights and others' answers
-(cross-validation), and decides how much is learnt.
+Worth and features are relative to the mean of an instruction's samples, because only the order among them counts.
+Cross-validation, with weights and known answers of other examples only, decides the penalty, and whether anything is
+learnt.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from cappy.selection.features import FEATURES, Known, Samples, describe
 Floats = NDArray[np.float64]
 
 PENALTIES = (100.0, 300.0, 1000.0)
-"""Ridge penalties that are tried, for features of one deviation among an instruction's samples."""
+"""Ridge penalties that are tried, for features of unit variance among an instruction's samples."""
 FOLDS = 5
 FEWEST = 4
-"""Examples whose samples differ in worth that are needed at least."""
+"""Minimum number of examples whose samples differ in worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """Weights of `FEATURES` [features], with how they were chosen.
+    """Weights of `FEATURES` [features], with cross-validated figures.
 
-    `weights` are None where what was learnt chooses no better than what is known without examples, which is then gone
-    by. `values` are those of every example's samples by what was learnt without it. `chosen`, in [0, 1], is the mean
-    worth of what they choose, `without` of what is chosen without examples, `first` of the first samples, `best` the
-    most that could be chosen; all over the examples that have samples.
+    `weights` is None if the examples teach nothing better than the default selector, which is then used. `values` are
+    those of every example's samples, from weights learnt without that example. Mean worth, in [0, 1], over the examples
+    that have samples: `chosen` by these values, `without` examples, of the `first` samples, and of the `best`.
     """
 
     weights: Floats | None
@@ -54,14 +53,14 @@ def weigh(
 ) -> Weighed:
     """Fit weights on a task's examples.
 
-    Examples that ask the same are left out together, and know nothing of each other's answers.
+    Examples that ask the same are held out together, and do not see each other's answers.
 
     Args:
         samples: of every example.
         worths: of every example's samples, in [0, 1].
         known: the answers of all examples.
-        owners: the number of the example that has each answer.
-        unlearnt: values of every example's samples without examples.
+        owners: for each answer, the index of its example.
+        unlearnt: values of every example's samples by the default selector.
         seed: decides the folds.
 
     Raises:
@@ -69,7 +68,7 @@ def weigh(
 
     """
     if sum(bool(len(worth)) and float(np.ptp(worth)) > 0 for worth in worths) < FEWEST:
-        raise InputError(f"learning to choose needs {FEWEST} examples at least whose samples differ in worth.")
+        raise InputError(f"learning to choose needs {FEWEST} examples or more whose samples differ in worth.")
     asked = list(dict.fromkeys(one.instruction for one in samples))
     groups = np.array([asked.index(one.instruction) for one in samples])
     of_answers = groups[np.asarray(owners, dtype=int)]
@@ -100,7 +99,7 @@ def weigh(
 
 
 def ridge(features: Floats, differences: Floats, penalty: float) -> Floats:
-    """Return weights [features] of `features` as they are, penalised at one deviation each."""
+    """Return ridge weights [features] for unscaled `features`, penalised as if each had unit variance."""
     scale = features.std(axis=0) + 1e-3
     scaled = features / scale
     found: Floats = np.linalg.solve(scaled.T @ scaled + penalty * np.eye(scaled.shape[1]), scaled.T @ differences)
@@ -116,8 +115,8 @@ def _learnt(
 ) -> tuple[Floats, Floats]:
     """Return features and worth of all samples, relative to their instruction's mean.
 
-    An example's own answers are not known to it: `groups` [examples] and `of_answers` [answers] are numbers of what is
-    asked.
+    An example does not see its own answers: `groups` [examples] and `of_answers` [answers] number the distinct
+    instructions.
     """
     features, differences = [np.zeros((0, len(FEATURES)))], [np.zeros(0)]
     for one, worth, group in zip(samples, worths, groups, strict=True):
@@ -131,6 +130,6 @@ def _learnt(
 
 
 def _chosen(values: Sequence[Floats], worths: Sequence[Floats]) -> float:
-    """Return the mean worth of the samples of the highest values, the first among equals."""
+    """Return the mean worth of the samples with the highest values; ties go to the first."""
     pairs = [(value, worth) for value, worth in zip(values, worths, strict=True) if len(worth)]
     return float(np.mean([worth[int(np.argmax(value[: len(worth)]))] for value, worth in pairs]))

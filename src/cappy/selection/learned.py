@@ -1,4 +1,4 @@
-"""Learning to choose among a language model's samples from a task's examples, and what was learnt as files."""
+"""Learning from a task's examples how to choose among samples; saving and reading what was learnt."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """What a task's examples teach of choosing: weights of `FEATURES`, and the answers that are known.
+    """What a task's examples taught: weights of `FEATURES`, and the known answers.
 
-    Without weights, which more examples may bring, it chooses as if there were no examples.
+    Without weights it chooses like the default selector.
     """
 
     weights: Floats | None
@@ -38,9 +38,9 @@ class Choosing:
     def values(
         self, scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
     ) -> Floats:
-        """Return the value of every sample [samples], relative to the others: what is best is highest.
+        """Return the value of every sample [samples], relative to the others; the highest is best.
 
-        `scores` [samples] are the scorer's, where they are known already.
+        `scores` [samples] are the scorer's, if they are known already.
         """
         if self.weights is None:
             return unlearnt(scorer, instruction, samples, scores)
@@ -50,10 +50,10 @@ class Choosing:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was learnt, measured on every example by what the others taught (cross-validation), in [0, 1].
+    """What was learnt, measured by cross-validation, in [0, 1].
 
-    Mean worth of the first sample, of what is chosen `without` examples, of what is `chosen` now, and of the best
-    sample. `learnt` tells whether the examples are gone by: where they teach nothing better they are not.
+    Mean worth of the `first` sample, of the choice `without` examples, of the choice with them (`chosen`), and of the
+    `best` sample. `learnt` says whether the examples are used: if they teach nothing better, they are not.
     """
 
     examples: int
@@ -65,7 +65,7 @@ class Report:
     learnt: bool = True
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Summarise in one line."""
         parts = (self.first, self.without, self.chosen, self.best)
         first, without, chosen, best = (f"{100 * part:.1f}" for part in parts)
         drawn = f"{self.examples} examples with {self.samples} samples"
@@ -84,26 +84,26 @@ def fit_choosing(
     labeller: Labeller = rouge_l,
     seed: int = 0,
 ) -> tuple[Choosing, Weighed]:
-    """Learn from a task's examples, and a language model's samples for each, how to choose among samples.
+    """Learn how to choose among samples from a task's examples and a language model's samples for each.
 
     Args:
-        scorer: whose scores and embeddings are read; it is not changed.
+        scorer: provides scores and embeddings; it is not changed.
         examples: with references.
-        samples: of every example; an example without any only tells what answers look like.
-        labeller: what says how good a sample is by the references, in [0, 1].
-        seed: decides what is left out together.
+        samples: of every example; an example without samples only shows what answers look like.
+        labeller: rates a sample against the references, in [0, 1].
+        seed: decides the folds.
 
     Raises:
-        InputError: the lists do not fit, an example has no reference, or too few have samples of different worth.
+        InputError: the lists differ in length, an example has no reference, or too few have samples that differ.
 
     """
     if len(samples) != len(examples):
-        raise InputError(f"there are {len(examples)} examples but samples of {len(samples)}.")
+        raise InputError(f"there are {len(examples)} examples, but samples for {len(samples)}.")
     for number, example in enumerate(examples):
         if not example.references:
             raise InputError(f"example {number} has no reference to tell good samples by.")
     if len(examples) < FEWEST:
-        raise InputError(f"learning to choose needs {FEWEST} examples at least, but there are {len(examples)}.")
+        raise InputError(f"learning to choose needs {FEWEST} examples or more, but there are {len(examples)}.")
     read = [read_samples(scorer, one.instruction, drawn) for one, drawn in zip(examples, samples, strict=True)]
     worths = [
         np.array([labeller(text, example.references) for text in one.texts])
@@ -119,7 +119,7 @@ def fit_choosing(
 
 
 def report_of(weighed: Weighed, samples: Sequence[Sequence[Sample]]) -> Report:
-    """Sum up what was learnt."""
+    """Summarise what was learnt."""
     counts, learnt = [len(drawn) for drawn in samples if drawn], weighed.weights is not None
     return Report(len(counts), sum(counts), weighed.first, weighed.without, weighed.chosen, weighed.best, learnt)
 
@@ -127,9 +127,9 @@ def report_of(weighed: Weighed, samples: Sequence[Sequence[Sample]]) -> Report:
 def unlearnt(
     scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
 ) -> Floats:
-    """Return the value of every sample [samples] without any examples: by the scorer's usual selector.
+    """Return the value of every sample [samples] by the scorer's default selector, without examples.
 
-    `scores` [samples] are the scorer's, where they are known already.
+    `scores` [samples] are the scorer's, if they are known already.
     """
     if not samples:
         return np.zeros(0)
@@ -139,7 +139,7 @@ def unlearnt(
 
 
 def _unlearnt_texts(scorer: Scorer, one: Samples, samples: Sequence[Sample]) -> Floats:
-    """Return the value of every different text [texts] without any examples; equal texts have the same."""
+    """Return the value of every distinct text [texts] by the default selector."""
     scores = by_sample(samples, one.texts, one.scores).tolist()
     values = unlearnt(scorer, one.instruction, samples, scores)
     known = {sample.text: value for sample, value in zip(samples, values, strict=True)}
@@ -147,7 +147,7 @@ def _unlearnt_texts(scorer: Scorer, one: Samples, samples: Sequence[Sample]) -> 
 
 
 def by_sample(samples: Sequence[Sample], texts: Sequence[str], values: Floats) -> Floats:
-    """Return the value of every sample [samples] from those of the different texts [texts]."""
+    """Return the value of every sample [samples] from those of the distinct texts [texts]."""
     known = dict(zip(texts, values, strict=True))
     return np.array([known[sample.text] for sample in samples])
 
@@ -155,9 +155,9 @@ def by_sample(samples: Sequence[Sample], texts: Sequence[str], values: Floats) -
 def read_samples(
     scorer: Scorer, instruction: str, samples: Sequence[Sample], scores: Sequence[float] | None = None
 ) -> Samples:
-    """Score and embed an instruction's different samples, in the order they were first drawn.
+    """Score and embed an instruction's distinct samples, in the order they were first drawn.
 
-    `scores` [samples] are taken as they are where they are known already.
+    `scores` [samples] are the scorer's, if they are known already.
     """
     firsts = {sample.text: place for place, sample in reversed(list(enumerate(samples)))}
     places = sorted(firsts.values())
@@ -187,10 +187,10 @@ def _known(values: Sequence[float | None]) -> Floats:
 
 
 def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report) -> Path:
-    """Write the scorer's files and what was learnt into `target`, whole or not at all, and return it.
+    """Write the scorer's files and what was learnt into `target`, atomically, and return it.
 
     Raises:
-        InputError: something else is there.
+        InputError: `target` holds something else.
 
     """
     found = choosing.weights
@@ -201,7 +201,7 @@ def save_choosing(target: Path, scorer: Path, choosing: Choosing, report: Report
 
 
 def read_choosing(folder: Path) -> Choosing | None:
-    """Read what `save_choosing` wrote; None where nothing was learnt.
+    """Read what `save_choosing` wrote; None if the folder has no such files.
 
     Raises:
         CheckpointError: a file is damaged.
@@ -222,5 +222,5 @@ def read_choosing(folder: Path) -> Choosing | None:
         or embedded.shape != asked.shape
         or len(embedded) != len(answers)
     ):
-        raise CheckpointError(f"{folder}: {CHOOSING.settings_file} and {CHOOSING.arrays_file} do not fit each other.")
+        raise CheckpointError(f"{folder}: {CHOOSING.settings_file} and {CHOOSING.arrays_file} do not match each other.")
     return Choosing(weights, Known(answers, embedded, asked))

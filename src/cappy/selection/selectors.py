@@ -1,6 +1,6 @@
-"""Ways to choose among a language model's samples: the published ones, and Cappy.
+"""Selectors: ways to choose among a language model's samples.
 
-A selector gives every sample of an instruction a value; the highest is chosen, the first among equals.
+A selector gives every sample of an instruction a value. The highest is chosen; ties go to the first.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 Values = NDArray[np.float64]
-"""One value a sample: [samples]."""
+"""One value per sample: [samples]."""
 
 AGREEMENT_WEIGHT = 0.5
-"""How much a sample's agreement with the others counts beside Cappy's score in `cappy+agreement`."""
+"""Weight of a sample's agreement with the others in `cappy+agreement`; the score has weight 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """An instruction's samples, and Cappy's scores of them [samples] where a selector needs those.
+    """An instruction's samples, with Cappy's scores [samples] if the selector needs them.
 
-    `selection` is what the checkpoint that scored notes for `combined`.
+    `selection` holds the weights of `combined` from the scorer's checkpoint.
     """
 
     instruction: str
@@ -42,10 +42,10 @@ class Pool:
     scores: tuple[float, ...] = ()
     selection: Selection | None = None
     learnt: tuple[float, ...] = ()
-    """What the samples are worth by what a task's examples taught; see `cappy.selection`."""
+    """Values from what a task's examples taught; see `cappy.selection.learned`."""
 
     def first(self, count: int) -> Pool:
-        """Return the pool as it was after `count` samples."""
+        """Return the pool after its first `count` samples."""
         return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection, self.learnt[:count])
 
 
@@ -53,7 +53,7 @@ Selector = Callable[[Pool], Values]
 
 
 def first(pool: Pool) -> Values:
-    """Prefer what was sampled first, beams and greedy decoding aside: what an LLM gives without any selection."""
+    """Prefer the first sampled response (beam and greedy outputs are ignored): the LLM without any selection."""
     drawn = [not _searched(sample) for sample in pool.samples]
     return _firsts(drawn if any(drawn) else [True] * len(drawn))
 
@@ -74,24 +74,24 @@ def self_sum(pool: Pool) -> Values:
 
 
 def self_mean(pool: Pool) -> Values:
-    """Log-likelihood a token, which does not favour short responses."""
+    """Log-likelihood per token, which does not favour short responses."""
     return np.array([_known(sample.mean_log_likelihood) for sample in pool.samples])
 
 
 def majority(pool: Pool) -> Values:
-    """How many samples say the same, case, punctuation and spacing aside (self-consistency, Wang et al., 2022)."""
+    """How many samples agree, ignoring case, punctuation and spacing (self-consistency, Wang et al., 2022)."""
     said = [normalise(sample.text) for sample in pool.samples]
     counts = Counter(said)
     return np.array([float(counts[text]) if text else 0.0 for text in said])
 
 
 def longest(pool: Pool) -> Values:
-    """Prefer what has the most characters: what people and judges often like, right or wrong."""
+    """Prefer the most characters, which people and judges often like, right or wrong."""
     return np.array([float(len(sample.text)) for sample in pool.samples])
 
 
 def shortest(pool: Pool) -> Values:
-    """Prefer what has the fewest characters."""
+    """Prefer the fewest characters."""
     return -longest(pool)
 
 
@@ -106,31 +106,31 @@ def cappy(pool: Pool) -> Values:
 
 
 def cappy_and_agreement(pool: Pool) -> Values:
-    """Cappy's score and `AGREEMENT_WEIGHT` times the agreement with the other samples."""
+    """Cappy's score plus `AGREEMENT_WEIGHT` times the agreement with the other samples."""
     return np.array(pool.scores) + AGREEMENT_WEIGHT * agreement([sample.text for sample in pool.samples])
 
 
 def combined(pool: Pool) -> Values:
-    """All that is known of samples, as the scorer's checkpoint weighs it (see `cappy.selection.combined`).
+    """Several features of the samples, weighted as the scorer's checkpoint says (see `cappy.selection.combined`).
 
-    Where the samples are long, as for open instructions; else by what holds for every kind of instruction. A checkpoint
-    that notes no weights gives what `cappy+agreement` does.
+    Long samples use the weights for open instructions, others the weights for every kind. Without weights in the
+    checkpoint this is `cappy+agreement`.
     """
     return _combined(pool, None)
 
 
 def combined_open(pool: Pool) -> Values:
-    """Weigh the same for open instructions, whose answers people judge by how much they help."""
+    """Use `combined` with the weights for open instructions, whose answers people judge by how much they help."""
     return _combined(pool, "open")
 
 
 def combined_short(pool: Pool) -> Values:
-    """Weigh the same for instructions that have a short right answer."""
+    """Use `combined` with the weights for instructions that have a short right answer."""
     return _combined(pool, "short")
 
 
 def learnt(pool: Pool) -> Values:
-    """Go by what a task's examples taught: for a scorer that `cappy.learn_choosing` made."""
+    """Use what a task's examples taught; for a scorer made by `cappy.learn_choosing`."""
     return np.array(pool.learnt)
 
 
@@ -138,7 +138,7 @@ def _combined(pool: Pool, kind: str | None) -> Values:
     if pool.selection is None:
         return cappy_and_agreement(pool)
     texts = [sample.text for sample in pool.samples]
-    # A sample without a text is chosen only where all are such, and must not stand in the way of others.
+    # Empty samples are chosen only if every sample is empty, and must not affect the others.
     said = np.array([bool(text) for text in texts]) if any(texts) else np.ones(len(texts), dtype=bool)
     kept = [text for text, there in zip(texts, said, strict=True) if there]
     weighing = pool.selection.kinds[kind] if kind else usual_weighing(pool.selection, kept)
@@ -183,17 +183,16 @@ def find_selector(name: str) -> Selector:
 
 
 def ranked(values: Values, texts: Sequence[str]) -> list[int]:
-    """Return the places of samples from best to worst: by value, in their own order among equals.
+    """Return sample indices from best to worst by value; ties keep their order.
 
-    Samples without a value come behind those with one, and samples without a text, which answer nothing, behind all
-    others.
+    Samples without a value come after those with one, and empty samples come last.
 
     Raises:
         InputError: no sample has a value.
 
     """
     if not len(values) or np.isnan(values).all():
-        raise InputError("the language model reports no log-likelihoods, or no sample is of the decoding asked for.")
+        raise InputError("the language model reports no log-likelihoods, or no sample has the requested decoding.")
     known = np.nan_to_num(values, nan=-np.inf)
     return sorted(
         range(len(values)), key=lambda place: (not texts[place], bool(np.isnan(values[place])), -known[place])
@@ -201,22 +200,22 @@ def ranked(values: Values, texts: Sequence[str]) -> list[int]:
 
 
 def choose(values: Values, texts: Sequence[str]) -> int:
-    """Return the place of the sample that is best in the order of `ranked`."""
+    """Return the index of the best sample; see `ranked`."""
     return ranked(values, texts)[0]
 
 
 def best_place(pool: Pool) -> int:
-    """Return the place of the sample that is chosen where no selector is named."""
+    """Return the index of the sample that the default selector chooses."""
     return choose(usual(pool), [sample.text for sample in pool.samples])
 
 
 def usual(pool: Pool) -> Values:
-    """Value samples where no selector is named: see `usual_selector`."""
+    """Value samples by the default selector; see `usual_selector`."""
     return SELECTORS[usual_selector(pool.selection, bool(pool.learnt))](pool)
 
 
 def usual_selector(selection: Selection | None, learnt: bool) -> str:
-    """Return the name of the selector for a scorer that notes a `selection`, or has `learnt` a task's choosing."""
+    """Return the default selector of a scorer with weights for `combined`, or that has `learnt` to choose."""
     return "learnt" if learnt else "combined" if selection else "cappy"
 
 
@@ -231,13 +230,13 @@ def agreement(texts: Sequence[str]) -> Values:
             alike[i, j] = alike[j, i] = rouge_l(text, [distinct[j]])
     if len(texts) < 2:
         return np.zeros(len(texts))
-    means = (alike @ weights - 1) / (len(texts) - 1)  # a text is not compared with itself, but with its equals
+    means = (alike @ weights - 1) / (len(texts) - 1)  # a text is compared with equal texts, but not with itself
     place = {text: number for number, text in enumerate(distinct)}
     return np.array([means[place[text]] for text in texts])
 
 
 def scored(scorer: Scorer, instruction: str, samples: Sequence[Sample]) -> Pool:
-    """Score samples for the selectors that need it; texts that occur twice are scored once."""
+    """Score samples for selectors that need scores; equal texts are scored once."""
     texts = list(dict.fromkeys(sample.text for sample in samples))
     scores = dict(zip(texts, map(float, scorer.score(instruction, texts)), strict=True))
     own = tuple(scores[sample.text] for sample in samples)
@@ -253,7 +252,7 @@ def _named(pool: Pool, kind: str) -> list[bool]:
 
 
 def _firsts(wanted: Sequence[bool]) -> Values:
-    """Value the wanted samples by their order; the others have no value."""
+    """Value the wanted samples by their order; the others get no value."""
     return np.array([-float(place) if want else np.nan for place, want in enumerate(wanted)])
 
 

@@ -1,4 +1,4 @@
-"""When to stop sampling: the calibrated confidence that further samples would change nothing for the better."""
+"""When to stop sampling: the calibrated confidence that more samples would not help."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StoppingRule:
         return float(sigmoid(features(pool) @ np.array(self.weights)))
 
     def stops(self, pool: Pool) -> bool:
-        """Tell whether to stop."""
+        """Return whether to stop."""
         return self.confidence(pool) >= self.threshold
 
 
@@ -55,14 +55,14 @@ def features(pool: Pool) -> NDArray[np.float64]:
 def fit_stopping_rule(
     pools: Sequence[Pool], qualities: Sequence[Sequence[float]], rounds: Sequence[int], threshold: float = 0.8
 ) -> StoppingRule:
-    """Fit a rule on instructions whose samples' `qualities`, in [0, 1], are known (by their references).
+    """Fit a rule on instructions whose samples' `qualities`, in [0, 1], are known (from references).
 
-    After each number of samples in `rounds`, the usual choice among those (`selectors.best_place`) is held
-    against the choice among all: an example of "no help" is one where the latter is not better. Weights come from a
-    ridge-penalised logistic regression by Newton's method.
+    After each number of samples in `rounds`, the default choice among those (`selectors.best_place`) is compared with
+    the choice among all. The label is whether the latter is no better. Weights come from ridge-penalised logistic
+    regression by Newton's method.
 
     Raises:
-        InputError: no pool has more samples than the first round.
+        InputError: no pool has more samples than the smallest round.
 
     """
     rows, labels = [], []
@@ -74,7 +74,7 @@ def fit_stopping_rule(
                 rows.append(features(part))
                 labels.append(final <= quality[best_place(part)])
     if not rows:
-        raise InputError("a stopping rule needs instructions with more samples than a round has.")
+        raise InputError("a stopping rule needs instructions with more samples than one round.")
     return StoppingRule(tuple(map(float, logistic_regression(np.array(rows), np.array(labels)))), threshold)
 
 
@@ -100,4 +100,4 @@ def logistic_regression(
 
 
 DEFAULT_RULE = StoppingRule((-1.129, 2.301, -1.422, 0.933, -0.243, 0.769), threshold=0.9)
-"""For cappy-base and `combined`: `python scripts/stopping_rule.py RUN --seed 0`. Figures in docs/boosting.md."""
+"""For cappy-base and `combined`: `python scripts/stopping_rule.py RUN --seed 0`; see docs/results/best-of-n.md."""

@@ -1,4 +1,4 @@
-"""From a task's examples and a language model to a scorer that has learnt to choose among its samples."""
+"""`cappy.learn_choosing`: from a task's examples and a language model to a scorer that has learnt to choose."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cappy.selection.learned import Report, fit_choosing, report_of, save_choosi
 log = logging.getLogger("cappy.selection")
 
 GIVEN = "given"
-"""What samples from a file are said to be decoded by."""
+"""Decoding name of samples that come from a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A scorer that has learnt to choose, its folder, and what was measured; see `Report`."""
+    """A scorer that has learnt to choose, its folder, and its `Report`."""
 
     folder: Path
     scorer: Scorer
@@ -46,22 +46,22 @@ def learn_choosing(
 ) -> Taught:
     """Learn from a task's examples how to choose among a language model's samples, in seconds and without torch.
 
-    What is learnt weighs Cappy's score, the model's own likelihood, agreement, form, and likeness to answers that are
-    known; it is saved with the scorer in the folder `output`, where `BestOfN` finds it (selector `learnt`).
+    It learns weights of Cappy's score, the model's own likelihood, agreement, form, and similarity to known answers.
+    They are saved with the scorer in the folder `output`, where `BestOfN` finds them (selector `learnt`).
 
     Args:
-        scorer: whose scores are weighed; it is not changed.
-        examples: with references, or (instruction, response) pairs; some ten at least, better forty.
+        scorer: provides scores and embeddings; it is not changed.
+        examples: with references, or (instruction, response) pairs; ten at least, better forty.
         output: folder of the new checkpoint, which loads like any other.
-        llm: the language model whose samples shall be chosen among.
+        llm: the language model to sample from.
         plan: how to sample; see `cappy.llm.decoding.parse_plan`.
-        samples: its responses at hand, a list for every example, in place of `llm`.
-        labeller: what says how good a sample is by the references, in [0, 1].
-        seed: decides the samples, and what is left out together to measure.
-        advance: told of every example that is sampled for.
+        samples: responses at hand, a list per example, instead of `llm`.
+        labeller: rates a sample against the references, in [0, 1].
+        seed: decides the samples and the cross-validation folds.
+        advance: called with the number of examples sampled.
 
     Raises:
-        InputError: there is nothing to choose among, or too few examples have samples of different worth.
+        InputError: there is nothing to choose among, or too few examples have samples that differ in worth.
 
     """
     CHOOSING.check_place(Path(output))
@@ -69,7 +69,7 @@ def learn_choosing(
     if (samples is None) == (llm is None):
         raise InputError("learning to choose needs a language model, or its samples, and not both.")
     if len(rows) < FEWEST:
-        raise InputError(f"learning to choose needs {FEWEST} examples at least, but there are {len(rows)}.")
+        raise InputError(f"learning to choose needs {FEWEST} examples or more, but there are {len(rows)}.")
     if samples is not None:
         drawn = [[one if isinstance(one, Sample) else Sample(one, GIVEN) for one in of] for of in samples]
     else:
@@ -90,7 +90,7 @@ def sampled(
     advance: Callable[[int], None] | None = None,
     together: int = 8,
 ) -> list[list[Sample]]:
-    """Draw a plan's samples for prompts, a few prompts at a time; what fails is told in the log and left out."""
+    """Draw a plan's samples for prompts, a few prompts at a time; failures are logged and left out."""
     found: list[list[Sample]] = []
     for start in range(0, len(prompts), together):
         part: list[list[Sample]] = [[] for _ in prompts[start : start + together]]

@@ -1,4 +1,4 @@
-"""`cappy data`: building groups, bringing data, looking at it."""
+"""`cappy data`: build groups, download data, look at it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from cappy.cli.data import bigbench, build, contamination, fetch, mixture, report, sample, show
 
-app = typer.Typer(help="Build training groups and look at them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Build and inspect training data.", no_args_is_help=True, rich_markup_mode=None)
 app.command("build")(build.build)
 app.command("sample")(sample.sample)
 app.command("show")(show.show)

@@ -17,13 +17,11 @@ def bigbench(
     ],
     source: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of the tasks; the one that `cappy data fetch bigbench` made unless given."),
+        typer.Option(help="Folder of the tasks; by default the one that `cappy data fetch bigbench` made."),
     ] = None,
-    hub: Annotated[
-        str, typer.Option(help="Data set to take tasks from that the folder lacks: tasksource/bigbench.")
-    ] = "",
+    hub: Annotated[str, typer.Option(help="Hub data set for tasks that the folder lacks: tasksource/bigbench.")] = "",
 ) -> None:
-    """Write the paper's 45 BIG-Bench tasks as JSON lines (task, subtask, instruction, references) and count them."""
+    """Write the paper's 45 BIG-Bench tasks as JSON lines: task, subtask, instruction, references."""
     from cappy.cli.output import print_table
     from cappy.data.bigbench import GENERATIVE_TASKS, HUB, SPLITS, available_tasks, find_task
     from cappy.files.archives import cache_folder
@@ -33,7 +31,7 @@ def bigbench(
     found = set(GENERATIVE_TASKS) if hub else set(available_tasks(folder))
     if not found:
         raise InputError(
-            f"{folder} holds none of the tasks; bring them with `cappy data fetch bigbench`, or give --hub {HUB}."
+            f"{folder} holds none of the tasks; download them with `cappy data fetch bigbench`, or give --hub {HUB}."
         )
     output.mkdir(parents=True, exist_ok=True)
     rows = []

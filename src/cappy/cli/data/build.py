@@ -1,4 +1,4 @@
-"""`cappy data build`: a recipe to a store of groups."""
+"""`cappy data build`: from a recipe to a store of groups."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from cappy.cli.options import Ray
 
 
 def build(
-    recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or t0-50k or t0, which come with Cappy.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store; the same one resumes it.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or one of the bundled recipes t0-50k and t0.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store; an interrupted build resumes.")],
     data: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(envvar="CAPPY_DATA", help="Folder of the files it names; the recipe's own unless given."),
+        typer.Option(
+            envvar="CAPPY_DATA", help="Folder of the files that the recipe names; the recipe's own folder by default."
+        ),
     ] = None,
     templates: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the recipe says which unless given."
+            envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; named by the recipe by default."
         ),
     ] = None,
     workers: Annotated[
@@ -55,7 +57,7 @@ def build(
     typer.echo(f"({time.monotonic() - begun:.0f} s)", err=True)
     if manifest["passed_over"]:
         over = sum(manifest["passed_over"].values())
-        typer.echo(f"  {over} renderings passed over by the conditions of their templates", err=True)
+        typer.echo(f"  {over} renderings skipped by the conditions of their templates", err=True)
     for kind, count in manifest["problems"].items():
         address, reason = manifest["problem_samples"][kind][0]
         typer.echo(f"  {count} x {kind}, such as {address}: {reason}", err=True)

@@ -10,11 +10,11 @@ import typer
 
 
 def contamination(
-    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder that `cappy data build` made.")],
+    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder written by `cappy data build`.")],
     against: Annotated[Path, typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of evaluation files.")],
-    show: Annotated[int, typer.Option(min=0, help="How many findings to print.")] = 20,
+    show: Annotated[int, typer.Option(min=0, help="Maximum number of findings to print.")] = 20,
 ) -> None:
-    """Look for evaluation texts in training groups; the exit code is 1 if there are any."""
+    """Search training groups for evaluation texts; the exit code is 1 if any is found."""
     from cappy.data.contamination import overlaps, read_evaluation_texts
     from cappy.data.store import read_groups
 

@@ -1,4 +1,4 @@
-"""`cappy data fetch`: archives that carry data into the cache."""
+"""`cappy data fetch`: download data from package archives into the cache."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cappy.errors import InputError
 
 def fetch(
     name: Annotated[str, typer.Argument(help="promptsource (templates) or bigbench (its generative tasks).")],
-    to: Annotated[Optional[Path], typer.Option(help="Folder to put it into; the cache unless given.")] = None,  # noqa: UP045
+    to: Annotated[Optional[Path], typer.Option(help="Target folder; the cache by default.")] = None,  # noqa: UP045
     index: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(envvar="CAPPY_INDEX", help="Package index to fetch from; pip's unless given."),
+        typer.Option(envvar="CAPPY_INDEX", help="Package index to download from; pip's by default."),
     ] = None,
 ) -> None:
-    """Bring data that package archives carry into a folder: verified by hash, nothing built or run."""
+    """Download data from package archives: verified by hash, nothing is built or run."""
     from cappy.data.fetch import ARCHIVES
     from cappy.files.archives import cache_folder
     from cappy.files.archives import fetch as bring
     from cappy.files.progress import megabytes
 
     if name not in ARCHIVES:
-        raise InputError(f"{name!r} is unknown; what can be fetched is {', '.join(ARCHIVES)}.")
+        raise InputError(f"{name!r} is unknown; these can be fetched: {', '.join(ARCHIVES)}.")
     target = to or cache_folder() / name
     with megabytes(f"fetching {name}") as advance:
         folder = bring(ARCHIVES[name], target, index, advance)

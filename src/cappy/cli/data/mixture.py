@@ -1,4 +1,4 @@
-"""`cappy data mixture`: the groups that a recipe takes from its data."""
+"""`cappy data mixture`: write the groups of a training recipe."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ import typer
 def mixture(
     data: Annotated[Path, typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Parquet or JSON lines; development groups go beside.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="Parquet or JSON lines; development groups go into NAME.development.ENDING."
+        ),
     ],
     recipe: Annotated[str, typer.Option(help="base, mini, or mini-t0 (the T0 mixture alone).")] = "mini",
     against: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
+        typer.Option(help="Folder of evaluation files; groups that contain one of their texts are left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides wrong answers, sampling and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of negatives, sampling and the split.")] = 0,
 ) -> None:
-    """Write the groups that a recipe takes from its data, and its development groups as NAME.development.ENDING.
+    """Write a recipe's training groups, and its development groups as NAME.development.ENDING.
 
-    `cappy train --recipe` trains on these and on what it makes of their texts (similarity, statements, continuations).
+    `cappy train --recipe` trains on these, and on groups that it makes from their texts (similarity, statements,
+    continuations).
     """
     from cappy.data.contamination import read_evaluation_texts, without_overlaps
     from cappy.data.store import write_groups

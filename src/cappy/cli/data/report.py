@@ -1,4 +1,4 @@
-"""`cappy data report`: a set of groups as one HTML page."""
+"""`cappy data report`: describe groups on one HTML page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def report(
-    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder that `cappy data build` made.")],
+    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder written by `cappy data build`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")],
     against: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of evaluation files whose texts are looked for."),
+        typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of evaluation files; their texts are searched for."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which examples are shown.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the examples shown.")] = 0,
 ) -> None:
     """Write one HTML page: counts, lengths, labels, examples, duplicates, problems, contamination."""
     from cappy.data.contamination import read_evaluation_texts

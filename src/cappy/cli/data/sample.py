@@ -1,4 +1,4 @@
-"""`cappy data sample`: a language model's responses as further candidates."""
+"""`cappy data sample`: add a language model's responses as candidates."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from cappy.errors import InputError
 
 
 def sample(
-    store: Annotated[Path, typer.Argument(help="Folder that `cappy data build` made.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new store; the same one resumes it.")],
+    store: Annotated[Path, typer.Argument(help="Folder written by `cappy data build`.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the new store; an interrupted run resumes.")
+    ],
     llm: Llm,
     base_url: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -25,21 +27,25 @@ def sample(
     ] = None,
     api_key: LlmKey = None,
     chat: Chat = None,
-    plan: Annotated[str, typer.Option(help="paper (17 responses), or decodings: greedy,beam4,topk40*4.")] = "paper",
-    labeller: Annotated[str, typer.Option(help="rouge-l, exact, token-f1 or chrf.")] = "rouge-l",
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in new tokens.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Prompts generated for together (transformers, servers).")] = 8,
+    plan: Annotated[
+        str, typer.Option(help="paper (17 responses), or decodings such as greedy,beam4,topk40*4.")
+    ] = "paper",
+    labeller: Annotated[
+        str, typer.Option(help="How samples are labelled: rouge-l, exact, token-f1 or chrf.")
+    ] = "rouge-l",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum new tokens of a response.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts sampled at the same time (transformers, servers).")] = 8,
     device: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Where a transformers model runs; a GPU where there is one."),
+        typer.Option(help="Device of a transformers model; a GPU by default if there is one."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     threads: Threads = 0,
     ray: Ray = None,
     ray_workers: RayWorkers = None,
     ray_gpus: RayGpus = 0.0,
 ) -> None:
-    """Add a language model's responses to groups without choices, labelled by their references. Resumes by shard.
+    """Add a language model's responses to groups without choices, labelled against their references.
 
     With --ray servers sample and the nodes of a cluster label, at the same time; a model without a server is loaded by
     every sampling worker. A second model's samples are added by sampling into the store that the first one's gave.

@@ -1,4 +1,4 @@
-"""`cappy data show`: groups as a person reads them."""
+"""`cappy data show`: print groups for reading."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cappy.errors import InputError
 
 
 def show(
-    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder that `cappy data build` made.")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many groups.")] = 5,
+    groups: Annotated[Path, typer.Argument(help="Groups: a file, or a folder written by `cappy data build`.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of groups.")] = 5,
     task: Annotated[Optional[str], typer.Option(help="Only groups of this task.")] = None,  # noqa: UP045
     template: Annotated[Optional[str], typer.Option(help="Only groups of this template.")] = None,  # noqa: UP045
     seed: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Draw them at random; the first ones unless given."),
+        typer.Option(min=0, help="Draw groups at random with this seed; the first ones by default."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print groups as a person reads them: the instruction, then every candidate with its label and origin."""
+    """Print groups: the instruction, then every candidate with its label and origin."""
     from cappy.cli.output import print_group, print_json
     from cappy.data.reservoir import draw_from
     from cappy.data.store import group_row, read_groups

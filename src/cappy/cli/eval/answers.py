@@ -18,33 +18,35 @@ if TYPE_CHECKING:
 
 
 def answers(
-    files: Annotated[list[Path], typer.Argument(help="Judged answers: pairs, votes, or lists with a worth each.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Judged answers: pairs, votes, or lists with a worth for each answer.")
+    ],
     strengths: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="JSON table of how good each model is, for files with a field response_MODEL each."),
+        typer.Option(help="JSON object of how good each model is, for files with one field response_MODEL per model."),
     ] = None,
-    rows: Annotated[Optional[int], typer.Option(min=1, help="At most so many instructions of each file.")] = None,  # noqa: UP045
-    of: Annotated[Optional[int], typer.Option(min=2, help="Draw so many answers of longer lists.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is drawn, and the bootstrap.")] = 0,
+    rows: Annotated[Optional[int], typer.Option(min=1, help="Use at most this many instructions of each file.")] = None,  # noqa: UP045
+    of: Annotated[Optional[int], typer.Option(min=2, help="Draw this many answers from longer lists.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the bootstrap.")] = 0,
     similarity: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Also agreement by embeddings of this sentence encoder (needs the extra 'train')."),
+        typer.Option(help="Also measure agreement by cosine under this sentence encoder (needs the extra 'train')."),
     ] = None,
     instruction: Annotated[str | None, typer.Option(help="Column of the instruction, if its name is unusual.")] = None,
-    source: Annotated[Optional[str], typer.Option(help="Column that parts the rows in tables.")] = None,  # noqa: UP045
+    source: Annotated[Optional[str], typer.Option(help="Make one table for each value of this column.")] = None,  # noqa: UP045
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--output", "-o", help="Also write the tables: .json, else Markdown."),
+        typer.Option("--output", "-o", help="Also write the tables, as JSON (.json) or Markdown."),
     ] = None,
     model: Model = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Choose among judged answers: how often the better of two is found, and how good the chosen one is.
+    """Measure choosing among judged answers: how often the better of two is found, and how good the chosen one is.
 
-    Beside Cappy stand the choices that need no scorer: a random answer, the first, the longest, the shortest, the one
-    that agrees most with the others, and the likeliest where likelihoods are known.
+    Cappy is compared with choices that need no scorer: a random answer, the first, the longest, the shortest, the one
+    that agrees most with the others, and the most likely one if likelihoods are known.
     """
     from cappy.cli.output import print_table
     from cappy.evaluation.answers.report import COLUMNS, cells, figures, lead, markdown, title
@@ -97,7 +99,7 @@ def _read(
     of: int | None,
     seed: int,
 ) -> list[JudgedAnswers]:
-    """Read the files' rows that hold two answers or more, and draw of them."""
+    """Read the rows that have two answers or more, and draw from them."""
     import random
 
     from cappy.data.answers import drawn_answers, read_answers

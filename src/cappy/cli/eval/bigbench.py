@@ -1,4 +1,4 @@
-"""`cappy eval bigbench`: the paper's second experiment, on any language model."""
+"""`cappy eval bigbench`: the paper's second experiment, with any language model."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ from cappy.errors import InputError, MissingExtraError
 
 
 def bigbench(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of samples, results and report; resumed.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of samples, results and report; an interrupted run resumes.")
+    ],
     llm: Llm = "smollm2",
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
     chat: Chat = None,
     source: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of the tasks; the one that `cappy data fetch bigbench` made unless given."),
+        typer.Option(help="Folder of the tasks; by default the one that `cappy data fetch bigbench` made."),
     ] = None,
-    hub: Annotated[str, typer.Option(help="Data set on the hub for tasks that the folder lacks.")] = "",
+    hub: Annotated[str, typer.Option(help="Hub data set for tasks that the folder lacks.")] = "",
     profile: Annotated[
-        str, typer.Option(help="quick (40 train and 20 validation examples a task), paper, or tiny (a trial).")
+        str, typer.Option(help="quick (40 training and 20 validation examples a task), paper (all), or tiny (a trial).")
     ] = "quick",
-    task: Annotated[Optional[list[str]], typer.Option(help="Only this task; may be given again.")] = None,  # noqa: UP045
+    task: Annotated[Optional[list[str]], typer.Option(help="Only this task; repeat for several.")] = None,  # noqa: UP045
     minutes: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, help="Begin no further task after so many minutes; the same command goes on."),
+        typer.Option(min=0, help="Start no further task after this many minutes; the same command continues."),
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Confidence at which adaptive sampling stops.")] = 0.8,
-    shots: Annotated[int, typer.Option(min=0, help="Worked examples before every prompt of the language model.")] = 0,
+    shots: Annotated[int, typer.Option(min=0, help="Worked examples in every prompt of the language model.")] = 0,
     finetune: Annotated[
-        bool, typer.Option("--finetune", help="Also train the scorer on each task (needs torch): minutes a task.")
+        bool, typer.Option("--finetune", help="Also train the scorer on each task (needs torch; minutes a task).")
     ] = False,
     keep_scorers: Annotated[bool, typer.Option(help="Keep every task's adapted scorer (45 MB each).")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Decides examples, samples and training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of examples, samples and training.")] = 0,
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
-    """Boost a language model on BIG-Bench's 45 generative tasks: sample, adapt the scorer to each task, compare.
+    """Run best of n on BIG-Bench's 45 generative tasks: sample, learn to choose on each task, compare selectors.
 
-    Stop it at any moment: every sample and every finished task is kept, and the same command goes on.
+    Every sample and every finished task is kept; the same command continues an interrupted run.
     """
     try:
         from cappy.evaluation.bigbench.run import PROFILES, TaskRun, open_samples, run_task, weights_hash
@@ -63,7 +65,7 @@ def bigbench(
     folder = source or cache_folder() / "bigbench"
     tasks = list(task or (GENERATIVE_TASKS if hub else available_tasks(folder)))
     if not tasks:
-        raise InputError(f"{folder} holds none of the tasks; bring them with: cappy data fetch bigbench")
+        raise InputError(f"{folder} holds none of the tasks; download them with: cappy data fetch bigbench")
     scorer = load_scorer(model, "onnx", None, None, threads)
     # A character of Hindi or of a phonetic alphabet may take several tokens.
     language_model = find_llm(

@@ -1,4 +1,4 @@
-"""`cappy eval blind`: what a scorer knows of responses alone."""
+"""`cappy eval blind`: how well a scorer does without the instruction."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 def blind(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and the bootstrap.")] = 0,
     output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Score groups with and without their instructions: what is lost is what the scorer takes from the instruction."""
+    """Score groups with and without their instructions: the difference is what the instruction contributes."""
     from dataclasses import asdict
 
     from cappy.evaluation.labelled.blind import blindness

@@ -1,4 +1,4 @@
-"""`cappy eval calibration`: the temperature that makes a scorer's probabilities hold."""
+"""`cappy eval calibration`: fit the temperature of a scorer's probabilities."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 
 def calibration(
     groups: Annotated[Path, typer.Argument(help="Labelled groups that the scorer was not trained on.")],
-    rows: Annotated[Optional[int], typer.Option(min=2, help="At most so many groups, drawn at random.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn, and the halves.")] = 0,
+    rows: Annotated[Optional[int], typer.Option(min=2, help="Use at most this many groups, drawn at random.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and the halves.")] = 0,
     write: Annotated[
-        bool, typer.Option("--write", help="Note the temperature in the checkpoint, a folder of your own.")
+        bool,
+        typer.Option("--write", help="Write the temperature into the checkpoint, which must be a folder of your own."),
     ] = False,
     output: Figures = None,
     model: Model = None,
@@ -24,7 +25,7 @@ def calibration(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Fit the temperature of probabilities on half of the groups and measure what it changes on the other half."""
+    """Fit the temperature of probabilities on half of the groups, and measure its effect on the other half."""
     from dataclasses import asdict
 
     from cappy.checkpoint.save import note_setting

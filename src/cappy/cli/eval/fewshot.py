@@ -1,4 +1,4 @@
-"""`cappy eval few-shot`: learning from few labels, beside what people would do without Cappy."""
+"""`cappy eval few-shot`: learning from few labels, compared with the usual methods."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ BASELINES = ("zero-shot", "words", "embeddings", "setfit")
 
 def few_shot(
     sets: Annotated[Path, typer.Argument(help="A file of labelled texts, or a JSON list of sets.")],
-    data: Annotated[Optional[Path], typer.Option(help="Folder of the sets' files, if not the list's.")] = None,  # noqa: UP045
+    data: Annotated[Path | None, typer.Option(help="Folder of the sets' files; the list's folder by default.")] = None,
     sizes: Annotated[str, typer.Option(help="Examples a class, separated by commas.")] = "4,8,16,32,64",
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of examples at every size.")] = 5,
-    test_rows: Annotated[int, typer.Option(min=1, help="At most so many texts of a set to be measured on.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of draws at every size.")] = 5,
+    test_rows: Annotated[int, typer.Option(min=1, help="Use at most this many test texts of each set.")] = 1000,
     baseline: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help=f"One of {', '.join(BASELINES)}; may be given again. The first three unless given."),
+        typer.Option(help=f"One of {', '.join(BASELINES)}; repeat for several. The first three by default."),
     ] = None,
     encoder: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Sentence encoder of the baseline on embeddings; may be given again. MiniLM and MPNet."),
+        typer.Option(
+            help="Sentence encoder of the embeddings baseline; repeat for several. MiniLM and MPNet by default."
+        ),
     ] = None,
-    times: Annotated[bool, typer.Option(help="Also time a fit at every size, texts encoded anew.")] = True,
+    times: Annotated[bool, typer.Option(help="Also time a fit at every size, including encoding the texts.")] = True,
     only: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", help="Only the set of this name; may be given again."),
+        typer.Option("--set", help="Only the set of this name; repeat for several."),
     ] = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -46,9 +48,9 @@ def few_shot(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Learn from few labelled texts: Cappy beside TF-IDF or embeddings with logistic regression, and SetFit.
+    """Learn from few labelled texts: Cappy against TF-IDF or embeddings with logistic regression, and SetFit.
 
-    Every system learns from the same examples and is measured on the same texts.
+    Every system gets the same examples and the same test texts.
     """
     from cappy.evaluation.fewshot.report import figures, html, markdown
     from cappy.evaluation.fewshot.run import Measured, measure
@@ -101,7 +103,7 @@ def _systems(scorer: Scorer, baselines: list[str], encoders: list[str]) -> list[
 
     unknown = set(baselines) - set(BASELINES)
     if unknown:
-        raise InputError(f"--baseline {sorted(unknown)[0]!r} is unknown; choose of {', '.join(BASELINES)}.")
+        raise InputError(f"--baseline {sorted(unknown)[0]!r} is unknown; choose from {', '.join(BASELINES)}.")
     encodings = Encodings(scorer)
     found: list[FewShot] = [Cappy(encodings)]
     if "zero-shot" in baselines:

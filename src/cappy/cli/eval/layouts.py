@@ -13,12 +13,12 @@ from cappy.cli.options import Model, Precision
 def layouts(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     output: Figures = None,
     model: Model = None,
     precision: Precision = None,
 ) -> None:
-    """Compare the joint layout of sentence-transformers and transformers with the shared one: differences, orders."""
+    """Compare sentence-transformers and transformers (joint layout) with the joint and shared layouts here."""
     from dataclasses import asdict
 
     from cappy.checkpoint.find import find_checkpoint

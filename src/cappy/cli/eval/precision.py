@@ -1,4 +1,4 @@
-"""`cappy eval precision`: what rounding costs."""
+"""`cappy eval precision`: what int8 or bf16 costs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cappy.cli.options import Layout, Model, Threads, load_scorer
 def compare_precisions(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which groups are drawn.")] = 0,
-    precision: Annotated[str, typer.Option(help="What is compared with fp32: int8, or bf16 (in torch).")] = "int8",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    precision: Annotated[str, typer.Option(help="Precision to compare with fp32: int8, or bf16 (torch).")] = "int8",
     output: Figures = None,
     model: Model = None,
     layout: Layout = None,
     threads: Threads = 0,
 ) -> None:
-    """Compare a rounded scorer with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
+    """Compare int8 or bf16 with fp32 on labelled groups: accuracy, agreement of the orders, differences, speed."""
     from dataclasses import asdict
 
     from cappy.evaluation.labelled.precision import compare

@@ -1,4 +1,4 @@
-"""`cappy eval report`: reports made again from kept predictions, several systems side by side."""
+"""`cappy eval report`: make reports from kept predictions, for several systems side by side."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def report(
         Optional[Path],  # noqa: UP045
         typer.Option("--output", "-o", help="Write report.md, report.json and report.html into this folder."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the bootstrap's draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     batch_calibration: BatchCalibration = 0.0,
 ) -> None:
-    """Make the report again from kept predictions; several folders are compared side by side."""
+    """Make a report from kept predictions; several folders are compared side by side."""
     from cappy.evaluation.zeroshot.report import markdown_report
     from cappy.evaluation.zeroshot.runfolder import read_run
     from cappy.evaluation.zeroshot.summary import summarise
@@ -38,12 +38,12 @@ def report(
 
 
 def describe_draw(rows: int | None, seed: int | None) -> str:
-    """Say which rows were asked."""
+    """Describe which rows were used."""
     return f"{'all rows' if rows is None else f'at most {rows:,} rows'} of each task, seed {seed}"
 
 
 def write_reports(folder: Path, systems: Sequence[SystemFigures], settings: str) -> None:
-    """Write the report in its three forms into `folder`."""
+    """Write the report into `folder` as Markdown, JSON and HTML."""
     from cappy.evaluation.zeroshot.page import html_report
     from cappy.evaluation.zeroshot.report import json_report, markdown_report
     from cappy.files.atomic import atomic_file, write_json

@@ -1,4 +1,4 @@
-"""`cappy eval zero-shot`: held-out tasks under all their templates."""
+"""`cappy eval zero-shot`: accuracy on held-out tasks under all their templates."""
 
 from __future__ import annotations
 
@@ -34,33 +34,41 @@ def zero_shot(
     data: Annotated[Place, typer.Option(envvar="CAPPY_EVAL_DATA", help="Folder of the tasks' rows.")] = None,
     templates: Annotated[
         Place,
-        typer.Option(envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the fetched ones unless given."),
+        typer.Option(
+            envvar="CAPPY_TEMPLATES", help="Folder of PromptSource templates; the downloaded ones by default."
+        ),
     ] = None,
-    task: Annotated[Names, typer.Option(help="Only this task; may be given again.")] = None,
-    rows_file: Annotated[Paths, typer.Option(help="Rows of a set of your own; may be given again.")] = None,
+    task: Annotated[Names, typer.Option(help="Only this task; repeat for several.")] = None,
+    rows_file: Annotated[Paths, typer.Option(help="Rows of a set of your own; repeat for several.")] = None,
     templates_of: Annotated[
-        Names, typer.Option(help="Templates of each --rows-file: a folder, or a name inside --templates.")
+        Names,
+        typer.Option(help="Templates of each --rows-file, in the same order: a folder, or a name inside --templates."),
     ] = None,
-    hub: Annotated[bool, typer.Option("--hub", help="Look on the Hugging Face hub for what --data lacks.")] = False,
-    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each task, drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which rows are drawn.")] = 0,
+    hub: Annotated[bool, typer.Option("--hub", help="Download what --data lacks from the Hugging Face hub.")] = False,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Use at most this many rows of each task, drawn at random.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     similarity: Annotated[
-        Name, typer.Option(help="Measure cosine similarity under this sentence encoder instead of the scorer.")
+        Name, typer.Option(help="Baseline: cosine similarity under this sentence encoder, instead of the scorer.")
     ] = None,
     llm: Annotated[
         Name,
-        typer.Option(help="Measure a language model's likelihoods instead: smollm2, gemma3, folder, hub name, .gguf."),
+        typer.Option(
+            help="Baseline: a language model's log-likelihoods. smollm2, gemma3, a folder, hub name or .gguf file."
+        ),
     ] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Put prompts into the language model's chat template.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="Use the language model's chat template.")] = False,
     dtype: Annotated[
-        Name, typer.Option(help="What the language model computes in: float32 unless given; bfloat16 is faster.")
+        Name, typer.Option(help="Data type of the language model: float32 by default; bfloat16 is faster.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=1e-6, help="What scores are divided by to make probabilities; fitted elsewhere.")
+        float | None,
+        typer.Option(min=1e-6, help="Temperature of probabilities, fitted elsewhere; the scorer's own by default."),
     ] = None,
     batch_calibration: BatchCalibration = 0.0,
     save: Annotated[
-        Place, typer.Option(help="Keep predictions and reports in this folder; what is done there is not done again.")
+        Place, typer.Option(help="Keep predictions and reports in this folder, and resume from it.")
     ] = None,
     output: Annotated[Place, typer.Option("--output", "-o", help="Also write the results as JSON.")] = None,
     model: Model = None,
@@ -69,7 +77,7 @@ def zero_shot(
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Accuracy on held-out classification tasks under all their original PromptSource templates."""
+    """Measure accuracy on held-out classification tasks under all their original PromptSource templates."""
     from cappy.cli.eval.report import describe_draw, write_reports
     from cappy.evaluation.zeroshot.report import (
         batch_calibration_note,
@@ -109,11 +117,11 @@ def zero_shot(
     if save:  # what earlier calls left there is in the report too
         write_reports(save, summarise(read_run(save), batch_calibration=batch_calibration), settings)
     if not any(one.predictions for one in found):
-        raise InputError("no task could be measured; what is missing stands beside each.")
+        raise InputError("no task could be measured; see above for what is missing.")
 
 
 def _check_options(context: typer.Context, similarity: str | None, llm: str | None, language_model: bool) -> None:
-    """Refuse options of a system that is not measured: what they ask for would silently not be done.
+    """Refuse options of a system that is not measured; they would silently have no effect.
 
     `language_model` tells whether options of a language model are given.
     """
@@ -132,7 +140,7 @@ def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]
     from cappy.evaluation.zeroshot.tasks import find_tasks, own_task
 
     if len(files) != len(templates):
-        raise InputError(f"there are {len(files)} --rows-file but {len(templates)} --templates-of; they go in pairs.")
+        raise InputError(f"there are {len(files)} --rows-file but {len(templates)} --templates-of; they come in pairs.")
     own = [own_task(file, folder) for file, folder in zip(files, templates, strict=True)]
     known = find_tasks(names) if names or not own else []
     tasks = [*known, *own]
@@ -143,12 +151,12 @@ def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]
 
 
 def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int | None, seed: int) -> Questions:
-    """Say where the rows are, and the templates: those that were fetched, where no folder of them is named."""
+    """Return where the rows and the templates are; without a folder, the downloaded templates."""
     from cappy.evaluation.zeroshot.run import Questions
     from cappy.files.archives import cache_folder
 
     if data is not None and not data.is_dir():
-        raise InputError(f"--data {data} is no folder.")
+        raise InputError(f"--data {data} is not a folder.")
     fetched = cache_folder() / "promptsource"
     if templates is None and fetched.is_dir():
         templates = fetched
@@ -156,7 +164,7 @@ def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int |
 
 
 def _ask(task: Task, questions: Questions, system: System, folder: RunFolder | None) -> TaskPredictions:
-    """Evaluate one task, under a progress bar on a terminal, and say its mean or why it has none."""
+    """Evaluate one task, with a progress bar on a terminal, and print its mean or why it has none."""
     from cappy.evaluation.formats import percent
     from cappy.evaluation.zeroshot.run import evaluate_task
     from cappy.evaluation.zeroshot.summary import task_figures
@@ -195,7 +203,7 @@ def _similarity(name: str, temperature: float | None, threads: int) -> System:
 
 
 def _take_threads(threads: int) -> None:
-    """Let torch compute on so many threads; 0 leaves it all cores."""
+    """Limit torch to this many threads; 0 means all cores."""
     import torch
 
     if threads:
