@@ -164,7 +164,7 @@ def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(bert: Path, tmp_path
 
 def test_an_average_says_what_it_is(data: Path, bert: Path, tmp_path: Path) -> None:
     second = run(data, tmp_path / "second", bert, 5)
-    script = Path(__file__).parents[2] / "scripts" / "experiments" / "averaging.py"
+    script = Path(__file__).parents[2] / "scripts" / "averaging.py"
     command = [
         sys.executable,
         str(script),

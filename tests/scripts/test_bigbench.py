@@ -1,4 +1,4 @@
-"""The scripts of the experiments, on a task written here and a real language model."""
+"""In-context learning and fine-tuning beside Cappy, on a task written here and a real language model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from cappy.llm.gguf import GgufLLM
 
-SCRIPTS = Path(__file__).parent.parent / "scripts" / "experiments"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "bigbench"
 SMALL = ("--train", "5", "--validation", "2", "--plan", "beam2,sampling*2", "--max-tokens", "4", "--task", "tense")
 
 

@@ -1,6 +1,6 @@
 r"""Pairs whose worse answer is the longer one: right answers against long ones that miss the point.
 
-python scripts/experiments/longer_is_worse.py -o docs/results/answers/longer.jsonl --seed 0
+python scripts/longer_is_worse.py -o docs/results/answers/longer.jsonl --seed 0
 cappy eval answers docs/results/answers/longer.jsonl --source kind
 
 The questions, right and wrong answers were written for this; see docs/results/answers/questions.tsv. Language models

@@ -1,7 +1,7 @@
 """A language model as it comes: what every selector makes of its samples on one task of BIG-Bench.
 
     cappy data fetch bigbench && cappy models --fetch smollm2
-    python scripts/experiments/plain.py [--task object_counting] [--llm smollm2] [--seed 0]
+    python scripts/bigbench/plain.py [--task object_counting] [--llm smollm2] [--seed 0]
 
 `cappy eval bigbench` does the same for all tasks.
 """

@@ -2,7 +2,7 @@
 
     pip install '.[llm,transformers]' peft
     cappy data fetch bigbench && cappy models --fetch smollm2
-    python scripts/experiments/finetuned.py [--task object_counting] [--llm smollm2 | FOLDER | HUB-NAME] [--seed 0]
+    python scripts/bigbench/finetuned.py [--task object_counting] [--llm smollm2 | FOLDER | HUB-NAME] [--seed 0]
 
 The language model learns from examples of the train part that the scorer does not see: on those it has learnt from,
 its samples would all be right and teach the scorer nothing. The merged model is kept in the output folder.

@@ -1,7 +1,7 @@
 r"""Average the weights of two checkpoints (Wortsman et al., 2022, arXiv 2203.05482) and measure on development groups.
 
-python scripts/experiments/averaging.py cappy-mini runs/mini/checkpoint --data DATA --shares 0 0.25 0.5 0.75 1 --seed 0
-python scripts/experiments/averaging.py cappy-mini runs/mini/checkpoint --shares 0.75 --keep runs/averaged
+python scripts/averaging.py cappy-mini runs/mini/checkpoint --data DATA --shares 0 0.25 0.5 0.75 1 --seed 0
+python scripts/averaging.py cappy-mini runs/mini/checkpoint --shares 0.75 --keep runs/averaged
 
 A share is the second checkpoint's. Measured are the development groups of the recipe and held-out groups made from
 their texts; `--without` leaves tasks out, as those of which a checkpoint has seen held-out rows. Settings and tokenizer

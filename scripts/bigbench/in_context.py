@@ -1,7 +1,7 @@
 """In-context learning and Cappy together: worked examples of the train part stand before every prompt.
 
     cappy data fetch bigbench && cappy models --fetch smollm2
-    python scripts/experiments/in_context.py [--shots 3] [--task object_counting] [--llm smollm2] [--seed 0]
+    python scripts/bigbench/in_context.py [--shots 3] [--task object_counting] [--llm smollm2] [--seed 0]
 
 The language model sees the examples; Cappy judges by the instruction alone, and is adapted to samples drawn in the same
 way.

@@ -1,6 +1,6 @@
 """Ten open questions to a language model: the answer chosen of n and the first one side by side, as Markdown.
 
-python scripts/experiments/open_questions.py --llm smollm2 -n 8 --seed 0
+python scripts/open_questions.py --llm smollm2 -n 8 --seed 0
 
 The first answer is what one gets without choosing. Nothing is left out or edited but for line ends, bars and
 marks that would break the table.
