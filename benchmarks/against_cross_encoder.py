@@ -23,7 +23,17 @@ from pathlib import Path
 from statistics import median
 
 Workload = list[tuple[str, list[str]]]
-SYSTEMS = ("CrossEncoder fp32", "joint fp32", "joint int8", "shared fp32", "shared int8")
+SYSTEMS = {
+    "CrossEncoder fp32": "torch",
+    "CrossEncoder onnx": "onnx",
+    "CrossEncoder openvino": "openvino",
+    "joint fp32": "onnx",
+    "joint int8": "onnx",
+    "shared fp32": "onnx",
+    "shared int8": "onnx",
+    "shared bf16": "openvino",
+}
+"""Systems, each with its backend or runtime. Those whose packages are missing are left out."""
 WORKLOADS = {
     "a": "1,000 groups of 8 choices of 1 to 5 tokens behind instructions of 100 to 200 tokens",
     "b": "500 groups of 17 answers of 20 to 60 tokens behind instructions of 200 to 300 tokens",
@@ -71,7 +81,8 @@ def run_one(system: str, name: str, share: float, seed: int, folder: Path) -> di
     if system.startswith("CrossEncoder"):
         from sentence_transformers import CrossEncoder
 
-        encoder = CrossEncoder(str(folder), device="cpu", max_length=512, model_kwargs={"dtype": "float32"})
+        options = {"dtype": "float32"} if SYSTEMS[system] == "torch" else {}
+        encoder = CrossEncoder(str(folder), device="cpu", max_length=512, backend=SYSTEMS[system], model_kwargs=options)
         pairs = [(instruction, response) for instruction, responses in workload for response in responses]
         encoder.predict(pairs[:64], show_progress_bar=False)
         found = timed(lambda: encoder.predict(pairs, show_progress_bar=False))
@@ -79,10 +90,21 @@ def run_one(system: str, name: str, share: float, seed: int, folder: Path) -> di
         import cappy
 
         layout, precision = system.split()
-        scorer = cappy.load(folder, layout=layout, precision=precision)
+        scorer = cappy.load(folder, layout=layout, precision=precision, runtime=SYSTEMS[system])
         list(scorer.score_groups(workload[:8]))
         found = timed(lambda: list(scorer.score_groups(workload)))
     return {"candidates": candidates, "per_second": candidates / found["seconds"], **found}
+
+
+def processor() -> str:
+    """Name the processor and its fast byte and bfloat16 instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "processor unknown"
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    fast = [flag for flag in ("avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16") if flag in facts.get("flags", "")]
+    return f"{facts.get('model name', 'processor unknown')} ({', '.join(fast) or 'neither VNNI nor bfloat16'})"
 
 
 def main() -> None:
@@ -92,6 +114,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "WORKLOAD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -101,19 +124,26 @@ def main() -> None:
     if options.one:
         print(json.dumps(run_one(*options.one, options.share, options.seed, folder)))
         return
-    print(f"command: {' '.join(sys.argv)}\nseed {options.seed}, {os.cpu_count()} cores, share {options.share}\n")
+    print(f"command: {' '.join(sys.argv)}\nseed {options.seed}, share {options.share}")
+    print(f"{os.cpu_count()} cores, {processor()}\n")
     everything = {}
     for name in options.workloads:
-        figures: dict[str, list[dict[str, float]]] = {system: [] for system in SYSTEMS}
+        figures: dict[str, list[dict[str, float]]] = {system: [] for system in options.systems}
         for _ in range(options.rounds):
-            for system in SYSTEMS:
+            for system in list(figures):
                 command = [sys.executable, *sys.argv, "--one", system, name]
-                out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                figures[system].append(json.loads(out.splitlines()[-1]))
+                done = subprocess.run(command, check=False, capture_output=True, text=True)
+                if done.returncode == 0:
+                    figures[system].append(json.loads(done.stdout.splitlines()[-1]))
+                elif system == options.systems[0]:
+                    sys.exit(done.stderr)
+                else:
+                    print(f"left out: {system} ({done.stderr.strip().splitlines()[-1]})")
+                    del figures[system]
         print(f"({name}) {WORKLOADS[name]}\n\n| system | candidates/s | ratio | peak MiB |\n|---|---|---|---|")
         speeds = {system: median(run["per_second"] for run in runs) for system, runs in figures.items()}
         for system, runs in figures.items():
-            ratio = speeds[system] / speeds[SYSTEMS[0]]
+            ratio = speeds[system] / speeds[options.systems[0]]
             print(f"| {system} | {speeds[system]:.0f} | {ratio:.1f} | {max(run['peak_mib'] for run in runs):.0f} |")
         print(flush=True)
         everything[name] = figures

@@ -15,12 +15,12 @@ import subprocess
 import sys
 from statistics import median
 
-from against_cross_encoder import make_workload, timed, vocabulary
+from against_cross_encoder import make_workload, processor, timed, vocabulary
 
 SYSTEMS = tuple(
     (name, runtime, precision)
     for name in ("base", "mini")
-    for runtime, precision in (("onnx", "int8"), ("onnx", "fp32"), ("torch", "bf16"))
+    for runtime, precision in (("onnx", "int8"), ("onnx", "fp32"), ("openvino", "bf16"), ("torch", "bf16"))
 )
 
 
@@ -52,7 +52,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--groups", str(chosen.groups), "--seed", str(chosen.seed)]
             done = subprocess.run([*command, "--one", *system], capture_output=True, text=True, check=True)
             found[system].append(json.loads(done.stdout.splitlines()[-1]))
-    print(f"command: {' '.join(sys.argv)} ({os.cpu_count()} cores)\n")
+    print(f"command: {' '.join(sys.argv)} ({os.cpu_count()} cores, {processor()})\n")
     print("| scorer | runtime | precision | groups a second | peak MiB |\n|---|---|---|---|---|")
     for system, runs in found.items():
         speed = median(run["groups_per_second"] for run in runs)
