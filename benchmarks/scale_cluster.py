@@ -3,9 +3,9 @@
 python benchmarks/scale_cluster.py [--jobs score build sample] [--nodes 0 2 4] [--scale 1.0] [--rounds 1]
 python benchmarks/scale_cluster.py --memory [--nodes 2] [--scale 0.2]
 
-Nodes 0 is one machine without Ray. Everything has `--cores` cores in all: threads or processes of one machine, single-core
-workers of a cluster. A cluster's time begins when it is there and ends when the output is; its workers' start is in it.
-Inputs are random words, seed 0; --scale 1 is made for jobs of over a minute on 2 cores. --memory runs every job at
+Nodes 0 is one machine without Ray. Everything has `--cores` cores in all: threads or processes of one machine,
+single-core workers of a cluster. A cluster's time begins when it is there and ends when the output is; its workers'
+start is in it. Inputs are random words, seed 0; --scale 1 is made for jobs of over a minute on 2 cores. --memory runs every job at
 --scale and at ten times that, and compares peaks: the driver, all nodes' processes and their workers, unique to each
 (USS), sampled five times a second, without the object store's fixed pool.
 """

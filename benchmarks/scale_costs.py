@@ -81,15 +81,15 @@ def print_times(options: argparse.Namespace, parameters: int, rate: float) -> No
             width = options.inside if gpus <= 8 else options.between
             exchange = 2 * (gpus - 1) / gpus * 4 * parameters / (width * 1e9)
             hours = options.pairs / setting.batch * max(compute, exchange) / 3600
-            print(
-                f"| {setting.name} | {setting.tokens:.0f} | {gpus} | {mine:,.0f} | {1000 * compute:.1f} ms "
-                f"| {1000 * exchange:.1f} ms | {hours:,.1f} h | {hours * gpus:,.0f} | {hours * gpus * options.price:,.0f} |"
-            )
+            times = f"{1000 * compute:.1f} ms | {1000 * exchange:.1f} ms | {hours:,.1f} h"
+            costs = f"{hours * gpus:,.0f} | {hours * gpus * options.price:,.0f}"
+            print(f"| {setting.name} | {setting.tokens:.0f} | {gpus} | {mine:,.0f} | {times} | {costs} |")
 
 
 def print_sizes(options: argparse.Namespace, parameters: int) -> None:
     draw = random.Random(0)
-    group_bytes = memory_of_groups(options, draw)
+    group_bytes = memory_of_groups(draw, options.instruction + 2, options.response + 2, options.candidates)
+    pair_bytes = memory_of_groups(draw, 0, options.instruction + options.response + 4, 1)
     stored, chunk = file_sizes(options, draw)
     groups = options.pairs / options.candidates
     print("\n| what | size |\n|---|---|")
@@ -98,24 +98,28 @@ def print_sizes(options: argparse.Namespace, parameters: int) -> None:
     print(f"| store of {options.pairs:.3g} pairs (Parquet, random words) | {stored * groups / 1e9:,.0f} GB |")
     print(f"| chunk of 5,000 rows on its way to a builder | {chunk / 1e6:.1f} MB |")
     print(f"| outcomes of 512 rows on their way to the driver | {len(pickle.dumps(outcomes())) / 1e3:.1f} kB |")
-    print(f"| a group's tokens in a trainer's memory, shared layout | {group_bytes / 1e3:.1f} kB |")
-    print(f"| all of them, in every process | {group_bytes * groups / 1e9:,.0f} GB |")
-    fit = options.memory * 1e9 / options.processes / group_bytes * options.candidates
-    print(f"| pairs that fit {options.memory} GB with {options.processes} processes a node | {fit / 1e6:,.1f}M |")
+    for layout, each in (("shared", group_bytes / options.candidates), ("joint", pair_bytes)):
+        fit = options.memory * 1e9 / options.processes / each / 1e6
+        print(f"| a pair's tokens in a trainer's memory, {layout} | {each / 1e3:.1f} kB |")
+        print(f"| all pairs, in every process, {layout} | {each * options.pairs / 1e9:,.0f} GB |")
+        print(
+            f"| pairs that fit {options.memory} GB and {options.processes} processes a node, {layout} | {fit:,.0f}M |"
+        )
 
 
-def memory_of_groups(options: argparse.Namespace, draw: random.Random, count: int = 2000) -> float:
+def memory_of_groups(draw: random.Random, prefix: int, segment: int, candidates: int, count: int = 2000) -> float:
     """Measure the bytes of a training group of fresh token ids."""
+
+    def ids(length: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(1000, 50000) for _ in range(length))
+
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     kept = []
     for _ in range(count):
-        prefix = tuple(draw.randrange(1000, 50000) for _ in range(options.instruction + 2))
-        segments = tuple(
-            tuple(draw.randrange(1000, 50000) for _ in range(options.response + 2)) for _ in range(options.candidates)
-        )
-        encoded = EncodedGroup(prefix, segments, (0,) * options.candidates, ())
-        kept.append(TrainingGroup(encoded, np.zeros(options.candidates, dtype=np.float32), "task"))
+        segments = tuple(ids(segment) for _ in range(candidates))
+        encoded = EncodedGroup(ids(prefix), segments, (0,) * candidates, ())
+        kept.append(TrainingGroup(encoded, np.zeros(candidates, dtype=np.float32), "task"))
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return (after - before) / len(kept)
