@@ -5,9 +5,9 @@ python benchmarks/scale_cluster.py --memory [--nodes 2] [--scale 0.2]
 
 Nodes 0 is one machine without Ray. Everything has `--cores` cores in all: threads or processes of one machine,
 single-core workers of a cluster. A cluster's time begins when it is there and ends when the output is; its workers'
-start is in it. Inputs are random words, seed 0; --scale 1 is made for jobs of over a minute on 2 cores. --memory runs every job at
---scale and at ten times that, and compares peaks: the driver, all nodes' processes and their workers, unique to each
-(USS), sampled five times a second, without the object store's fixed pool.
+start is in it. Inputs are random words, seed 0; --scale 1 is made for jobs of over a minute on 2 cores. --memory runs
+every job at --scale and at ten times that, and compares peaks: the driver, all nodes' processes and their workers,
+unique to each (USS), sampled five times a second, without the object store's fixed pool.
 """
 
 from __future__ import annotations
