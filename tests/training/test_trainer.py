@@ -18,6 +18,7 @@ from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
 from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.run import RunOptions, train
 from cappy.training.trainer import Budget, Computing, Trainer, learning_rate
 from tests.training.toy import RECIPE, run
 
@@ -50,6 +51,33 @@ def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Pa
     run(data, tmp_path / "run", bert, 1)
     with pytest.raises(InputError, match="another recipe, seed"):
         run(data, tmp_path / "run", bert, 2, seed=1)
+
+
+def test_a_state_of_before_a_recipe_could_say_so_is_resumed(data: Path, bert: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "run", bert, 1)
+    path = tmp_path / "run" / "state" / "progress.json"
+    facts = json.loads(path.read_text())
+    del facts["recipe"]["batch_pairs"], facts["recipe"]["layout"]
+    path.write_text(json.dumps(facts))
+    run(data, tmp_path / "run", bert, 2)
+    assert json.loads(path.read_text())["progress"]["step"] == 2
+
+
+def test_parts_of_a_batch_add_up_to_it(data: Path, bert: Path, tmp_path: Path) -> None:
+    losses = []
+    for micro in (None, 100):
+        recipe = dataclasses.replace(RECIPE, pairwise=0.3, graded_listwise=0.5)
+        options = RunOptions(data, tmp_path / str(micro), str(bert), Budget(steps=8), threads=1)
+        train(recipe, dataclasses.replace(options, computing=Computing(micro_tokens=micro, precision="fp32")))
+        weights = read_checkpoint(tmp_path / str(micro) / "checkpoint").read_weights()
+        losses.append(weights)
+    for name, weight in losses[0].items():
+        if not name.endswith("key.bias"):  # nothing depends on it
+            np.testing.assert_allclose(losses[1][name], weight, atol=2e-3, err_msg=name)
+    with pytest.raises(InputError, match="--parallel"):
+        Computing(parallel="tensor")
+    with pytest.raises(InputError, match="--precision"):
+        Computing(precision="fp16")
 
 
 def test_learning_rate_warms_up_and_comes_down() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from cappy.checkpoint.find import BUNDLED, bundled_name
-from cappy.cli.options import Layout, Precision, Runtime, Threads, load_scorer
+from cappy.cli.options import Layout, Precision, Ray, Runtime, Threads, load_scorer
 from cappy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -79,8 +79,12 @@ def serve(
     layout: Layout = None,
     precision: Precision = None,
     threads: Threads = 0,
+    ray: Ray = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Replicas on the cluster, each with its scorers.")] = 2,
 ) -> None:
     """Serve the scorer over HTTP, as vLLM, Cohere, Jina and text-embeddings-inference do; with --llm, best of n too.
+
+    With --ray, Ray Serve keeps several replicas behind one address; each takes --threads cores, 1 unless given.
 
     Example: cappy serve --llm http://localhost:8000/v1 -n 8
     """
@@ -103,7 +107,9 @@ def serve(
         name = name or bundled_name(checkpoint) or Path(checkpoint).name
         if name in loaders:
             raise InputError(f"two scorers are named {name!r}; name them as NAME=CHECKPOINT.")
-        loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads)
+        if ray and Path(checkpoint).is_dir():
+            checkpoint = str(Path(checkpoint).resolve())  # replicas start in other folders
+        loaders[name] = partial(load_scorer, checkpoint, runtime, layout, precision, threads or (1 if ray else 0))
     host = host.strip("[]")  # as addresses of version 6 stand in URLs
     keys = _keys(api_key, api_key_file, host, no_auth)
     if llm_key is not None:
@@ -125,11 +131,20 @@ def serve(
     )
     if samples > llm_most:
         raise InputError(f"-n is {samples}, but --llm-most is {llm_most}.")
-    loaded = Scorers(loaders)
+    if ray and llm and not llm.startswith(("http://", "https://")):
+        raise InputError("--ray needs a language model that all nodes reach; give --llm a URL.")
+    loaded = Scorers(loaders)  # on a cluster too: what cannot be loaded is said here
     address, behind = _where(llm, llm_key, llm_model, threads) if llm else (None, None)
     if address:
         address = replace(address, seconds=llm_seconds, at_once=llm_at_once)
-    run(loaded, settings, host, port, address, Wishes(n=samples, adaptive=adaptive))
+    wishes = Wishes(n=samples, adaptive=adaptive)
+    if ray:
+        from cappy.server.replicas import Replicas, Serving, serve_replicas
+
+        serving = Serving(loaders, settings, address, wishes)
+        serve_replicas(ray, serving, host, port, Replicas(replicas, threads or 1))
+    else:
+        run(loaded, settings, host, port, address, wishes)
     del behind
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def joined(address: str) -> Iterator[None]:
             "the cluster (ray job submit) with --ray auto."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else Ray's own warnings of restarts fill the terminal
+    _check_answers(address)
     with _signals_kept():
         try:
             options = {"include_dashboard": False} if address == LOCAL else {}
@@ -64,6 +67,23 @@ def joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Find out in seconds what Ray itself would wait minutes for.
+
+    Raises:
+        ClusterError: nobody listens at HOST:PORT.
+
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        reason = f"no Ray cluster answers at {address!r} ({error}); start one with: ray start --head"
+        raise ClusterError(reason) from error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 import cappy
@@ -73,7 +73,7 @@ def _operations(engine: Engine) -> APIRouter:
     @router.get("/metrics", response_class=PlainTextResponse, responses=declared(statuses=LOOK))
     async def metrics() -> Response:
         """Give the metrics in Prometheus's format."""
-        return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await engine.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 UPSTREAM_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -49,3 +49,7 @@ class Metrics:
         self.samples_saved = Counter(
             "cappy_samples_saved", "Samples that adaptive requests did not need.", registry=registry
         )
+
+    async def render(self) -> bytes:
+        """Return all of it in Prometheus's format."""
+        return generate_latest(self.registry)

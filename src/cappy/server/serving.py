@@ -90,7 +90,7 @@ class Server(uvicorn.Server):
                 log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
 
 
-def _log_lines() -> None:
+def log_lines() -> None:
     """Write what the server and the libraries below it say as JSON lines on standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
@@ -114,7 +114,7 @@ def serve(
         InputError: the address cannot be listened on.
 
     """
-    _log_lines()
+    log_lines()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from cappy.errors import InputError
 
@@ -57,6 +58,16 @@ class Processes:
             dist.barrier()
 
 
+def _join() -> None:
+    store, rank, world = next(iter(rendezvous("env://", timeout=WAIT)))
+    # Where torchrun starts processes again its store still holds the addresses of those that died.
+    start = f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    store = dist.PrefixStore(start, store)  # type: ignore[attr-defined]  # torch does not list it
+    # What is on the CPU (clocks, figures) goes by gloo, weights and gradients on GPUs by NCCL.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=WAIT, store=store, rank=rank, world_size=world)
+
+
 @contextmanager
 def started_processes() -> Iterator[Processes]:
     """Join the processes that a launcher started, by the variables it sets; without any, be alone.
@@ -74,8 +85,7 @@ def started_processes() -> Iterator[Processes]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     try:
-        # What is on the CPU (clocks, figures) goes by gloo, weights and gradients on GPUs by NCCL.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
+        _join()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"the other processes cannot be joined ({error}); start them with torchrun.") from error
     processes = Processes(dist.get_rank(), dist.get_world_size())

@@ -1,0 +1,180 @@
+"""What the paper's pretraining costs on many GPUs: time, money, files, traffic, and what breaks first.
+
+python benchmarks/scale_costs.py [--pairs 160e6] [--instruction 170] [--response 20] [--candidates 18] ...
+
+A rate was measured for one encoder and device (--rate tokens/s of training, packed, for --rate-hidden and
+--rate-layers); other encoders follow by their multiplications a token, which is no measurement. Sizes of files and of
+groups in memory are measured here, on random token ids and words (seed 0). The step time is the longer of computing and
+of adding up gradients, which overlap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import random
+import tempfile
+import tracemalloc
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cappy.data.source import Chunk
+from cappy.data.store import write_parquet
+from cappy.encoders.registry import encoder_spec
+from cappy.group import Candidate, Group
+from cappy.layout.encode import EncodedGroup
+from cappy.training.batches import TrainingGroup
+
+ROBERTA_LARGE = {
+    "model_type": "roberta",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "vocab_size": 50265,
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "num_labels": 1,
+}
+WORDS = ["".join(random.Random(n).choices("etaoinshrdlu", k=2 + n % 8)) for n in range(5000)]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a pair weighs in a layout: packed tokens, and how many pairs share a step."""
+
+    name: str
+    tokens: float
+    batch: int
+
+
+def matrix_parameters(hidden: int, layers: int) -> int:
+    """Count the weights that every token is multiplied with: attention and feed-forward parts."""
+    return layers * 12 * hidden * hidden
+
+
+def training_rate(options: argparse.Namespace, hidden: int, layers: int) -> float:
+    """Return tokens a second of training on one GPU at the multiplications a second of the measured rate."""
+    return float(options.rate * matrix_parameters(options.rate_hidden, options.rate_layers)) / matrix_parameters(
+        hidden, layers
+    )
+
+
+def print_times(options: argparse.Namespace, parameters: int, rate: float) -> None:
+    share = options.instruction / options.candidates + options.response + 2 + 2 / options.candidates
+    settings = [
+        Setting("joint", options.instruction + options.response + 4, options.batch),
+        Setting("shared", share, options.batch),
+        Setting("joint, batch 16 times", options.instruction + options.response + 4, 16 * options.batch),
+    ]
+    print(f"{options.pairs:.3g} pairs once, {parameters / 1e6:.0f}M parameters, {rate:,.0f} tokens/s a GPU\n")
+    print(
+        "| layout | tokens a pair | GPUs | tokens a GPU and step | compute | gradients | time | GPU hours | dollars |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for setting in settings:
+        for gpus in options.gpus:
+            mine = setting.tokens * setting.batch / gpus
+            compute = mine / rate
+            width = options.inside if gpus <= 8 else options.between
+            exchange = 2 * (gpus - 1) / gpus * 4 * parameters / (width * 1e9)
+            hours = options.pairs / setting.batch * max(compute, exchange) / 3600
+            times = f"{1000 * compute:.1f} ms | {1000 * exchange:.1f} ms | {hours:,.1f} h"
+            costs = f"{hours * gpus:,.0f} | {hours * gpus * options.price:,.0f}"
+            print(f"| {setting.name} | {setting.tokens:.0f} | {gpus} | {mine:,.0f} | {times} | {costs} |")
+
+
+def print_sizes(options: argparse.Namespace, parameters: int) -> None:
+    draw = random.Random(0)
+    group_bytes = memory_of_groups(draw, options.instruction + 2, options.response + 2, options.candidates)
+    pair_bytes = memory_of_groups(draw, 0, options.instruction + options.response + 4, 1)
+    stored, chunk = file_sizes(options, draw)
+    groups = options.pairs / options.candidates
+    print("\n| what | size |\n|---|---|")
+    print(f"| checkpoint (float16) | {2 * parameters / 1e9:.2f} GB |")
+    print(f"| state of a run (weights, two moments, float32) | {12 * parameters / 1e9:.2f} GB |")
+    print(f"| store of {options.pairs:.3g} pairs (Parquet, random words) | {stored * groups / 1e9:,.0f} GB |")
+    print(f"| chunk of 5,000 rows on its way to a builder | {chunk / 1e6:.1f} MB |")
+    print(f"| outcomes of 512 rows on their way to the driver | {len(pickle.dumps(outcomes())) / 1e3:.1f} kB |")
+    for layout, each in (("shared", group_bytes / options.candidates), ("joint", pair_bytes)):
+        fit = options.memory * 1e9 / options.processes / each / 1e6
+        print(f"| a pair's tokens in a trainer's memory, {layout} | {each / 1e3:.1f} kB |")
+        print(f"| all pairs, in every process, {layout} | {each * options.pairs / 1e9:,.0f} GB |")
+        print(
+            f"| pairs that fit {options.memory} GB and {options.processes} processes a node, {layout} | {fit:,.0f}M |"
+        )
+
+
+def memory_of_groups(draw: random.Random, prefix: int, segment: int, candidates: int, count: int = 2000) -> float:
+    """Measure the bytes of a training group of fresh token ids."""
+
+    def ids(length: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(1000, 50000) for _ in range(length))
+
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    kept = []
+    for _ in range(count):
+        segments = tuple(ids(segment) for _ in range(candidates))
+        encoded = EncodedGroup(ids(prefix), segments, (0,) * candidates, ())
+        kept.append(TrainingGroup(encoded, np.zeros(candidates, dtype=np.float32), "task"))
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return (after - before) / len(kept)
+
+
+def file_sizes(options: argparse.Namespace, draw: random.Random, count: int = 2000) -> tuple[float, int]:
+    """Measure the bytes of a group in a store, and of a chunk as a reader hands it on; three words are four tokens."""
+
+    def text(tokens: int) -> str:
+        return " ".join(draw.choices(WORDS, k=max(1, tokens * 3 // 4)))
+
+    groups = [
+        Group(
+            text(options.instruction),
+            tuple(Candidate(text(options.response), 0.5, "sample:topk40") for _ in range(options.candidates)),
+            "task",
+            "template",
+        )
+        for _ in range(count)
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        write_parquet(Path(place) / "shard.parquet", groups)
+        stored = (Path(place) / "shard.parquet").stat().st_size / count
+    rows = [(f"rows.jsonl:{n}", {"instruction": text(options.instruction), "response": "yes"}) for n in range(5000)]
+    return stored, len(pickle.dumps(Chunk("rows.jsonl-00000", rows)))
+
+
+def outcomes() -> list[dict[str, float | int]]:
+    return [{"score": 0.123456, "tokens_cut": 0} for _ in range(512)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=float, default=160e6)
+    parser.add_argument("--batch", type=int, default=1024, help="pairs a step")
+    parser.add_argument("--instruction", type=int, default=170, help="tokens of an instruction")
+    parser.add_argument("--response", type=int, default=20, help="tokens of a response")
+    parser.add_argument(
+        "--candidates", type=int, default=18, help="responses of a group: the paper's 17 and a reference"
+    )
+    parser.add_argument("--gpus", type=int, nargs="+", default=[8, 64, 512])
+    parser.add_argument("--rate", type=float, default=555_000, help="tokens/s measured on one H100")
+    parser.add_argument("--rate-hidden", type=int, default=768)
+    parser.add_argument("--rate-layers", type=int, default=12)
+    parser.add_argument("--inside", type=float, default=300, help="GB/s between GPUs of a node, as all-reduce sees it")
+    parser.add_argument("--between", type=float, default=40, help="GB/s a GPU between nodes (400 Gbit/s links)")
+    parser.add_argument("--price", type=float, default=2.5, help="dollars an hour of a GPU")
+    parser.add_argument("--memory", type=int, default=2000, help="GB of a node")
+    parser.add_argument("--processes", type=int, default=8, help="processes of a node")
+    options = parser.parse_args()
+    spec = encoder_spec(ROBERTA_LARGE, "roberta-large")
+    parameters = sum(int(np.prod(shape)) for shape in spec.shapes().values())
+    print_times(options, parameters, training_rate(options, spec.hidden, spec.layers))
+    print_sizes(options, parameters)
+
+
+if __name__ == "__main__":
+    main()
