@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.docs.test_blocks import SAID, blocks
+from tests.docs.pages import blocks
 
+SAID = re.compile(r"  # prints: (.+)$", re.MULTILINE)
+"""What a block says that a line prints."""
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "integrations.md"
 
 
 def run_block(naming: str, capsys: pytest.CaptureFixture[str], **names: Any) -> dict[str, Any]:
     """Run the one block that has this text, and check what it says it prints; `names` are what a reader has already."""
-    start, *others = blocks(PAGE)
+    start, *others = (block for block in blocks(PAGE) if block.is_python)
     (block,) = [one for one in others if naming in one.code]
     capsys.readouterr()
     exec(compile(start.code, str(PAGE), "exec"), names)
