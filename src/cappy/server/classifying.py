@@ -1,4 +1,4 @@
-"""`/classify` as vLLM has it, with choices; `/zero-shot-classification` as Hugging Face's clients call it."""
+"""`/classify` as in vLLM, plus choices; `/zero-shot-classification` as Hugging Face's clients call it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
             raise RequestError(422, "the instruction must hold {text} where the text goes.")
         room = engine.settings.body_bytes
         size = len(template) + sum(map(len, choices))
-        # A short template that names {text} or {choices} a thousand times must not make a large text of a small body.
+        # A short template that repeats {text} or {choices} a thousand times must not turn a small body into a large text.
         if sum(template.count("{text}") * len(text) + template.count("{choices}") * size for text in texts) > room:
             raise RequestError(413, "the instructions are too large once the texts and choices are in them.")
         groups = [(fill(template, choices, text), choices) for text in texts]
@@ -45,7 +45,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
 
     @router.post("/classify", responses=declared())
     async def classify(body: ClassifyRequest, request: Request) -> ClassifyResponse:
-        """Choose the best of `choices` for every text."""
+        """Choose the best of `choices` for each text."""
         scored = await scores(request, body.model, as_list(body.input), body.choices, body.instruction)
         data = [
             Classified(
@@ -67,7 +67,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
 
     @router.post("/zero-shot-classification", responses=declared())
     async def zero_shot(body: ZeroShotRequest, request: Request) -> list[ZeroShotItem]:
-        """Choose among labels; a `hypothesis_template` puts each label into its `{}`."""
+        """Choose among labels; `hypothesis_template` inserts each label at `{}`."""
         labels = body.parameters.candidate_labels
         template = body.parameters.hypothesis_template or "{}"
         if len(template) * len(labels) > engine.settings.body_bytes:

@@ -1,4 +1,4 @@
-"""The bodies of errors as the OpenAPI document declares them; `errors.error_body` writes what is described here."""
+"""Error bodies as declared in the OpenAPI document; `errors.error_body` writes them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MEANINGS = {
     504: "The language model's server takes too long.",
 }
 WORK = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
-"""What a route that scores may answer with besides 200."""
+"""Error statuses of a route that scores."""
 OPEN = (400, 405, 408, 413, 500)
-"""What a route that needs no key may answer with: the gate and the router stand before every route."""
+"""Error statuses of a route that needs no key, including those of the gate and the router."""
 LOOK = (*OPEN, 401, 403, 503)
-"""What a route that only tells something may answer with."""
+"""Error statuses of a read-only route."""
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong: a sentence, a name for it, and the HTTP status."""
+    """What went wrong: a sentence, an error name, and the HTTP status."""
 
     message: str
     type: str
@@ -39,13 +39,13 @@ class ErrorDetail(BaseModel):
 
 
 class OpenAIError(BaseModel):
-    """An error as OpenAI and vLLM write it."""
+    """An error in the format of OpenAI and vLLM."""
 
     error: ErrorDetail
 
 
 class CohereError(BaseModel):
-    """An error as Cohere writes it, with Jina's `detail`."""
+    """An error in Cohere's format, with Jina's `detail`."""
 
     id: str
     message: str
@@ -53,14 +53,14 @@ class CohereError(BaseModel):
 
 
 class InferenceError(BaseModel):
-    """An error as text-embeddings-inference writes it."""
+    """An error in text-embeddings-inference's format."""
 
     error: str
     error_type: str
 
 
 def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route whose errors are of `shape`, one entry a status."""
+    """Return the `responses` of a route whose errors have this `shape`, one entry per status."""
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return {
         status: {"model": shape, "description": MEANINGS[status], **({"headers": retry} if status == 429 else {})}
@@ -69,7 +69,7 @@ def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict
 
 
 def declared_before_llm() -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that stands before a language model, whose own refusals it hands on."""
+    """Return the `responses` of a route that forwards to a language model and passes its errors through."""
     whole = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
     return {
         200: {"description": "OpenAI's answer, whole or streamed.", "content": whole},

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""The server's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FILL = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metrics:
-    """Counters, gauges and histograms in a registry of their own, so that servers in one process stay apart."""
+    """Counters, gauges and histograms in a separate registry, so that servers in one process do not share them."""
 
     def __init__(self) -> None:
         """Register everything at zero."""
@@ -51,5 +51,5 @@ class Metrics:
         )
 
     async def render(self) -> bytes:
-        """Return all of it in Prometheus's format."""
+        """Return all metrics in Prometheus's format."""
         return generate_latest(self.registry)

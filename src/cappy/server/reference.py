@@ -1,4 +1,4 @@
-"""The description of the API as one page, made from the OpenAPI document; it needs no script and no other file."""
+"""The API reference as one static HTML page, generated from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAD = """<!doctype html>
 
 
 def reference_html(document: Mapping[str, Any]) -> str:
-    """Return the page: a list of the paths; every operation with its fields, an example and its answers; the shapes."""
+    """Return the page: the list of paths, each operation with fields, example and responses, and the schemas."""
     operations = [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -50,17 +50,17 @@ def reference_html(document: Mapping[str, Any]) -> str:
 
 
 def prose(text: str) -> str:
-    """Return a sentence as HTML; what stands between backticks becomes code."""
+    """Return a sentence as HTML; text in backticks becomes code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def anchor(method: str, path: str) -> str:
-    """Return the name of an operation's place in the page."""
+    """Return the HTML id of an operation."""
     return f"{method}-{path.strip('/').replace('/', '-')}"
 
 
 def type_name(schema: Mapping[str, Any]) -> str:
-    """Say in words what a schema lets through: `string`, `list of string or Document`, `integer (1 to 256)`."""
+    """Describe the type of a schema: `string`, `list of string or Document`, `integer (1 to 256)`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     shapes = schema.get("anyOf") or schema.get("oneOf")
@@ -83,7 +83,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
         f"<p>{prose(operation.get('description', ''))}</p>",
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    # A path may take bodies of several shapes.
+    # A path may accept several body schemas.
     for place, one in enumerate(body.get("oneOf", [body]) if body else []):
         model = _model(document, one)
         parts += ["<h4>Or a body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
@@ -138,7 +138,7 @@ def _schema(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _model(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema, or the one it refers to."""
+    """Return a schema, with a reference resolved."""
     found: Mapping[str, Any] = schema
     if "$ref" in schema:
         found = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]

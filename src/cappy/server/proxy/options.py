@@ -1,4 +1,4 @@
-"""How a request wants its answer chosen: the server's defaults, `cappy` in the body, and headers before both."""
+"""Best-of-n options of a request: the server's defaults, overridden by the field `cappy`, then by headers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cappy.server.errors import RequestError
 
 HEADER = "x-cappy-"
 OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam"))
-"""Selectors that need no decoding of a certain kind among the samples."""
+"""Selectors that need no greedy or beam output among the samples."""
 
 
 class Wishes(BaseModel):
-    """What a request may say in its field `cappy`, or in headers such as `X-Cappy-N`."""
+    """Options of a request, in its field `cappy` or in headers such as `X-Cappy-N`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,19 +51,19 @@ class Wishes(BaseModel):
         return value
 
     def decodings(self) -> tuple[Decoding, ...]:
-        """Return the plan; empty where the request's own way of sampling holds."""
+        """Return the plan; empty if the request's own sampling applies."""
         return decodings_of(self.plan)
 
     def samples(self, kept: int) -> int:
-        """Return how many samples a prompt may have, of which `kept` are wanted: the plan's, or as many as are said."""
+        """Return the number of samples for a prompt: the plan's, or `n`, but at least `kept`."""
         return sum(one.count for one in self.decodings()) or max(self.n, kept)
 
 
 def decodings_of(plan: str) -> tuple[Decoding, ...]:
-    """Read a plan that other servers can follow: no beam search, which the protocol has no word for.
+    """Read a plan that other servers can follow: without beam search, which the protocol does not have.
 
     Raises:
-        ValueError: it is not understood.
+        ValueError: the plan is invalid.
 
     """
     if not plan:
@@ -78,10 +78,10 @@ def decodings_of(plan: str) -> tuple[Decoding, ...]:
 
 
 def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: int, kept: int = 1) -> Wishes:
-    """Put defaults, the body's field `cappy` and headers together; `kept` answers are wanted.
+    """Combine defaults, the body's field `cappy` and headers; `kept` answers are wanted.
 
     Raises:
-        RequestError: 422, something is not understood, over `most` samples are asked for, or a plan has too few.
+        RequestError: 422, an option is invalid, over `most` samples are requested, or the plan has too few.
 
     """
     said = dict(body or {})
