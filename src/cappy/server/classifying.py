@@ -34,12 +34,12 @@ def classifying_routes(engine: Engine) -> APIRouter:
         if len(set(choices)) < len(choices):
             raise RequestError(422, "a choice is given twice.")
         if "{text}" not in template:
-            raise RequestError(422, "the instruction must hold {text} where the text goes.")
+            raise RequestError(422, "the instruction must contain {text}.")
         room = engine.settings.body_bytes
         size = len(template) + sum(map(len, choices))
-        # A short template that repeats {text} or {choices} a thousand times must not turn a small body into a large text.
+        # A short template that repeats {text} or {choices} many times must not turn a small body into a large text.
         if sum(template.count("{text}") * len(text) + template.count("{choices}") * size for text in texts) > room:
-            raise RequestError(413, "the instructions are too large once the texts and choices are in them.")
+            raise RequestError(413, "the instructions are too large after inserting the texts and choices.")
         groups = [(fill(template, choices, text), choices) for text in texts]
         return await while_connected(request, engine.score(model, groups, choices))
 
@@ -71,7 +71,7 @@ def classifying_routes(engine: Engine) -> APIRouter:
         labels = body.parameters.candidate_labels
         template = body.parameters.hypothesis_template or "{}"
         if len(template) * len(labels) > engine.settings.body_bytes:
-            raise RequestError(413, "the labels are too large once they are in the template.")
+            raise RequestError(413, "the labels are too large after inserting them into the template.")
         choices = [template.replace("{}", label) for label in labels]
         scored = await scores(request, None, [body.inputs], choices, "{text}")
         probs = shares(scored.groups[0].scores, scored.temperature)

@@ -36,8 +36,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection; over the limit, mark it for the gate to refuse, or close it."""
         super().connection_made(transport)
-        # asyncio sets this only for sockets with an explicit protocol; without it, a response waits 40 ms for the client
-        # to acknowledge the headers.
+        # asyncio sets this only for sockets with an explicit protocol; without it, a response waits 40 ms for
+        # the client to acknowledge the headers.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         count = len(self.connections)
         self.app_state = {**self.app_state, "crowded": count > self.limits.connections}

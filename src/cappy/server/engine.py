@@ -103,7 +103,9 @@ class Engine:
             encoded = await self._encode(scorer.for_choices(choices) if choices else scorer, groups, size)
             tokens = sum(group.tokens for group in encoded)
             if tokens > self.settings.request_tokens:
-                raise RequestError(413, f"the request has {tokens} tokens; at most {self.settings.request_tokens} go.")
+                raise RequestError(
+                    413, f"the request has {tokens} tokens; the limit is {self.settings.request_tokens}."
+                )
             if not truncate:
                 _refuse_cuts(encoded)
             job = await self._run(scorer, encoded)
@@ -126,7 +128,7 @@ class Engine:
         used, scorer = self.scorers.find(name)
         choosing = await self.aside(self._learnt_by, name)
         if choosing is None:
-            raise RequestError(422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has.")
+            raise RequestError(422, f"the scorer {used!r} has not learnt to choose; train one with cappy adapt.")
         values = await self.aside(choosing.values, scorer, pool.instruction, pool.samples, pool.scores)
         return tuple(map(float, values))
 
@@ -186,10 +188,10 @@ class Engine:
         # A body within the limit can expand to much more: a classification repeats its instruction for each input.
         if size > self.settings.body_bytes:
             most = self.settings.body_bytes
-            raise RequestError(413, f"the request comes to {size} characters to read; at most {most} go.")
+            raise RequestError(413, f"the request comes to {size} characters; the limit is {most}.")
         count = sum(len(responses) for _, responses in groups)
         if count > self.settings.candidates:
-            raise RequestError(413, f"the request has {count} candidates; at most {self.settings.candidates} go.")
+            raise RequestError(413, f"the request has {count} candidates; the limit is {self.settings.candidates}.")
         # Work is counted in tokens, which are not known yet; text waiting for tokenisation is bounded in bytes.
         if self._queue.tokens >= self._queue.capacity or self._encoding + size > 8 * self.settings.body_bytes:
             raise RequestError(429, "the server is busy; try again later.", self._queue.retry_after())
@@ -231,7 +233,7 @@ class Engine:
             try:
                 self._score(taken)
             except Exception as error:  # one bad request must not fail the rest of its batch
-                log.warning("a batch failed and is tried piece by piece", extra={"error": type(error).__name__})
+                log.warning("a batch failed; retrying it piece by piece", extra={"error": type(error).__name__})
                 for one in taken:
                     self._score_alone(one)
             seconds = time.perf_counter() - started
@@ -265,4 +267,4 @@ def _refuse_cuts(encoded: Sequence[EncodedGroup]) -> None:
     """Refuse texts that would have to be cut."""
     cut: Cut | None = next((cut for group in encoded for cut in group.cuts if cut), None)
     if cut:
-        raise RequestError(413, f"a text is over the token limit ({cut}); set truncate to true to have it cut.")
+        raise RequestError(413, f"a text is over the token limit ({cut}); set truncate to true to cut it.")

@@ -9,17 +9,17 @@ from pydantic import BaseModel
 MEANINGS = {
     400: "The body is not JSON.",
     401: "The API key is missing or wrong.",
-    403: "The server does not answer to the name in `Host`.",
-    404: "There is no scorer of that name.",
-    405: "The path is asked with another method.",
-    408: "The request did not come whole in time.",
-    413: "The body, the number of candidates or of tokens is over the limit, or a text is and may not be cut.",
+    403: "The host name in `Host` is not allowed.",
+    404: "No scorer has this name.",
+    405: "The method is not allowed for this path.",
+    408: "The request was not complete in time.",
+    413: "The body, the candidates or the tokens exceed a limit, or a text does and must not be cut.",
     422: "A field is missing or wrong.",
-    429: "The queue is full; `Retry-After` says in how many seconds to try again.",
-    500: "The server failed on this request.",
-    502: "The language model's server cannot be reached or answers nonsense.",
+    429: "The queue is full; `Retry-After` gives the seconds until a retry.",
+    500: "The server failed to process the request.",
+    502: "The language model's server cannot be reached or sent an invalid response.",
     503: "The server is stopping or has too many connections; `Retry-After` is set.",
-    504: "The language model's server takes too long.",
+    504: "The language model's server timed out.",
 }
 WORK = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
 """Error statuses of a route that scores."""
@@ -74,5 +74,5 @@ def declared_before_llm() -> dict[int | str, dict[str, Any]]:
     return {
         200: {"description": "OpenAI's answer, whole or streamed.", "content": whole},
         **declared(OpenAIError | dict[str, Any], (*WORK, 502, 504)),
-        "default": {"description": "A refusal of the language model's server, as it wrote it."},
+        "default": {"description": "An error of the language model's server, passed through unchanged."},
     }

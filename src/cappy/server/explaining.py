@@ -46,9 +46,7 @@ def explaining_routes(engine: Engine) -> APIRouter:
         """Return how much each word of the instruction and the response moved the score."""
         planned = await asyncio.to_thread(plan, body.instruction, body.response, body.limit)
         if planned.characters > engine.settings.body_bytes:
-            raise RequestError(
-                413, "the texts are too long to be scored once for each of so many spans; lower `limit`."
-            )
+            raise RequestError(413, "the texts are too long for this many spans; lower `limit`.")
         scored = await while_connected(request, engine.score(body.model, planned.groups))
         explained = planned.explanation(scored.groups)
         return ExplainResponse(

@@ -23,9 +23,9 @@ def check_key(key: str, where: str) -> None:
 
     """
     if not key.strip():
-        raise InputError(f"{where}: the key is empty; an unset variable, perhaps.")
+        raise InputError(f"{where}: the key is empty; is a variable unset?")
     if any(character.isspace() for character in key):
-        raise InputError(f"{where}: a key holds no white space; several keys are given one by one.")
+        raise InputError(f"{where}: a key must not contain white space; give several keys one by one.")
 
 
 def read_keys(path: Path) -> list[str]:
@@ -41,7 +41,7 @@ def read_keys(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read ({error}).") from error
     keys = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not keys:
-        raise InputError(f"{path} holds no key.")
+        raise InputError(f"{path} contains no key.")
     for number, key in keys.items():
         check_key(key, f"{path}:{number}")
     return list(keys.values())

@@ -99,7 +99,7 @@ class Gate:
         given = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
         name = given if given.endswith("]") else given.rpartition(":")[0] or given
         if name not in self.settings.hosts:
-            raise RequestError(403, f"this server does not answer to that name; start it with --allowed-host {name}.")
+            raise RequestError(403, f"the host name is not allowed; start the server with --allowed-host {name}.")
 
     async def _in_time(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
         seconds = self.settings.body_seconds
@@ -108,7 +108,7 @@ class Gate:
         except asyncio.TimeoutError as error:
             if visit.waiting:
                 raise _ClosingError(429, "the server is busy with large requests; try again later.", 5) from error
-            raise _ClosingError(408, f"the request did not come whole within {seconds:g} seconds.") from error
+            raise _ClosingError(408, f"the request was not complete within {seconds:g} seconds.") from error
 
     async def _whole(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
         """Read the body up to the limit; return a `receive` that replays it."""

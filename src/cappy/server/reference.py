@@ -44,7 +44,7 @@ def reference_html(document: Mapping[str, Any]) -> str:
     for tag in tags:
         parts.append(f"<h2>{escape(tag.capitalize())}</h2>")
         parts += [_operation(document, *one) for one in operations if one[2]["tags"][0] == tag]
-    parts.append("<h2>Shapes</h2>")
+    parts.append("<h2>Schemas</h2>")
     parts += [_shape(name, schema) for name, schema in document["components"]["schemas"].items()]
     return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
 
@@ -86,14 +86,14 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     # A path may accept several body schemas.
     for place, one in enumerate(body.get("oneOf", [body]) if body else []):
         model = _model(document, one)
-        parts += ["<h4>Or a body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
+        parts += ["<h4>Or body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
         for example in model.get("examples", [])[:1]:
             text = shlex.quote(json.dumps(example, ensure_ascii=False))
             call = f"curl localhost:8100{path} -H 'content-type: application/json' \\\n  -d {text}"
             parts += ["<h4>Example</h4>", f'<pre tabindex="0" aria-label="Example">{escape(call)}</pre>']
     schema = _schema(operation["responses"]["200"])
     if schema:
-        parts.append(f"<h4>Answer: {escape(type_name(schema))}</h4>")
+        parts.append(f"<h4>Response: {escape(type_name(schema))}</h4>")
         parts += _fields(_model(document, schema.get("items", schema)), lambda *_: "")
     parts += ["<details>", *_refusals(operation), "</details>"]
     return "\n".join([*parts, "</section>"])
@@ -118,13 +118,13 @@ def _need(model: Mapping[str, Any], name: str) -> str:
     if name in model.get("required", []):
         return "required"
     found = model["properties"][name].get("default")
-    return "optional" if found is None else f"{json.dumps(found, ensure_ascii=False)} unless given"
+    return "optional" if found is None else f"default: {json.dumps(found, ensure_ascii=False)}"
 
 
 def _refusals(operation: Mapping[str, Any]) -> Iterator[str]:
     refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
     shapes = dict.fromkeys(type_name(_schema(answer)) for answer in refusals.values() if _schema(answer))
-    yield f"<summary>Refusals, as {escape(', '.join(shapes))}</summary>"
+    yield f"<summary>Errors, as {escape(', '.join(shapes))}</summary>"
     yield '<table class="fields"><tbody>'
     for status, answer in refusals.items():
         yield f'<tr><th scope="row"><code>{escape(str(status))}</code></th>'

@@ -109,9 +109,9 @@ def _reload(serving: Serving, replicas: Replicas) -> None:
     try:
         Scorers(serving.loaders)  # a checkpoint that cannot be loaded here replaces no replica
         deploy(Serving(serving.loaders, serving.settings, serving.address, serving.defaults, time.time_ns()), replicas)
-        log.info("checkpoints are read again")
+        log.info("checkpoints reloaded")
     except Exception as error:
-        log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
+        log.error("reload failed; the old checkpoints stay in use", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def deploy(serving: Serving, replicas: Replicas) -> None:
@@ -124,7 +124,7 @@ def deploy(serving: Serving, replicas: Replicas) -> None:
     from ray import serve
 
     if replicas.count < 1:
-        raise InputError(f"there is at least one replica, not {replicas.count}.")
+        raise InputError(f"the number of replicas must be at least 1, not {replicas.count}.")
 
     def build() -> FastAPI:  # Ray Serve calls a function in each replica to build its application
         return serving.application()
@@ -140,4 +140,4 @@ def deploy(serving: Serving, replicas: Replicas) -> None:
     try:
         serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
-        raise ClusterError(f"the replicas do not come up ({str(error).strip().splitlines()[0]}).") from error
+        raise ClusterError(f"the replicas did not start ({str(error).strip().splitlines()[0]}).") from error

@@ -44,8 +44,8 @@ class Scorers:
         """Return the name and the scorer for a name; the first scorer for None or "".
 
         Raises:
-            RequestError: 404, the name is unknown. A server with a single scorer accepts any name, because clients of other
-                services send that service's model names.
+            RequestError: 404, the name is unknown. A server with a single scorer accepts any name, because clients of
+                other services send that service's model names.
 
         """
         scorers = self._scorers
@@ -54,7 +54,7 @@ class Scorers:
         first = next(iter(scorers))
         if not name or len(scorers) == 1:
             return first, scorers[first]
-        raise RequestError(404, f"the model {name!r} does not exist; there are {', '.join(scorers)}.")
+        raise RequestError(404, f"the model {name!r} does not exist; available: {', '.join(scorers)}.")
 
     def swap(self, name: str, scorer: Scorer) -> None:
         """Use another scorer for new requests."""

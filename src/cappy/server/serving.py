@@ -83,11 +83,14 @@ class Server(uvicorn.Server):
         async with self._reloading:
             try:
                 await asyncio.to_thread(self._engine.scorers.reload)
-                log.info("checkpoints are read again")
+                log.info("checkpoints reloaded")
             except CappyError as error:
-                log.error("checkpoints stay as they were", extra={"error": str(error)})
-            except Exception as error:  # for example a folder that is being written; the server continues with the old ones
-                log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
+                log.error("reload failed; the old checkpoints stay in use", extra={"error": str(error)})
+            except Exception as error:  # such as a folder that is being written; the old checkpoints stay in use
+                log.error(
+                    "reload failed; the old checkpoints stay in use",
+                    extra={"error": f"{type(error).__name__}: {error}"},
+                )
 
 
 def log_lines() -> None:
@@ -119,7 +122,7 @@ def serve(
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        raise InputError(f"{host}:{port} cannot be listened on ({error}).") from error
+        raise InputError(f"cannot listen on {host}:{port} ({error}).") from error
     engine = Engine(scorers, settings, Metrics())
     try:
         config = uvicorn.Config(

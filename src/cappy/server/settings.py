@@ -16,8 +16,8 @@ class Settings:
     admitted work may take after a stop. `body_seconds` is the time a client may take to send a request, or to read a
     buffered response. `keep_alive_seconds` is how long an idle connection stays open, and `connections` how many may be
     open. `llm_most` limits the samples of one request, `llm_waiting` those in progress over all requests.
-    `api_keys` are the accepted keys (none: no key is needed), `cors_origins` the web pages that may call the server, and
-    `hosts` the host names it accepts (none: any).
+    `api_keys` are the accepted keys (none: no key is needed), `cors_origins` the web pages that may call the server,
+    and `hosts` the host names it accepts (none: any).
     """
 
     body_bytes: int = 8 * 2**20

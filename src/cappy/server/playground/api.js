@@ -39,7 +39,7 @@ function words(answer, data) {
   const message = typeof found === "string" && found ? found[0].toUpperCase() + found.slice(1) : "";
   const wait = answer.headers.get("Retry-After");
   switch (answer.status) {
-    case 401: return "The server wants an API key, and this one is missing or wrong. Enter it below the Score button.";
+    case 401: return "The server needs an API key; it is missing or wrong. Enter it below the Score button.";
     case 413: return `That is too much for one request. ${message}`;
     case 429: return `The server is busy. Try again ${wait ? `in ${count(Number(wait), "second")}` : "in a moment"}.`;
     default: return message || `The server answered with status ${answer.status}.`;

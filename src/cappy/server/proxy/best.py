@@ -29,7 +29,7 @@ class Chosen:
     """The result of best of n.
 
     `choices` are the protocol's choices, unchanged; `texts` are their scored texts. `values` [choices] are the
-    selector's, NaN if it gives none, and empty if there was nothing to choose. `order` lists indices from best to worst.
+    selector's, NaN if it gives none, and empty if there was nothing to choose. `order` lists indices, best first.
     """
 
     answers: list[dict[str, Any]]
@@ -125,7 +125,7 @@ class _Found:
             except InputError as problem:
                 name = self._wishes.selector
                 raise RequestError(
-                    422, f"selector {name!r} needs log-likelihoods: ask for logprobs, or choose another."
+                    422, f"selector {name!r} needs log-likelihoods: request logprobs, or use another selector."
                 ) from problem
             values = [float(value) for value in found]
         return Chosen(

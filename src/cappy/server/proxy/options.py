@@ -22,18 +22,18 @@ class Wishes(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n: Annotated[int, Field(ge=1, description="Samples to choose among; the server's default unless said.")] = 8
+    n: Annotated[int, Field(ge=1, description="Samples to choose among; default: the server's setting.")] = 8
     plan: Annotated[
-        str, Field(description="Decodings in place of the request's own, like 'temp0.7*4,topk40*4'; counts for n.")
+        str, Field(description="Decodings that replace the request's own, like 'temp0.7*4,topk40*4'; sets n.")
     ] = ""
     selector: Annotated[
         str | None,
         Field(
-            description=f"How to choose: {', '.join(OFFERED)}. Unless said, learnt where the scorer has learnt to "
-            "choose for a task, combined where it notes how, else cappy."
+            description=f"How to choose: {', '.join(OFFERED)}. Default: learnt if the scorer has a learnt "
+            "selector, else combined if its checkpoint has weights for it, else cappy."
         ),
     ] = None
-    scorer: Annotated[str | None, Field(description="A scorer by name; the first unless said.")] = None
+    scorer: Annotated[str | None, Field(description="A scorer's name; default: the first.")] = None
     adaptive: Annotated[bool, Field(description="Sample in rounds; stop when more would likely not help.")] = False
     candidates: Annotated[bool, Field(description="Return all candidates with their scores.")] = False
 
@@ -73,7 +73,7 @@ def decodings_of(plan: str) -> tuple[Decoding, ...]:
     except InputError as error:
         raise ValueError(str(error)) from error
     if any(one.beams > 1 for one in found):
-        raise ValueError("beam search cannot be asked of the language model's server; leave it out of the plan")
+        raise ValueError("the OpenAI protocol has no beam search; leave it out of the plan")
     return found
 
 
@@ -98,5 +98,5 @@ def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: i
     if count < kept:
         raise RequestError(422, f"n is {kept}, but the plan has only {count} samples.")
     if count > most:
-        raise RequestError(422, f"{count} samples are asked for; at most {most} go.")
+        raise RequestError(422, f"{count} samples are requested; the limit is {most}.")
     return wishes

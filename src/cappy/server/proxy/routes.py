@@ -25,7 +25,7 @@ from cappy.server.schemas import ModelItem
 from cappy.text.conversation import instruction_of
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
-NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."
+NO_MODEL = "this server has no language model; start it with: cappy serve --llm URL (or --llm smollm2)."
 
 
 class Proxy:
@@ -64,7 +64,7 @@ class Proxy:
         wishes = read_wishes(defaults, body.cappy, request.headers, self._engine.settings.llm_most, kept)
         self._engine.scorers.find(wishes.scorer)
         if wishes.selector in NEED_LIKELIHOODS and not fields.get("logprobs"):
-            raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: ask for logprobs.")
+            raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: request logprobs.")
         base = {name: value for name, value in fields.items() if name not in _OWN}
         if upstream.address.model and (upstream.address.only or not base.get("model")):
             base["model"] = upstream.address.model
@@ -92,7 +92,7 @@ class Proxy:
         """Reserve places for all samples of a request, or refuse it."""
         room = self._engine.settings.llm_waiting
         if samples > room:
-            raise RequestError(422, f"{samples} samples are asked for; at most {room} go in one request.")
+            raise RequestError(422, f"{samples} samples are requested; the limit per request is {room}.")
         with self._engine.working():
             if self._open + samples > room:
                 raise RequestError(429, "the server is busy; try again later.", 5)

@@ -101,7 +101,7 @@ class Upstream:
     ) -> tuple[list[dict[str, Any]], list[UpstreamError]]:
         """Request `count` samples; return the answers, and the errors of failed requests. `before` were drawn earlier.
 
-        Servers may not support `n`, refuse a large one, or return too few choices. The missing samples are then requested
+        Servers may not support `n`, refuse a large one, or return too few choices. Missing samples are then requested
         one by one, with seeds that continue the request's own.
         """
         answers: list[dict[str, Any]] = []
@@ -144,8 +144,8 @@ class Upstream:
         """Send one request.
 
         Raises:
-            UpstreamError: the server refuses it (its own error), cannot be reached (502), times out (504), or its response
-                does not follow the protocol (502).
+            UpstreamError: the server refuses it (its own error), cannot be reached (502), times out (504), or breaks the
+                protocol (502).
 
         """
         url = f"{self._root}{request.path}{'?' + request.query if request.query else ''}"
@@ -159,9 +159,9 @@ class Upstream:
             status = str(answer.status_code)
             return _read(answer)
         except (httpx.TimeoutException, asyncio.TimeoutError) as error:
-            raise UpstreamError(504, "the language model's server takes too long to answer.") from error
+            raise UpstreamError(504, "the language model's server timed out.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UpstreamError(502, f"the language model's server fails ({type(error).__name__}).") from error
+            raise UpstreamError(502, f"the language model's server failed ({type(error).__name__}).") from error
         finally:
             self._metrics.upstream_requests.labels(status).inc()
             self._metrics.upstream_seconds.observe(time.perf_counter() - started)
@@ -187,17 +187,17 @@ def _sized(body: Mapping[str, Any], size: int, start: int) -> dict[str, Any]:
 
 def _read(answer: httpx.Response) -> dict[str, Any]:
     if answer.status_code != 200:
-        message = f"the language model's server answers {answer.status_code}."
+        message = f"the language model's server responded with status {answer.status_code}."
         # A status that is neither success nor error does not follow the protocol.
         status = answer.status_code if answer.status_code >= 400 else 502
         raise UpstreamError(status, message, answer.content if status < 502 or answer.content else b"", answer.headers)
     try:
         found = answer.json()
     except (ValueError, RecursionError) as error:
-        raise UpstreamError(502, "the language model's server gives no readable answer.") from error
+        raise UpstreamError(502, "the language model's server sent an unreadable response.") from error
     choices = found.get("choices") if isinstance(found, dict) else None
     if not readable(choices):
-        raise UpstreamError(502, "the language model's server gives an answer without choices.")
+        raise UpstreamError(502, "the language model's server sent a response without choices.")
     return {str(key): value for key, value in found.items()}
 
 
