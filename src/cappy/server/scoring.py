@@ -36,7 +36,7 @@ def score_groups(request: ScoreRequest) -> list[tuple[str, list[str]]]:
     if len(first) != len(second):
         raise RequestError(
             422,
-            f"text_1 has {len(first)} texts and text_2 has {len(second)}; text_1 must have one text, or as many as text_2.",
+            f"text_1 has {len(first)} texts and text_2 {len(second)}; text_1 needs one, or as many.",
         )
     return [(instruction, [response]) for instruction, response in zip(first, second, strict=True)]
 

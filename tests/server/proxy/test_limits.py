@@ -33,7 +33,7 @@ def answering(*texts: str | None, **message: Any) -> Any:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"n": 65}, "at most 64"),
+        ({"n": 65}, "the limit is 64"),
         ({"n": 3, "extra_body": wanting(plan="greedy,temp0.7")}, "only 2 samples"),
         ({"extra_body": wanting(selector="self-sum")}, "request logprobs"),
     ],

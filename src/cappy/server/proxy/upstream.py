@@ -144,8 +144,8 @@ class Upstream:
         """Send one request.
 
         Raises:
-            UpstreamError: the server refuses it (its own error), cannot be reached (502), times out (504), or breaks the
-                protocol (502).
+            UpstreamError: the server refuses it (its own error), cannot be reached (502), times out (504), or breaks
+                the protocol (502).
 
         """
         url = f"{self._root}{request.path}{'?' + request.query if request.query else ''}"
