@@ -28,9 +28,7 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     index, valid, inverse = spread(batch.prefixes.lengths)
     feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
     feed |= _query_places("token", batch.row_lengths(), own_inverse)
-    feed |= _query_places(
-        "first", batch.per_prefix, 2 * segments
-    )  # each first token is queried twice; see `onnx_graph`
+    feed |= _query_places("first", batch.per_prefix, 2 * segments)  # first tokens are queried twice; see `onnx_graph`
     return feed
 
 

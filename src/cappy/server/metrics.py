@@ -17,20 +17,16 @@ class Metrics:
         self.registry = CollectorRegistry()
         registry = self.registry
         self.queue_tokens = Gauge("cappy_queue_tokens", "Tokens admitted and not yet scored.", registry=registry)
-        self.queue_requests = Gauge(
-            "cappy_queue_requests", "Requests admitted and not yet finished.", registry=registry
-        )
+        self.queue_requests = Gauge("cappy_queue_requests", "Requests admitted and not yet done.", registry=registry)
         self.connections = Gauge("cappy_connections", "Open connections.", registry=registry)
         self.cache_bytes = Gauge("cappy_cache_bytes", "Memory of cached encoded instructions.", registry=registry)
-        self.cache_hits = Gauge("cappy_cache_hits", "Repeated instructions found in the cache.", registry=registry)
-        self.cache_misses = Gauge(
-            "cappy_cache_misses", "Repeated instructions not found in the cache.", registry=registry
-        )
+        self.cache_hits = Gauge("cappy_cache_hits", "Repeated instructions in the cache.", registry=registry)
+        self.cache_misses = Gauge("cappy_cache_misses", "Repeated instructions not in the cache.", registry=registry)
         self.tokens = Counter("cappy_tokens", "Tokens scored.", registry=registry)
         self.candidates = Counter("cappy_candidates", "Candidates scored.", registry=registry)
         self.cancelled = Counter("cappy_cancelled_requests", "Requests whose client disconnected.", registry=registry)
         self.fill = Histogram(
-            "cappy_batch_fill", "Tokens of a batch divided by its budget.", buckets=FILL, registry=registry
+            "cappy_batch_fill", "A batch's tokens as a share of its budget.", buckets=FILL, registry=registry
         )
         self.batch_requests = Histogram(
             "cappy_batch_requests", "Requests in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry

@@ -111,7 +111,7 @@ def _reload(serving: Serving, replicas: Replicas) -> None:
         deploy(Serving(serving.loaders, serving.settings, serving.address, serving.defaults, time.time_ns()), replicas)
         log.info("checkpoints reloaded")
     except Exception as error:
-        log.error("reload failed; the old checkpoints stay in use", extra={"error": f"{type(error).__name__}: {error}"})
+        log.error("reload failed; checkpoints unchanged", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def deploy(serving: Serving, replicas: Replicas) -> None:

@@ -34,10 +34,7 @@ def score_groups(request: ScoreRequest) -> list[tuple[str, list[str]]]:
     if len(first) == 1:
         return [(first[0], second)]
     if len(first) != len(second):
-        raise RequestError(
-            422,
-            f"text_1 has {len(first)} texts and text_2 {len(second)}; text_1 needs one, or as many.",
-        )
+        raise RequestError(422, f"text_1 has {len(first)} texts, text_2 {len(second)}; text_1 needs one, or as many.")
     return [(instruction, [response]) for instruction, response in zip(first, second, strict=True)]
 
 

@@ -85,12 +85,9 @@ class Server(uvicorn.Server):
                 await asyncio.to_thread(self._engine.scorers.reload)
                 log.info("checkpoints reloaded")
             except CappyError as error:
-                log.error("reload failed; the old checkpoints stay in use", extra={"error": str(error)})
+                log.error("reload failed; checkpoints unchanged", extra={"error": str(error)})
             except Exception as error:  # such as a folder that is being written; the old checkpoints stay in use
-                log.error(
-                    "reload failed; the old checkpoints stay in use",
-                    extra={"error": f"{type(error).__name__}: {error}"},
-                )
+                log.error("reload failed; checkpoints unchanged", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def log_lines() -> None:
