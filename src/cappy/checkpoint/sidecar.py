@@ -1,4 +1,4 @@
-"""What was learnt on top of a scorer, as files beside its own: JSON for what people read, arrays for the rest."""
+"""Files stored next to a scorer's own for what was learnt on top of it: settings in JSON, arrays in safetensors."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A kind of thing that is learnt: its files, and what it is called in messages."""
+    """A kind of learnt object: its file names, and its name in messages."""
 
     settings_file: str
     arrays_file: str
     what: str
 
     def check_place(self, target: Path) -> None:
-        """Refuse a place that holds anything else, which would be replaced.
+        """Refuse a target that contains anything else, because saving would replace it.
 
         Raises:
-            InputError: it does.
+            InputError: it contains something else.
 
         """
         ours = target.is_dir() and (not any(target.iterdir()) or (target / self.settings_file).exists())
@@ -40,10 +40,10 @@ class Beside:
             raise InputError(f"{target} is there and holds no {self.what}; name a new folder.")
 
     def save(self, target: Path, scorer: Path, settings: Mapping[str, Any], arrays: Arrays) -> Path:
-        """Write the files of the folder `scorer`, settings (plain data) and arrays into `target`, and return it.
+        """Write the scorer's files from the folder `scorer`, the settings and the arrays to `target`, and return it.
 
         Raises:
-            InputError: something else is there, or a setting is no plain data.
+            InputError: the target contains something else, or a setting cannot be written as JSON.
 
         """
         from safetensors.numpy import save_file
@@ -67,7 +67,7 @@ class Beside:
         """Read what `save` wrote.
 
         Raises:
-            CheckpointError: the folder holds nothing of the kind, or a file is damaged.
+            CheckpointError: the folder contains no such object, or a file is damaged.
 
         """
         path = folder / self.settings_file
