@@ -119,9 +119,11 @@ class Checkpoint:
             weights = {name: array for name, array in found.items() if name in wanted}
         for name, shape in wanted.items():
             if name not in shapes:
-                raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
+                raise CheckpointError(f"{self.folder}: the weights lack {name!r}, so this is not a scorer.")
             if shapes[name] != shape:
-                raise CheckpointError(f"{self.folder}: {name!r} has shape {shapes[name]}, config.json wants {shape}.")
+                raise CheckpointError(
+                    f"{self.folder}: {name!r} has shape {shapes[name]}, not {shape} as in config.json."
+                )
         return weights
 
 
@@ -137,29 +139,29 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(
-            f"{folder} is no checkpoint: its config.json cannot be read ({error.strerror})."
+            f"{folder} is not a checkpoint: its config.json cannot be read ({error.strerror})."
         ) from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}).") from error
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path} does not hold an object.")
+        raise CheckpointError(f"{path} is not a JSON object.")
     spec = encoder_spec(config, str(folder))
     require_one_label(config, str(folder))
     checkpoint = Checkpoint(folder, config, spec)
     try:
         limits, _ = checkpoint.limits, checkpoint.selection  # reading them reports errors
     except (InputError, TypeError) as error:
-        raise CheckpointError(f"{path}: the limits it notes cannot be used ({error}).") from error
+        raise CheckpointError(f"{path}: its limits are invalid ({error}).") from error
     if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
-        raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
+        raise CheckpointError(f"{path}: layout or max_tokens under 'cappy' does not fit the model.")
     if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
-        raise CheckpointError(f"{path}: the precision noted under 'cappy' is none of {', '.join(PRECISIONS)}.")
+        raise CheckpointError(f"{path}: precision under 'cappy' must be one of {', '.join(PRECISIONS)}.")
     nearness = checkpoint.settings.get("nearness", 0.0)
     if isinstance(nearness, bool) or not isinstance(nearness, (int, float)) or not 0 <= nearness < float("inf"):
-        raise CheckpointError(f"{path}: the nearness noted under 'cappy' is no number from 0.")
+        raise CheckpointError(f"{path}: nearness under 'cappy' must be a number of at least 0.")
     noted = checkpoint.settings.get("temperature", TEMPERATURE)
     if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
-        raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")
+        raise CheckpointError(f"{path}: temperature under 'cappy' must be a number above 0.")
     return checkpoint
 
 
@@ -201,4 +203,4 @@ def _read_torch(path: Path) -> dict[str, Array]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in tensors.items()}
     except Exception as error:  # a damaged archive, or one that contains code
-        raise CheckpointError(f"{path} is damaged or holds more than tensors ({type(error).__name__}).") from error
+        raise CheckpointError(f"{path} is damaged or contains more than tensors ({type(error).__name__}).") from error

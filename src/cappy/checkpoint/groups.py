@@ -72,7 +72,7 @@ class GroupedWeights(Mapping[str, Array]):
 
         """
         if strange := [key for key in stored if key[:2] not in ("q:", "s:", "r:")]:
-            raise ValueError(f"{strange[0]!r} is no part of a weight")
+            raise ValueError(f"{strange[0]!r} is not part of a weight")
         self._stored = stored
         self._names = {key[2:]: key for key in stored if not key.startswith("s:")}
         for name, key in self._names.items():
@@ -114,7 +114,7 @@ def read_groups(path: Path) -> GroupedWeights:
     try:
         return GroupedWeights(read_safetensors(path))
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: the 8-bit groups do not fit together ({error}).") from error
+        raise CheckpointError(f"{path}: the 8-bit groups do not match ({error}).") from error
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:

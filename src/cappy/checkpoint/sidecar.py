@@ -37,7 +37,7 @@ class Beside:
         """
         ours = target.is_dir() and (not any(target.iterdir()) or (target / self.settings_file).exists())
         if target.exists() and not ours:
-            raise InputError(f"{target} is there and holds no {self.what}; name a new folder.")
+            raise InputError(f"{target} exists and is not a {self.what}; name a new folder.")
 
     def save(self, target: Path, scorer: Path, settings: Mapping[str, Any], arrays: Arrays) -> Path:
         """Write the scorer's files from the folder `scorer`, the settings and the arrays to `target`, and return it.
@@ -74,11 +74,11 @@ class Beside:
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise CheckpointError(f"{folder} holds no {self.what}: {path.name} cannot be read.") from error
+            raise CheckpointError(f"{folder} is not a {self.what}: {path.name} cannot be read.") from error
         except ValueError as error:
             raise CheckpointError(f"{path} is not JSON ({error}).") from error
         if not isinstance(settings, dict):
-            raise CheckpointError(f"{path} does not hold an object.")
+            raise CheckpointError(f"{path} is not a JSON object.")
         return settings, read_safetensors(folder / self.arrays_file)
 
 

@@ -36,8 +36,8 @@ def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:
     try:
         spec = read(config, where)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{where}: config.json lacks or garbles an encoder size ({error}).") from error
+        raise CheckpointError(f"{where}: an encoder size in config.json is missing or invalid ({error}).") from error
     sizes = (spec.hidden, spec.layers, spec.heads, spec.intermediate, spec.vocabulary, spec.embedding_width)
     if min(sizes) < 1 or spec.hidden % spec.heads:
-        raise CheckpointError(f"{where}: config.json gives sizes that no encoder can have.")
+        raise CheckpointError(f"{where}: the encoder sizes in config.json are impossible.")
     return spec

@@ -82,7 +82,7 @@ def fetch(
         with atomic_folder(target) as folder:
             kept = sum(1 for _ in unpack(file, archive, folder))
             if not kept:
-                raise InputError(f"{archive.file} holds nothing under {archive.root}.")
+                raise InputError(f"{archive.file} contains nothing under {archive.root}.")
     return target
 
 
@@ -104,7 +104,7 @@ def pip_index() -> str:
         # pip has no public name for its default; this one has been the same since 2018.
         from pip._internal.models.index import PyPI
     except ImportError as error:
-        raise InputError("pip is not there to say which package index to use; name one with --index.") from error
+        raise InputError("pip is not installed, so the package index is unknown; name one with --index.") from error
     return str(PyPI.simple_url)
 
 
@@ -162,12 +162,12 @@ def unpack(file: Path, archive: Archive, folder: Path) -> Iterator[Path]:
                 continue
             inside = path.relative_to(root)
             if ".." in inside.parts:
-                raise InputError(f"{file.name} holds a path that leads elsewhere: {name}.")
+                raise InputError(f"{file.name} contains a path outside the folder: {name}.")
             if archive.wanted(inside):
                 with open_member() as source:
                     yield _copy(source, folder / inside)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{file.name} is no readable archive ({error}).") from error
+        raise InputError(f"{file.name} is not a readable archive ({error}).") from error
 
 
 def _members(file: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:

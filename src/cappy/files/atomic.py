@@ -70,11 +70,11 @@ def check_output(target: Path) -> None:
     """
     resolved = target.resolve()
     if resolved.exists() and not resolved.is_file():
-        raise InputError(f"{target} is no ordinary file and will not be replaced; give another name.")
+        raise InputError(f"{target} is not a regular file and will not be replaced; give another name.")
     if not resolved.parent.is_dir():
         raise InputError(f"the folder of {target} does not exist.")
     if not os.access(resolved.parent, os.W_OK):
-        raise InputError(f"nothing can be written to the folder of {target}.")
+        raise InputError(f"the folder of {target} is not writable.")
 
 
 def sync(path: Path) -> None:

@@ -52,7 +52,7 @@ def needed_rows(folder: Path, stem: str) -> Path:
     """
     path = find_rows(folder, stem)
     if path is None:
-        raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(ENDINGS)}.")
+        raise InputError(f"the recipe needs {folder / stem} with one of the extensions {', '.join(ENDINGS)}.")
     return path
 
 
@@ -123,11 +123,11 @@ def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
     try:
         names = list(reader.fieldnames or ())
     except csv.Error as error:
-        raise csv.Error(f"the heading is not CSV: {error}") from error
+        raise csv.Error(f"the header is not CSV: {error}") from error
     if not all(_is_utf8(name) for name in names):
-        raise csv.Error("the heading is not UTF-8 text; save the file as UTF-8")
+        raise csv.Error("the header is not UTF-8 text; save the file as UTF-8")
     if len(set(names)) < len(names):
-        raise csv.Error(f"the heading names a column twice: {', '.join(names)}")
+        raise csv.Error(f"the header names a column twice: {', '.join(names)}")
     while True:
         try:
             row = next(reader)
@@ -141,7 +141,7 @@ def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
 
 def _checked_csv(row: dict[Any, Any], number: int) -> Row | BadRow:
     if None in row or None in row.values():
-        return BadRow(number, "more or fewer cells than the heading")
+        return BadRow(number, "more or fewer cells than the header")
     if not all(_is_utf8(value) for value in row.values()):
         return BadRow(number, "not UTF-8 text")
     return row
@@ -166,7 +166,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
                     number += 1
                     yield number, row
     except pa.ArrowException as error:
-        raise InputError(f"{path} is no readable Parquet file ({str(error).splitlines()[0]}).") from error
+        raise InputError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]}).") from error
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def check_table_output(target: Path) -> None:
     check_output(target)
     if target.suffix in (".gz", ".zst"):
         raise InputError(
-            f"compressed output is not written; give {target.name} an ending like .jsonl, .csv or .parquet."
+            f"compressed output is not supported; give {target.name} an extension like .jsonl, .csv or .parquet."
         )
     if format_of(target) == "parquet":
         try:

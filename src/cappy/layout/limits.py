@@ -33,7 +33,7 @@ class Limits:
             raise InputError(f"truncation side {self.side!r} is unknown; choose one of {', '.join(TRUNCATION_SIDES)}.")
         if self.response_tokens < 1 or self.max_tokens - self.response_tokens < 8:
             raise InputError(
-                f"a limit of {self.max_tokens} tokens leaves no room for an instruction beside "
+                f"a limit of {self.max_tokens} tokens leaves no room for an instruction with "
                 f"a response of {self.response_tokens} tokens."
             )
 

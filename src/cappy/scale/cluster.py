@@ -48,7 +48,7 @@ def joined(address: str) -> Iterator[None]:
         return
     if address.startswith("ray://"):
         raise InputError(
-            f"{address} is an address of Ray Client, through which data does not stream; run the command on a node of "
+            f"{address} is a Ray Client address, which cannot stream data; run the command on a node of "
             "the cluster (ray job submit) with --ray auto."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -68,7 +68,7 @@ def _parquet_rows(source: Path) -> int:
     try:
         return int(pq.read_metadata(source).num_rows)
     except pa.ArrowException as error:
-        raise InputError(f"{source} is no readable Parquet file ({str(error).splitlines()[0]}).") from error
+        raise InputError(f"{source} is not a readable Parquet file ({str(error).splitlines()[0]}).") from error
 
 
 class PartReader:

@@ -57,7 +57,7 @@ class _Worker:
         self._broken: CappyError | None = None
         try:
             if version != cappy.__version__:
-                raise InputError(f"a node has Cappy {cappy.__version__}, the driver {version}; install the same one.")
+                raise InputError(f"a node has Cappy {cappy.__version__}, the driver {version}; versions must match.")
             self._work = stage.make(*stage.given)
         except CappyError as error:
             self._broken = error
@@ -96,7 +96,7 @@ class _Worker:
     def _carefully(self, item: Any, trial: Trial, failure: str) -> Iterable[Any]:
         carefully = getattr(self._work, "carefully", None)
         if carefully is None:
-            raise ClusterError(f"the same block failed {ATTEMPTS} times, the last time so: {failure}")
+            raise ClusterError(f"the same block failed {ATTEMPTS} times, most recently with: {failure}")
         made: Iterable[Any] = carefully(item, trial)
         return made
 

@@ -56,7 +56,7 @@ class Columns:
             return instruction, _text_list(row[self.responses], self.responses), True
         response = row.get(self.response)
         if not isinstance(response, str):
-            raise InputError(f"neither {self.response!r} with a text nor {self.responses!r} with a list of texts")
+            raise InputError(f"there is neither a text in {self.response!r} nor a list of texts in {self.responses!r}")
         return instruction, [response], False
 
 
