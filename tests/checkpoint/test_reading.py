@@ -53,7 +53,7 @@ def test_two_labels(tmp_path: Path) -> None:
         ({"num_hidden_layers": 4}, "lack"),
         ({"cappy": {"layout": "long"}}, "does not fit"),
         ({"cappy": {"max_tokens": 9999}}, "does not fit"),
-        ({"cappy": {"max_tokens": 3}}, "cannot be used"),
+        ({"cappy": {"max_tokens": 3}}, "limits are invalid"),
     ],
 )
 def test_configs_that_cannot_be_run(copy: Path, changes: dict[str, object], words: str) -> None:
