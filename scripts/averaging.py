@@ -81,7 +81,7 @@ def main() -> None:
         if len(chosen.shares) != 1:
             parser.error("--keep takes one share")
         if not (folders[1].parent / "run.json").is_file():
-            parser.error(f"--keep needs the second's run.json beside {folders[1]}")
+            parser.error(f"--keep needs the second's run.json next to {folders[1]}")
         keep(chosen.keep, chosen.first, folders[1], averaged(first, second, chosen.shares[0]), chosen.shares[0])
     if not chosen.data:
         return

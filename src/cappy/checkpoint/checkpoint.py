@@ -122,7 +122,7 @@ class Checkpoint:
                 raise CheckpointError(f"{self.folder}: the weights lack {name!r}, so this is not a scorer.")
             if shapes[name] != shape:
                 raise CheckpointError(
-                    f"{self.folder}: {name!r} has shape {shapes[name]}, not {shape} as in config.json."
+                    f"{self.folder}: {name!r} has shape {shapes[name]}, but config.json gives {shape}."
                 )
         return weights
 

@@ -52,7 +52,7 @@ class Beside:
         try:
             text = json.dumps(settings, indent=2, ensure_ascii=False)
         except TypeError as error:
-            raise InputError(f"the {self.what}'s labels or options cannot be kept ({error}).") from error
+            raise InputError(f"the {self.what}'s labels or options cannot be saved ({error}).") from error
         with atomic_folder(target) as folder:
             for path in scorer.iterdir():
                 if path.is_file() and path.name not in (self.settings_file, self.arrays_file, MANIFEST):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def serve(
     model: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--model", "-m", help="NAME=CHECKPOINT or CHECKPOINT; repeatable. Default: cappy-base."),
+        typer.Option("--model", "-m", help="NAME=CHECKPOINT or CHECKPOINT; may be given again. Default: cappy-base."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is reachable from the network.")
@@ -31,7 +31,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8100,
     api_key: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Key that clients must send; repeatable. Default without --api-key-file: CAPPY_API_KEY."),
+        typer.Option(
+            help="Key that clients must send; may be given again. Default without --api-key-file: CAPPY_API_KEY."
+        ),
     ] = None,
     api_key_file: Annotated[
         Optional[Path],  # noqa: UP045
@@ -42,11 +44,11 @@ def serve(
     ] = False,
     cors_origin: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Web origin that browsers may call from; repeatable."),
+        typer.Option(help="Web origin that browsers may call from; may be given again."),
     ] = None,
     allowed_host: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Additional host name accepted by a server on loopback without a key; repeatable."),
+        typer.Option(help="Additional host name for a server on loopback without a key; may be given again."),
     ] = None,
     llm: Annotated[
         Optional[str],  # noqa: UP045

@@ -79,7 +79,7 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
         raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
     else:
         usual = {"onnx": ships, "openvino": "bf16" if native_bfloat16() else "fp32", "torch": "fp32"}[runtime]
-        chosen = Choice(runtime, precision or usual, "asked for")
+        chosen = Choice(runtime, precision or usual, "requested")
     if chosen.precision not in PRECISIONS[chosen.runtime]:
         known = ", ".join(PRECISIONS[chosen.runtime])
         raise InputError(f"the {chosen.runtime} runtime has no precision {chosen.precision!r}; choose one of {known}.")
@@ -98,12 +98,12 @@ def _preferred(precision: str | None, device: str | None) -> str | None:
 
 def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
     if device not in (None, "cpu"):
-        return Choice("torch", precision or "bf16", f"device {device!r} is torch's")
+        return Choice("torch", precision or "bf16", f"device {device!r} needs torch")
     installed = find_spec("openvino") is not None
     if precision == "bf16":
         return Choice("openvino", "bf16", "OpenVINO is installed") if installed else Choice("torch", "bf16", "bf16")
     if precision is not None or ships != "int8":
-        return Choice("onnx", precision or ships, "the precision asked for" if precision else "the checkpoint's own")
+        return Choice("onnx", precision or ships, "the requested precision" if precision else "the checkpoint's own")
     if not native_bfloat16():
         return Choice("onnx", ships, "the processor has no bfloat16 units")
     if not installed:

@@ -32,7 +32,7 @@ class OnnxRuntime(GraphRuntime):
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
-        # onnxruntime would keep a memory plan for every combination of shapes, and there is no end of them here: memory
+        # onnxruntime would keep a memory plan for every combination of shapes, and these are unlimited here: memory
         # would grow with every kind of batch that a server sees, without any gain in speed.
         options.enable_mem_pattern = False
         options.add_external_initializers(names, [self._values[name] for name in names])

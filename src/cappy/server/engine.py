@@ -188,7 +188,7 @@ class Engine:
         # A body within the limit can expand to much more: a classification repeats its instruction for each input.
         if size > self.settings.body_bytes:
             most = self.settings.body_bytes
-            raise RequestError(413, f"the request comes to {size} characters; the limit is {most}.")
+            raise RequestError(413, f"the request expands to {size} characters; the limit is {most}.")
         count = sum(len(responses) for _, responses in groups)
         if count > self.settings.candidates:
             raise RequestError(413, f"the request has {count} candidates; the limit is {self.settings.candidates}.")

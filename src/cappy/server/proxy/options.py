@@ -34,7 +34,7 @@ class Wishes(BaseModel):
         ),
     ] = None
     scorer: Annotated[str | None, Field(description="A scorer's name; default: the first.")] = None
-    adaptive: Annotated[bool, Field(description="Sample in rounds; stop when more would likely not help.")] = False
+    adaptive: Annotated[bool, Field(description="Sample in rounds; stop once more samples would hardly help.")] = False
     candidates: Annotated[bool, Field(description="Return all candidates with their scores.")] = False
 
     @field_validator("selector")
