@@ -55,7 +55,7 @@ class Wishes(BaseModel):
         return decodings_of(self.plan)
 
     def samples(self, kept: int) -> int:
-        """Return the number of samples for a prompt: the plan's, or `n`, but at least `kept`."""
+        """Return the number of samples for a prompt: the plan's, or the larger of `n` and `kept`."""
         return sum(one.count for one in self.decodings()) or max(self.n, kept)
 
 
