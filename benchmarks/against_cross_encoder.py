@@ -1,11 +1,11 @@
-"""Cappy against sentence_transformers.CrossEncoder: same weights, same texts, same machine, one run.
+"""Compare Cappy with sentence_transformers.CrossEncoder: same weights, texts and machine, in one run.
 
     python benchmarks/against_cross_encoder.py            # everything, about 20 minutes on 2 cores
     python benchmarks/against_cross_encoder.py --share 0.1
 
-Every system works in a process of its own, so that peak memory is its own; the systems take turns, `--rounds`
-times over, and the median counts. Texts are random words of the checkpoint's vocabulary, one token each, drawn from
-`--seed`: lengths are exact, and meaning does not matter to speed.
+Every system runs in its own process, so that peak memory is measured separately. The systems take turns for `--rounds`
+rounds, and the median counts. Texts are random words of the checkpoint's vocabulary, one token each, drawn from
+`--seed`: lengths are exact, and meaning does not affect speed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SYSTEMS = {
     "shared int8": "onnx",
     "shared bf16": "openvino",
 }
-"""Systems, each with its backend or runtime. Those whose packages are missing are left out."""
+"""Systems, each with its backend or runtime. Those with missing packages are skipped."""
 WORKLOADS = {
     "a": "1,000 groups of 8 choices of 1 to 5 tokens behind instructions of 100 to 200 tokens",
     "b": "500 groups of 17 answers of 20 to 60 tokens behind instructions of 200 to 300 tokens",
@@ -67,7 +67,7 @@ def vocabulary(folder: Path) -> list[str]:
 
 
 def timed(work: Callable[[], object]) -> dict[str, float]:
-    """Return the seconds that `work` takes, and the peak memory of this process in MiB."""
+    """Return the seconds of `work`, and the peak memory of this process in MiB."""
     begun = time.perf_counter()
     work()
     seconds = time.perf_counter() - begun
@@ -109,7 +109,7 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="checkpoint folder; the bundled scorer unless given")
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled scorer")
     parser.add_argument("--share", type=float, default=1.0, help="share of each workload to run")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

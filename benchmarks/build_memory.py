@@ -1,8 +1,8 @@
-"""Peak memory of a build, at two sizes: it must not grow with the number of groups.
+"""Measure the peak memory of a build at two sizes: it must not grow with the number of groups.
 
 python benchmarks/build_memory.py [--groups 50000 500000] [--workers 1]
 
-Every size is built in a process of its own from made-up rows (questions and answers of random words, seed 0).
+Each size is built in its own process from random questions and answers (seed 0).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write_rows(path: Path, count: int, seed: int = 0) -> None:
 
 
 def measure(recipe: str, folder: str, workers: int) -> None:
-    """Build and print what it took; run in a process of its own."""
+    """Build and print time and memory; run in its own process."""
     begun = time.perf_counter()
     manifest = build(read_recipe(recipe), Path(folder), workers)
     seconds = time.perf_counter() - begun

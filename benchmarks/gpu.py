@@ -1,11 +1,11 @@
-"""How busy training and scoring keep a GPU: tokens a second, and the share of what the card's matrix product reaches.
+"""Measure GPU utilisation of training and scoring: tokens per second, and the share of the card's matrix throughput.
 
     python benchmarks/gpu.py                               # base and mini, some 5 minutes on one GPU
     python benchmarks/gpu.py --tiny --device cpu --steps 2 # the same code on a CPU, in seconds
 
-Groups are random: instructions of 60 to 250 tokens with 2 to 17 answers of 5 to 60, drawn from `--seed`. The peak is
-measured in the same run, by products of 8192 x 8192 matrices in bfloat16. A token costs 6 operations a weight of the
-layers in training and 2 in scoring; attention and embeddings are not counted, so shares are a little too low.
+Groups are random: instructions of 60 to 250 tokens with 2 to 17 answers of 5 to 60 tokens, drawn from `--seed`. The
+peak is measured in the same run with products of 8192 x 8192 matrices in bfloat16. A token costs 6 operations per layer
+weight in training and 2 in scoring; attention and embeddings are not counted, so shares are slightly too low.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def random_groups(spec: EncoderSpec, count: int, seed: int) -> list[TrainingGrou
 
 
 def peak(device: torch.device, size: int) -> float:
-    """Operations a second of a matrix product in bfloat16."""
+    """Return the operations per second of a matrix product in bfloat16."""
     left = torch.randn(size, size, device=device, dtype=torch.bfloat16)
     seconds = timed(lambda: left @ left, device, 20)
     return 2 * size**3 / seconds
@@ -74,12 +74,12 @@ def synchronise(device: torch.device) -> None:
 
 
 def layer_weights(spec: EncoderSpec) -> int:
-    """Weights of the layers' matrices: what a token is multiplied by."""
+    """Return the number of weights in the layers' matrices."""
     return sum(int(np.prod(shape)) for name, shape in spec.shapes().items() if ".layer" in name and len(shape) == 2)
 
 
 def train_speed(name: str, device: torch.device, options: argparse.Namespace) -> float:
-    """Tokens a second of training, steps after the warm-up."""
+    """Return training tokens per second, measured after the warm-up."""
     scorer = cappy.load(name, runtime="torch", device="cpu")
     spec = scorer.checkpoint.spec
     weights = {key: torch.from_numpy(value).float() for key, value in scorer.checkpoint.read_weights().items()}
@@ -97,7 +97,7 @@ def train_speed(name: str, device: torch.device, options: argparse.Namespace) ->
 
 
 def score_speed(name: str, device: torch.device, options: argparse.Namespace) -> float:
-    """Tokens a second of scoring, packing and copying included."""
+    """Return scoring tokens per second, including packing and copying."""
     checkpoint = cappy.load(name).checkpoint
     runtime = TorchRuntime(checkpoint.spec, checkpoint.read_weights(), "bf16", device=str(device), rows=True)
     conventions = Conventions.of(checkpoint.spec, "shared", checkpoint.tokenizer.cls_id, checkpoint.tokenizer.sep_id)
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=98304)
     parser.add_argument("--workers", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tiny", action="store_true", help="small batches and no compiling: a rehearsal")
+    parser.add_argument("--tiny", action="store_true", help="small batches and no compilation, for a quick check")
     options = parser.parse_args()
     if options.tiny:
         options.groups, options.batch_tokens, options.workers = 16, 3000, 1

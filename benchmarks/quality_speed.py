@@ -1,9 +1,10 @@
-"""Quality against speed: accuracy over six held-out tasks by groups of 17 answers a second, as a table and a plot.
+"""Plot quality against speed: accuracy over six held-out tasks by groups of 17 answers per second.
 
     python benchmarks/quality_speed.py --groups 8 -o docs/assets/quality-speed.svg    # some 10 minutes on 2 cores
 
-Accuracies are those of docs/results/zero-shot.md (100 rows a task, the same rows for all); speeds are measured here,
-each system in a process of its own: 17 answers of 20 to 60 tokens behind 200 to 300, random words drawn from `--seed`.
+Accuracies are those of docs/results/zero-shot.md (100 rows per task, the same rows for all). Speeds are measured here,
+each system in its own process: 17 answers of 20 to 60 tokens to instructions of 200 to 300, random words drawn from
+`--seed`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ MAJORITY = 46.3
 
 
 def run_one(name: str, groups: int, seed: int) -> float:
-    """Return the groups a second of one system, measured in this process."""
+    """Return the groups per second of one system, measured in this process."""
     from cappy.checkpoint.find import bundled_folder
 
     workload = make_workload("b", groups / 500, seed, vocabulary(bundled_folder("cappy-mini")))
@@ -44,7 +45,7 @@ def run_one(name: str, groups: int, seed: int) -> float:
 
 
 def scoring(name: str) -> Callable[[Workload], object]:
-    """Load a system and return what scores a workload."""
+    """Load a system and return a function that scores a workload."""
     if name.startswith("cappy"):
         import cappy
 
@@ -67,7 +68,7 @@ def scoring(name: str) -> Callable[[Workload], object]:
 
 
 def plot(speeds: dict[str, float]) -> str:
-    """Draw accuracy by groups a second, on a logarithmic axis, as SVG."""
+    """Draw accuracy by groups per second, on a logarithmic axis, as SVG."""
     left, right, top, bottom = 50, 640, 20, 300
     low, high = (round_to(min(speeds.values()), math.floor), round_to(max(speeds.values()), math.ceil))
     x = lambda speed: left + (right - left) * math.log10(speed / low) / math.log10(high / low)  # noqa: E731

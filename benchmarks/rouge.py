@@ -1,9 +1,9 @@
-"""Rouge-L labels a second, against the package rouge-score on the same texts.
+"""Compare the speed of Rouge-L labels, per second, with the package rouge-score on the same texts.
 
 python benchmarks/rouge.py [--data t0_train_50k.parquet] [--groups 300] [--seed 0]
 
-Texts are responses of real tasks if a file of rendered rows is given (a response against two others of its template),
-else random English-like words.
+With a file of rendered rows, texts are real responses (each against two others of its template); otherwise they are
+random English-like words.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     expected = [theirs.score_multi(references, response)["rougeL"].fmeasure for response, references in pairs]
     slow = time.perf_counter() - begun
     seconds = []
-    for _ in range(2):  # the first round meets every word for the first time, the second knows their stems
+    for _ in range(2):  # the first round stems every word, the second finds the stems cached
         begun = time.perf_counter()
         labels = [rouge_l(response, references) for response, references in pairs]
         seconds.append(time.perf_counter() - begun)

@@ -1,13 +1,13 @@
-"""The same jobs on one machine and on local Ray clusters of several nodes: equal bytes, time, and peak memory.
+"""Compare jobs on one machine and on local Ray clusters of several nodes: equal output, time, and peak memory.
 
 python benchmarks/scale_cluster.py [--jobs score build sample] [--nodes 0 2 4] [--scale 1.0] [--rounds 1]
 python benchmarks/scale_cluster.py --memory [--nodes 2] [--scale 0.2]
 
-Nodes 0 is one machine without Ray. Everything has `--cores` cores in all: threads or processes of one machine,
-single-core workers of a cluster. A cluster's time begins when it is there and ends when the output is; its workers'
-start is in it. Inputs are random words, seed 0; --scale 1 is made for jobs of over a minute on 2 cores. --memory runs
-every job at --scale and at ten times that, and compares peaks: the driver, all nodes' processes and their workers,
-unique to each (USS), sampled five times a second, without the object store's fixed pool.
+Nodes 0 is one machine without Ray. Every run has `--cores` cores in total: threads or processes on one machine,
+single-core workers on a cluster. A cluster's time starts when the cluster is up and ends when the output is complete,
+including the start of its workers. Inputs are random words, seed 0; --scale 1 gives jobs of over a minute on 2 cores.
+--memory runs every job at --scale and at ten times that, and compares peaks: the driver, all nodes' processes and their
+workers, as unique memory (USS), sampled five times per second, without the object store's fixed pool.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def prepare(job: str, home: Path, count: int) -> None:
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """An OpenAI-compatible server that takes 20 ms and answers with words of the prompt that the seed decides."""
+    """An OpenAI-compatible server that takes 20 ms and answers with words of the prompt, chosen by the seed."""
 
     protocol_version = "HTTP/1.1"
 
@@ -78,7 +78,7 @@ class Endpoint(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def endpoint() -> Iterator[str]:
 
 @contextmanager
 def cluster(nodes: int, cores: int) -> Iterator[None]:
-    """Start a cluster of `nodes` nodes that have `cores` cores in all, one each at least, and join it."""
+    """Start a cluster of `nodes` nodes with `cores` cores in total, at least one each, and join it."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -156,7 +156,7 @@ JOBS = {"score": score, "build": build, "sample": sample}
 
 
 class Peak(threading.Thread):
-    """Watches the memory of this process and all below it."""
+    """Tracks the memory of this process and its descendants."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -164,7 +164,7 @@ class Peak(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Look five times a second until told to stop."""
+        """Sample five times per second until stopped."""
         me = psutil.Process()
         while not self._over.wait(0.2):
             self.bytes = max(self.bytes, sum(map(_own, (me, *me.children(recursive=True)))))
@@ -193,7 +193,7 @@ def digest(target: Path) -> str:
 
 
 def measure(job: str, home: Path, nodes: int, cores: int, watched: bool) -> None:
-    """Do a job and print what it took; run in a process of its own."""
+    """Run a job and print time and memory; run in its own process."""
     with cluster(nodes, cores) if nodes else ExitStack():
         peak = Peak()
         if watched:

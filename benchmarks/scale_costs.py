@@ -1,11 +1,11 @@
-"""What the paper's pretraining costs on many GPUs: time, money, files, traffic, and what breaks first.
+"""Estimate the cost of the paper's pretraining on many GPUs: time, money, files, traffic, and bottlenecks.
 
 python benchmarks/scale_costs.py [--pairs 160e6] [--instruction 170] [--response 20] [--candidates 18] ...
 
-A rate was measured for one encoder and device (--rate tokens/s of training, packed, for --rate-hidden and
---rate-layers); other encoders follow by their multiplications a token, which is no measurement. Sizes of files and of
-groups in memory are measured here, on random token ids and words (seed 0). The step time is the longer of computing and
-of adding up gradients, which overlap.
+The training rate was measured for one encoder and device (--rate packed tokens/s, for --rate-hidden and --rate-layers);
+other encoders are extrapolated by their multiplications per token. Sizes of files and of groups in memory are measured
+here, on random token ids and words (seed 0). The step time is the maximum of computation and gradient all-reduce, which
+overlap.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WORDS = ["".join(random.Random(n).choices("etaoinshrdlu", k=2 + n % 8)) for n in
 
 @dataclass(frozen=True)
 class Setting:
-    """What a pair weighs in a layout: packed tokens, and how many pairs share a step."""
+    """The size of a pair in a layout: packed tokens, and pairs per step."""
 
     name: str
     tokens: float
@@ -51,12 +51,12 @@ class Setting:
 
 
 def matrix_parameters(hidden: int, layers: int) -> int:
-    """Count the weights that every token is multiplied with: attention and feed-forward parts."""
+    """Count the weights that every token is multiplied by: attention and feed-forward parts."""
     return layers * 12 * hidden * hidden
 
 
 def training_rate(options: argparse.Namespace, hidden: int, layers: int) -> float:
-    """Return tokens a second of training on one GPU at the multiplications a second of the measured rate."""
+    """Return training tokens per second on one GPU, extrapolated from the measured rate."""
     return float(options.rate * matrix_parameters(options.rate_hidden, options.rate_layers)) / matrix_parameters(
         hidden, layers
     )
@@ -108,7 +108,7 @@ def print_sizes(options: argparse.Namespace, parameters: int) -> None:
 
 
 def memory_of_groups(draw: random.Random, prefix: int, segment: int, candidates: int, count: int = 2000) -> float:
-    """Measure the bytes of a training group of fresh token ids."""
+    """Measure the bytes of a training group of random token ids."""
 
     def ids(length: int) -> tuple[int, ...]:
         return tuple(draw.randrange(1000, 50000) for _ in range(length))
@@ -126,7 +126,7 @@ def memory_of_groups(draw: random.Random, prefix: int, segment: int, candidates:
 
 
 def file_sizes(options: argparse.Namespace, draw: random.Random, count: int = 2000) -> tuple[float, int]:
-    """Measure the bytes of a group in a store, and of a chunk as a reader hands it on; three words are four tokens."""
+    """Measure the bytes of a group in a store, and of a chunk sent by a reader; three words are four tokens."""
 
     def text(tokens: int) -> str:
         return " ".join(draw.choices(WORDS, k=max(1, tokens * 3 // 4)))
@@ -154,21 +154,21 @@ def outcomes() -> list[dict[str, float | int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=float, default=160e6)
-    parser.add_argument("--batch", type=int, default=1024, help="pairs a step")
-    parser.add_argument("--instruction", type=int, default=170, help="tokens of an instruction")
-    parser.add_argument("--response", type=int, default=20, help="tokens of a response")
+    parser.add_argument("--batch", type=int, default=1024, help="pairs per step")
+    parser.add_argument("--instruction", type=int, default=170, help="tokens per instruction")
+    parser.add_argument("--response", type=int, default=20, help="tokens per response")
     parser.add_argument(
-        "--candidates", type=int, default=18, help="responses of a group: the paper's 17 and a reference"
+        "--candidates", type=int, default=18, help="responses per group: the paper's 17 and a reference"
     )
     parser.add_argument("--gpus", type=int, nargs="+", default=[8, 64, 512])
     parser.add_argument("--rate", type=float, default=555_000, help="tokens/s measured on one H100")
     parser.add_argument("--rate-hidden", type=int, default=768)
     parser.add_argument("--rate-layers", type=int, default=12)
     parser.add_argument("--inside", type=float, default=300, help="GB/s between GPUs of a node, as all-reduce sees it")
-    parser.add_argument("--between", type=float, default=40, help="GB/s a GPU between nodes (400 Gbit/s links)")
-    parser.add_argument("--price", type=float, default=2.5, help="dollars an hour of a GPU")
-    parser.add_argument("--memory", type=int, default=2000, help="GB of a node")
-    parser.add_argument("--processes", type=int, default=8, help="processes of a node")
+    parser.add_argument("--between", type=float, default=40, help="GB/s per GPU between nodes (400 Gbit/s links)")
+    parser.add_argument("--price", type=float, default=2.5, help="dollars per GPU hour")
+    parser.add_argument("--memory", type=int, default=2000, help="GB of memory per node")
+    parser.add_argument("--processes", type=int, default=8, help="processes per node")
     options = parser.parse_args()
     spec = encoder_spec(ROBERTA_LARGE, "roberta-large")
     parameters = sum(int(np.prod(shape)) for shape in spec.shapes().values())

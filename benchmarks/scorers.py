@@ -1,9 +1,10 @@
-"""The bundled scorers side by side in one run: best of 17 answers, in every runtime and precision that ships.
+"""Compare the bundled scorers in one run: best of 17 answers, in every shipped runtime and precision.
 
     python benchmarks/scorers.py --groups 24 --rounds 2
 
-Every system works in a process of its own, so that peak memory is its own; the systems take turns, and the median
-of `--rounds` counts. Texts are random words drawn from `--seed`: 17 answers of 20 to 60 tokens behind 200 to 300.
+Every system runs in its own process, so that peak memory is measured separately. The systems take turns, and the median
+of `--rounds` counts. Texts are random words drawn from `--seed`: 17 answers of 20 to 60 tokens to instructions of 200
+to 300.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""`cappy serve` against the Infinity server: same weights, same requests, same machine, one run.
+"""Compare `cappy serve` with the Infinity server: same weights, requests and machine, in one run.
 
     python -m venv infinity
     infinity/bin/pip install 'infinity-emb[server,torch]==0.0.78' 'optimum<2' 'transformers<4.49'
     python benchmarks/serving_against_infinity.py --other-python infinity/bin/python [-o infinity.json]
 
-Infinity needs older packages than Cappy, so it lives in an environment of its own. Both load the bundled checkpoint,
-which any Hugging Face stack reads as a BERT with one output; Infinity puts every pair through it (the joint layout).
-The servers take turns, `--rounds` times, one at a time, and the median counts. Every answer is checked: Cappy's
-against its own offline scores, Infinity's against `cappy.load(layout="joint", precision="fp32")`, so that it is
-the same work.
+Infinity needs older packages than Cappy, so it has its own environment. Both load the bundled checkpoint, which any
+Hugging Face library reads as a BERT with one output; Infinity computes every pair with it (the joint layout). The
+servers take turns for `--rounds` rounds, one at a time, and the median counts. Every answer is checked: Cappy's against
+its own offline scores, Infinity's against `cappy.load(layout="joint", precision="fp32")`, so both do the same work.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def infinity_server(python: Path) -> Server:
 
 
 def systems(options: argparse.Namespace, groups: Groups) -> dict[str, tuple[Server, Load]]:
-    """Return each system's server, which is not started, and its load."""
+    """Return each system's server, not started yet, and its load."""
     joint = offline_scores(groups, layout="joint", precision="fp32")
     other = infinity_server(options.other_python)
     found = {"infinity, fp32": (other, Load(other.address, groups, joint, "/rerank", {"raw_scores": True}, 1e-3))}
@@ -59,7 +58,7 @@ def systems(options: argparse.Namespace, groups: Groups) -> dict[str, tuple[Serv
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
-    parser.add_argument("--other-python", type=Path, required=True, help="the python that has infinity-emb")
+    parser.add_argument("--other-python", type=Path, required=True, help="the Python interpreter with infinity-emb")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)

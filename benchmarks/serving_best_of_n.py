@@ -1,13 +1,12 @@
-"""`cappy serve --llm` before a real llama.cpp server under rising load: best of n for many clients at once.
+"""Measure `cappy serve --llm` with a real llama.cpp server under rising load: best of n for many concurrent clients.
 
     cappy models --fetch smollm2
     python benchmarks/serving_best_of_n.py [-n 4] [-o best_of_n.json]
 
-SmolLM2-135M answers in a llama.cpp server of its own; the clients ask for all candidates. Of every answer it is checked
-that it has n candidates, each with the score that `cappy.load("mini")` gives it offline behind this very prompt, and
-that the best of them is the answer. Samples are drawn by a seed a prompt, so those drawn alone before say what each
-prompt's own are: another prompt's samples would be another prompt's. Exits with 1 if any answer is wrong, lost or a
-5xx.
+SmolLM2-135M runs in its own llama.cpp server; the clients request all candidates. Every answer is checked: it must have
+n candidates, each with the score that `cappy.load("mini")` gives it offline for this prompt, and the best must be the
+answer. Samples are drawn with one seed per prompt and compared with samples drawn earlier without load, to detect
+samples of another prompt. Exits with 1 if any answer is wrong, lost or a 5xx.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ KINDS = ("Write a short sentence about a", "Name two things one can do with a", 
 
 @dataclass
 class Asker:
-    """Sends prompts and checks what comes back. `alone` [prompts] are the samples each prompt has by its seed."""
+    """Sends prompts and checks the answers. `alone` [prompts] are each prompt's samples, drawn without load."""
 
     address: str
     prompts: Sequence[str]
@@ -45,7 +44,7 @@ class Asker:
     scorer: Scorer
     alone: dict[int, list[str]]
     differ: int = 0
-    """Samples that are not those drawn alone: batches of other sizes round otherwise, which a draw can turn on."""
+    """Samples that differ from those drawn alone: other batch sizes round differently, which can change a draw."""
 
     def body(self, number: int) -> dict[str, Any]:
         """Return the request of a prompt."""
@@ -58,7 +57,7 @@ class Asker:
         }
 
     def is_right(self, number: int, answer: Any) -> bool:
-        """Check an answer against offline scores of its own candidates."""
+        """Check an answer against offline scores of its candidates."""
         try:
             said = answer["cappy"]["candidates"]
             texts, scores = [one["text"] for one in said], [float(one["score"]) for one in said]
@@ -75,7 +74,7 @@ class Asker:
         return all(abs(score - own) <= 1e-4 for score, own in zip(scores, wanted, strict=True))
 
     async def ask(self, client: httpx.AsyncClient, number: int, tally: Tally) -> Any:
-        """Send one prompt until it is answered; clients wait at 429 as they are told."""
+        """Send one prompt until it is answered; after 429, wait as told."""
         begun = time.monotonic()
         while time.monotonic() - begun < PATIENCE:
             try:
@@ -94,7 +93,7 @@ class Asker:
         return None
 
     async def run(self, clients: int, seconds: float, rounds: int = 0) -> Tally:
-        """Send for so long (or so many rounds of all prompts) by so many clients; check what came, off the clock."""
+        """Send for `seconds`, or for `rounds` rounds of all prompts; check the answers outside the measured time."""
         tally, begun, answers = Tally(), time.monotonic(), []
         async with httpx.AsyncClient(base_url=self.address, timeout=PATIENCE) as client:
 
@@ -114,7 +113,7 @@ class Asker:
 
 
 def make_prompts(count: int, seed: int) -> list[str]:
-    """Draw different prompts."""
+    """Draw distinct prompts."""
     every = [f"{kind} {subject}." for kind in KINDS for subject in SUBJECTS]
     return random.Random(seed).sample(every, min(count, len(every)))
 
@@ -122,9 +121,9 @@ def make_prompts(count: int, seed: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
-    parser.add_argument("--levels", type=int, nargs="+", default=list(LEVELS), help="clients at once")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each level")
-    parser.add_argument("-n", type=int, default=4, help="samples a request")
+    parser.add_argument("--levels", type=int, nargs="+", default=list(LEVELS), help="concurrent clients")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds per level")
+    parser.add_argument("-n", type=int, default=4, help="samples per request")
     parser.add_argument("--max-tokens", type=int, default=16)
     options = parser.parse_args()
     everything, bad = headline(options), 0

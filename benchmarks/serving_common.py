@@ -1,4 +1,4 @@
-"""What the serving benchmarks share: requests from a seed, a server process, clients that check every answer."""
+"""Common parts of the serving benchmarks: seeded requests, a server process, clients that check every answer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ import httpx
 Groups = list[tuple[str, list[str]]]
 CANDIDATES = 16
 PATIENCE = 180.0
-"""Seconds after which a request without an answer is lost."""
+"""Seconds after which an unanswered request counts as lost."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what all of these benchmarks take."""
+    """Add the options of all serving benchmarks."""
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, help="Parquet or JSON lines of instruction and response; made up if none")
-    parser.add_argument("--groups", type=int, default=128, help="different requests; they are sent in turn")
+    parser.add_argument(
+        "--data", type=Path, help="Parquet or JSON lines of instruction and response; default: random words"
+    )
+    parser.add_argument("--groups", type=int, default=128, help="distinct requests, sent in turn")
     parser.add_argument("-o", "--output", type=Path, help="also write the figures as JSON")
 
 
@@ -42,9 +44,9 @@ def headline(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_groups(count: int, seed: int, data: Path | None = None, short: bool = False) -> Groups:
-    """Draw instructions with 16 candidates: from a file's rows, or of random words of the bundled vocabulary.
+    """Draw instructions with 16 candidates, from a file's rows or as random words of the bundled vocabulary.
 
-    `short` ones are of few words, with two candidates.
+    With `short`, texts have few words, and there are two candidates.
     """
     draw = random.Random(seed)
     if data:
@@ -67,7 +69,7 @@ def make_groups(count: int, seed: int, data: Path | None = None, short: bool = F
 
 
 def offline_scores(groups: Groups, **settings: Any) -> list[list[float]]:
-    """Score the groups by `cappy.load("mini", **settings)`: what every answer has to equal."""
+    """Score the groups with `cappy.load("mini", **settings)`: the expected answers."""
     import cappy
 
     return [list(map(float, found.scores)) for found in cappy.load("mini", **settings).score_groups(groups)]
@@ -79,17 +81,17 @@ def free_port() -> int:
 
 
 class Server:
-    """A server process on loopback; its log goes to a temporary file."""
+    """A server process on loopback that logs to a temporary file."""
 
     def __init__(self, command: Sequence[str], port: int, health: str, quiet: dict[str, str] | None = None) -> None:
-        """Remember how to start it; `health` answers 200 once it is up, `quiet` are environment variables."""
+        """Keep the start command; `health` returns 200 once it is up, `quiet` are environment variables."""
         self.command, self.address, self.health = list(command), f"http://127.0.0.1:{port}", health
         self.environment = {**os.environ, **(quiet or {})}
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, seconds: float = 120.0) -> None:
-        """Start it and wait until it is up."""
+        """Start the server and wait until it is up."""
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, env=self.environment)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -104,13 +106,13 @@ class Server:
         raise SystemExit(f"{self.command[0]} did not start: {self.log.read()[-2000:].decode(errors='replace')}")
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill the server, as in a crash."""
         assert self.process
         self.process.kill()
         self.process.wait()
 
     def memory(self) -> float:
-        """Return the MiB of it in memory (Linux)."""
+        """Return its resident memory in MiB (Linux)."""
         assert self.process
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
@@ -138,7 +140,7 @@ def cappy_server(*options: str) -> Server:
 
 @dataclass
 class Tally:
-    """What came of the requests. `seconds` are latencies from the first try to the answer."""
+    """The outcomes of requests. `seconds` are latencies from the first attempt to the answer."""
 
     right: int = 0
     wrong: int = 0
@@ -152,16 +154,16 @@ class Tally:
 
     @property
     def bad(self) -> int:
-        """Answers that are wrong or missing, and 5xx."""
+        """The number of wrong, missing and 5xx answers."""
         return self.wrong + self.lost + self.failed
 
     def percentile(self, share: float) -> float:
-        """Return a latency in milliseconds."""
+        """Return a latency percentile in milliseconds."""
         ordered = sorted(self.seconds) or [0.0]
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def figures(self) -> dict[str, float]:
-        """Return what is written down."""
+        """Return the figures to report."""
         return {
             "requests_per_second": self.right / self.took,
             "candidates_per_second": self.candidates / self.took,
@@ -177,7 +179,7 @@ class Tally:
 
 
 def is_right(answer: Any, expected: Sequence[float], tolerance: float) -> bool:
-    """Tell whether an answer has every candidate once, with its own score, from best to worst."""
+    """Tell whether an answer has every candidate once, with its score, from best to worst."""
     try:
         found = [(int(item["index"]), float(item["relevance_score"])) for item in answer["results"]]
     except (KeyError, TypeError, ValueError):
@@ -190,7 +192,7 @@ def is_right(answer: Any, expected: Sequence[float], tolerance: float) -> bool:
 
 @dataclass
 class Load:
-    """Clients that each send one request after the other, and check every answer."""
+    """Clients that each send one request after another and check every answer."""
 
     address: str
     groups: Groups
@@ -204,7 +206,7 @@ class Load:
     retry_broken: bool = False
 
     def run(self, clients: int, seconds: float) -> Tally:
-        """Send for so long, by so many clients, each at least once; those on their way at the end are waited for."""
+        """Send for `seconds` with `clients` clients, at least one request each; then wait for pending ones."""
         return asyncio.run(self.arun(clients, seconds))
 
     async def arun(self, clients: int, seconds: float) -> Tally:
@@ -226,7 +228,7 @@ class Load:
         return tally
 
     async def _ask(self, client: httpx.AsyncClient, number: int, tally: Tally) -> None:
-        """Send one request until it is answered, as far as this client tries again."""
+        """Send one request until it is answered, or until this client gives up."""
         query, documents = self.groups[number]
         body = json.dumps({"model": "cappy-mini", "query": query, "documents": documents, **self.extra}).encode()
         begun = time.monotonic()
@@ -262,6 +264,6 @@ class Load:
 
 
 def write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
-    """Write the figures where they were asked for."""
+    """Write the figures to the requested file."""
     if options.output:
         options.output.write_text(json.dumps(figures, indent=1) + "\n")

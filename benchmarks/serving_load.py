@@ -1,9 +1,9 @@
-"""`cappy serve` under rising load: throughput, latency, refusals; every answer is checked against offline scores.
+"""Measure `cappy serve` under rising load: throughput, latency, 429s; all answers are checked against offline scores.
 
     python benchmarks/serving_load.py [--data t0_train_50k.parquet] [--retry] [-o load.json]
 
-Reranking requests of 16 candidates from 1, 2, 4, … clients, each of which sends the next when it has its answer. The
-last levels are more than the queue takes, so that some get 429. Exits with 1 if any answer is wrong, lost or a 5xx.
+Reranking requests of 16 candidates from 1, 2, 4, … clients, each sending its next request after the answer. The highest
+levels exceed the queue, so that some requests get 429. Exits with 1 if any answer is wrong, lost or a 5xx.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
-    parser.add_argument("--levels", type=int, nargs="+", default=list(LEVELS), help="clients at once")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each level")
-    parser.add_argument("--queue-tokens", type=int, default=2**16, help="the server's; fewer mean more 429")
-    parser.add_argument("--retry", action="store_true", help="clients wait for Retry-After and try again at 429")
+    parser.add_argument("--levels", type=int, nargs="+", default=list(LEVELS), help="concurrent clients")
+    parser.add_argument("--seconds", type=float, default=15.0, help="seconds per level")
+    parser.add_argument(
+        "--queue-tokens", type=int, default=2**16, help="the server's --queue-tokens; fewer mean more 429s"
+    )
+    parser.add_argument("--retry", action="store_true", help="clients honour Retry-After and retry after 429")
     options = parser.parse_args()
     everything = headline(options)
     groups = make_groups(options.groups, options.seed, options.data)

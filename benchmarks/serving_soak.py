@@ -1,11 +1,11 @@
-"""`cappy serve` at saturation for minutes: memory must stay flat; then it is killed again and again under load.
+"""Run `cappy serve` at saturation for minutes: memory must stay flat; then kill it repeatedly under load.
 
     python benchmarks/serving_soak.py [--minutes 10] [-o soak.json]
 
-Of the requests 1% are of nearly 8 MB; beside them a client in a process of its own sends small ones and tells how long
-they wait. Every answer is checked against offline scores. In the second part the server gets SIGKILL and is started
-again on the same port while clients try again: nothing may be lost or wrong. Exits with 1 if anything was, or if memory
-grows by more than `--growth` MiB after the warm-up.
+1% of the requests are of nearly 8 MB; a client in a separate process sends small requests and measures their latency.
+Every answer is checked against offline scores. In the second part the server gets SIGKILL and is restarted on the same
+port while clients retry: nothing may be lost or wrong. Exits with 1 if anything was, or if memory grows by more than
+`--growth` MiB after the warm-up.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from serving_common import (
 LARGE = 7_900_000
 """Bytes of a large request's first candidate; the server takes 8 MiB."""
 WARM_UP = 0.2
-"""Share of the time after which memory has to be flat."""
+"""Share of the time after which memory must be flat."""
 
 
 async def soak(load: Load, server: Server, clients: int, seconds: float) -> tuple[Tally, list[tuple[float, float]]]:
-    """Send for so long; return what came of it, and (seconds, MiB) samples."""
+    """Send for `seconds`; return the outcomes, and samples of (seconds, MiB)."""
     begun, every = time.monotonic(), min(5.0, seconds / 40)
     work = asyncio.ensure_future(load.arun(clients, seconds))
     samples = []
@@ -49,7 +49,7 @@ async def soak(load: Load, server: Server, clients: int, seconds: float) -> tupl
 
 
 async def kill_again_and_again(load: Load, server: Server, clients: int, kills: int, every: float) -> Tally:
-    """Send while the server is killed and started."""
+    """Send while the server is killed and restarted repeatedly."""
     work = asyncio.ensure_future(load.arun(clients, every * (kills + 1)))
     for _ in range(kills):
         await asyncio.sleep(every / 2)
@@ -59,7 +59,7 @@ async def kill_again_and_again(load: Load, server: Server, clients: int, kills: 
 
 
 def with_large(groups: Groups, every: int) -> Groups:
-    """Make one in so many groups a large one."""
+    """Replace one in `every` groups by a large one."""
 
     def large(text: str) -> str:
         return (text + " ") * (LARGE // (len(text) + 1))
@@ -71,7 +71,7 @@ def with_large(groups: Groups, every: int) -> Groups:
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
-    """Return MiB an hour, by least squares."""
+    """Return the growth in MiB per hour, by least squares."""
     count = len(samples)
     middle_time, middle = sum(t for t, _ in samples) / count, sum(m for _, m in samples) / count
     spread = sum((t - middle_time) ** 2 for t, _ in samples) or 1.0
@@ -83,8 +83,8 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--large-every", type=int, default=100, help="requests of which one is near the size limit")
-    parser.add_argument("--growth", type=float, default=20.0, help="MiB that memory may grow after the warm-up")
+    parser.add_argument("--large-every", type=int, default=100, help="one in this many requests is near the size limit")
+    parser.add_argument("--growth", type=float, default=20.0, help="allowed memory growth after the warm-up, in MiB")
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds")
     parser.set_defaults(groups=100)

@@ -1,4 +1,4 @@
-"""How long it takes until something happens: `import cappy`, and `cappy rank` of three candidates from a cold start.
+"""Measure start-up time: `import cappy`, and `cappy rank` of three candidates from a cold start.
 
     python benchmarks/start.py
 

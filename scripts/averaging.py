@@ -3,9 +3,10 @@ r"""Average the weights of two checkpoints (Wortsman et al., 2022, arXiv 2203.05
 python scripts/averaging.py cappy-mini runs/mini/checkpoint --data DATA --shares 0 0.25 0.5 0.75 1 --seed 0
 python scripts/averaging.py cappy-mini runs/mini/checkpoint --shares 0.75 --keep runs/averaged
 
-A share is the second checkpoint's. Measured are the development groups of the recipe and held-out groups made from
-their texts; `--without` leaves tasks out, as those of which a checkpoint has seen held-out rows. Settings and tokenizer
-of what is kept are the second's; its card says that it is an average, and has no development figures.
+A share is the weight of the second checkpoint. The averages are measured on the recipe's development groups and on
+held-out groups made from their texts; `--without` excludes tasks, such as those whose held-out rows a checkpoint has
+seen. A kept average takes settings and tokenizer from the second checkpoint; its card says that it is an average, and
+has no development figures.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ def averaged(first: dict[str, Tensor], second: dict[str, Tensor], share: float) 
 
 
 def held_out(data: Path, seed: int, without: Collection[str]) -> Texts:
-    """Return the recipe's development groups, and those made from their texts; nothing to train on."""
+    """Return the recipe's development groups and those made from their texts, without training groups."""
     training, development = build_mixture(MINI, data, seed)
     return held_out_texts(training, [one for one in development if one.task not in without], MINI, MINILM, seed)
 
 
 def keep(target: Path, first: str, second: Path, weights: Mapping[str, Tensor], share: float) -> None:
-    """Write an average as the checkpoint of a run folder, with its card and the second's run's facts."""
+    """Write an average as a run folder's checkpoint, with its card and the facts of the second checkpoint's run."""
     source = read_checkpoint(second)
     facts = json.loads((second.parent / "run.json").read_text())
     for key in ("development", "made"):
@@ -69,8 +70,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the recipe's data")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--without", nargs="+", default=[], metavar="TASK", help="tasks that are not measured")
-    parser.add_argument("--keep", type=Path, help="run folder for the average with the one share")
+    parser.add_argument("--without", nargs="+", default=[], metavar="TASK", help="tasks to exclude")
+    parser.add_argument("--keep", type=Path, help="run folder for the average; needs exactly one share")
     chosen = parser.parse_args()
     folders = [find_checkpoint(name) for name in (chosen.first, chosen.second)]
     (_, _, first), (_, spec, second) = (starting_weights(folder, 0) for folder in folders)
@@ -80,7 +81,7 @@ def main() -> None:
         if len(chosen.shares) != 1:
             parser.error("--keep takes one share")
         if not (folders[1].parent / "run.json").is_file():
-            parser.error(f"--keep needs the second's run.json beside {folders[1]}")
+            parser.error(f"--keep needs the second's run.json next to {folders[1]}")
         keep(chosen.keep, chosen.first, folders[1], averaged(first, second, chosen.shares[0]), chosen.shares[0])
     if not chosen.data:
         return

@@ -1,4 +1,4 @@
-r"""Put a trained checkpoint into the package: its weights, its settings, and a model card with its measurements.
+r"""Add a trained checkpoint to the package: weights, settings, and a model card with its measurements.
 
 cappy train --recipe mini --data DATA --minutes 75 -o runs/mini
 cappy eval zero-shot -m runs/mini/checkpoint --data EVAL --templates TEMPLATES -o zero-shot.json
@@ -91,21 +91,21 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--zero-shot", type=Path)
     parser.add_argument("--baseline", type=Path)
-    parser.add_argument("--start", help="what is known of the scorer that training went on from")
-    parser.add_argument("--averaged-with", help="what is known of an average's other part")
+    parser.add_argument("--start", help="description of the scorer that training started from")
+    parser.add_argument("--averaged-with", help="description of the other part of an average")
     parser.add_argument(
         "--without-development",
         action="store_true",
-        help="keep the run's development figures off the card, as where the weights at its start had seen such rows",
+        help="omit the run's development figures from the card, if its initial weights had seen such rows",
     )
     parser.add_argument("--precision-figures", type=Path)
-    parser.add_argument("--calibration", type=Path, help="what `cappy eval calibration -o` wrote")
+    parser.add_argument("--calibration", type=Path, help="output of `cappy eval calibration -o`")
     parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
-    parser.add_argument("--beside", default="", help="how the baseline was measured, where it was otherwise")
-    parser.add_argument("--contamination", default="", help="what `cappy data contamination` said")
-    parser.add_argument("--code", help="commit of the code that trained: data and rules change after it")
-    parser.add_argument("--earlier", default="", help="what the runs that these weights began from had otherwise")
-    parser.add_argument("--command", default="cappy eval zero-shot", help="the command that measured")
+    parser.add_argument("--beside", default="", help="how the baseline was measured, if differently")
+    parser.add_argument("--contamination", default="", help="output of `cappy data contamination`")
+    parser.add_argument("--code", help="commit of the training code; data and rules change later")
+    parser.add_argument("--earlier", default="", help="differences of the earlier runs that these weights started from")
+    parser.add_argument("--command", default="cappy eval zero-shot", help="the command of the measurement")
     options = parser.parse_args()
     facts = json.loads((options.run / "run.json").read_text())
     if options.start:

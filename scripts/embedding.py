@@ -1,10 +1,10 @@
-r"""Fit the map from a scorer's mean states to embeddings (`cappy.checkpoint.embedding`) and keep it with the scorer.
+r"""Fit the projection from a scorer's mean states to embeddings (`cappy.checkpoint.embedding`).
 
 python scripts/embedding.py --data DATA -m SCORER --encoder sentence-transformers/all-mpnet-base-v2 --seed 0 --write
 
-Sentences come from the training mixture (DATA/t0_train_50k.parquet, sets whose terms forbid commercial use left out)
-and from super_natural_instructions. A twentieth of them is held out: the mean cosine of the map's embeddings with the
-encoder's is printed for it.
+Sentences come from the training mixture (DATA/t0_train_50k.parquet, without sets whose terms forbid commercial use)
+and from super_natural_instructions. The mean cosine of the projected embeddings with the encoder's is printed for a
+held-out twentieth of them. `--write` saves the projection in the scorer's folder.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from cappy.training.recipes import BASE
 
 PART = re.compile(r"\n+|(?<=[.?!])\s+")
 SHORTEST, LONGEST = 8, 300
-"""Characters of a sentence."""
+"""Minimum and maximum characters of a sentence."""
 PER_ROW = 2
 
 
 def sentences(data: Path, seed: int) -> Iterator[str]:
-    """Yield a few sentences of every row, and short answers."""
+    """Yield a few sentences of each row, and short answers."""
     draw = random.Random(seed)
     for row in read_rows(data / "t0_train_50k.parquet"):
         if task_of(row["template"]) not in BASE.left_out:
@@ -55,9 +55,9 @@ def main() -> None:
     parser.add_argument("-m", "--model", required=True)
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--sentences", type=int, default=24_000)
-    parser.add_argument("--layers", type=int, default=4, help="how many layers' states are read, evenly from all")
+    parser.add_argument("--layers", type=int, default=4, help="number of layers to read, evenly spaced")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", action="store_true", help="keep the map in the scorer's folder")
+    parser.add_argument("--write", action="store_true", help="save the projection in the scorer's folder")
     options = parser.parse_args()
     found = sorted(set(sentences(options.data, options.seed)))
     texts = random.Random(options.seed).sample(found, min(options.sentences, len(found)))

@@ -1,7 +1,7 @@
-"""Pin what the bundled scorers give for a few pairs in tests/golden.json; run it when a new checkpoint is bundled.
+"""Write tests/golden.json: the bundled scorers' scores for a few pairs. Run it when a new checkpoint is bundled.
 
-`int7` is int8 with weights of 7 bits, as processors without VNNI need it. Such a processor cannot give `int8`: what is
-there stays; run the script on another one then.
+`int7` is int8 with 7-bit weights, for processors without VNNI. Such a processor cannot compute `int8`: its entries are
+kept, and the script must also be run on a processor that can.
 """
 
 from __future__ import annotations

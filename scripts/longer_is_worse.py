@@ -1,11 +1,11 @@
-r"""Pairs whose worse answer is the longer one: right answers against long ones that miss the point.
+r"""Make pairs whose worse answer is the longer one: right answers against long ones that miss the point.
 
 python scripts/longer_is_worse.py -o docs/results/answers/longer.jsonl --seed 0
 cappy eval answers docs/results/answers/longer.jsonl --source kind
 
-The questions, right and wrong answers were written for this; see docs/results/answers/questions.tsv. Language models
-answer each question's related one, and so give polished answers to a neighbouring question; rules make the rest. Pairs
-whose worse answer is not at least half longer are left out.
+The questions, right and wrong answers were written for this test; see docs/results/answers/questions.tsv. Language
+models answer a related question for each, which gives polished answers to the wrong question; rules make the rest.
+Pairs whose worse answer is less than half again as long are excluded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EVASION = (
 
 
 def padded(wrong: str, draw: random.Random) -> str:
-    """Wrap a wrong answer in three sentences that say nothing."""
+    """Wrap a wrong answer in three empty sentences."""
     before, *after = draw.sample(PADDING, 3)
     return " ".join((before, wrong if wrong.endswith((".", "!", '"')) else f"{wrong}.", *after))
 
@@ -45,7 +45,7 @@ def padded(wrong: str, draw: random.Random) -> str:
 def pairs(
     rows: Sequence[dict[str, str]], answers: dict[str, list[str]], draw: random.Random
 ) -> Iterator[dict[str, str]]:
-    """Yield pairs of every kind for every question; `answers` are models' answers to the related questions."""
+    """Yield pairs of every kind for every question; `answers` are the models' answers to the related questions."""
     for place, row in enumerate(rows):
         far = draw.choice([other for other in range(len(rows)) if other != place])
         worse = {f"{model} on a related question": texts[place] for model, texts in answers.items()}
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--questions", type=Path, default=Path("docs/results/answers/questions.tsv"))
     parser.add_argument("--llm", nargs="+", default=["smollm2", "gemma3"])
-    parser.add_argument("--samples", type=Path, default=Path("runs/longer"), help="folder the samples are kept in")
+    parser.add_argument("--samples", type=Path, default=Path("runs/longer"), help="cache folder of the samples")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     with chosen.questions.open(encoding="utf-8") as file:

@@ -1,8 +1,8 @@
-"""Ten open questions to a language model: the answer chosen of n and the first one side by side, as Markdown.
+"""Compare the best of n with the first answer of a language model on ten open questions, as Markdown.
 
 python scripts/open_questions.py --llm smollm2 -n 8 --seed 0
 
-The first answer is what one gets without choosing. Nothing is left out or edited but for line ends, bars and
+The first answer is what one gets without choosing. Answers are complete and unedited except for line ends, bars and
 marks that would break the table.
 """
 

@@ -24,7 +24,7 @@ def cell(text: Any) -> str:
 
 
 def table(*rows: tuple[str, ...]) -> list[str]:
-    """Return the lines of a Markdown table whose first row is its head."""
+    """Return the lines of a Markdown table; the first row is the header."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:], ""]
 
@@ -57,7 +57,7 @@ def cli_page() -> str:
 
 
 def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Go through the commands that do something, by their full names."""
+    """Yield the leaf commands with their full names."""
     inner = getattr(command, "commands", None)
     if not inner:
         yield name, command
@@ -72,7 +72,7 @@ def first_line(command: Any) -> str:
 
 
 def command_section(name: str, command: Any) -> list[str]:
-    """Return a command's section: help, examples, arguments and options."""
+    """Return the section of a command: help, examples, arguments and options."""
     parts = [f"## {name}", ""]
     for paragraph in str(command.help or "").strip().split("\n\n"):
         if paragraph.startswith("Example: "):
@@ -92,14 +92,14 @@ def command_section(name: str, command: Any) -> list[str]:
 
 
 def spelling(option: Any) -> str:
-    """Return how an option is written, its shortest form last."""
+    """Return the names of an option, the shortest last."""
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
     off = ", ".join(f"`{name}`" for name in option.secondary_opts)
     return f"{names} / {off}" if off else names
 
 
 def meaning(option: Any) -> str:
-    """Return an option's help, with what else is true of it."""
+    """Return an option's help, including repetition and environment variable."""
     notes = [str(option.help or "")]
     if option.multiple:
         notes += [] if "again" in notes[0] else ["May be given several times."]
@@ -146,8 +146,8 @@ def http_page() -> str:
         for status, answer in refused(one):
             meanings.setdefault(status, {})[cell(answer["description"]).rstrip(".")] = None
     rows = [(status, "; ".join(texts)) for status, texts in sorted(meanings.items())]
-    parts += ["## Refusals", "", *table(("status", "meaning"), *rows)]
-    parts += ["## Shapes", ""]
+    parts += ["## Errors", "", *table(("status", "meaning"), *rows)]
+    parts += ["## Schemas", ""]
     for name, schema in document["components"]["schemas"].items():
         parts += [f"### {name}", "", *described(schema), *fields(schema)]
     return "\n".join(parts).rstrip() + "\n"
@@ -166,7 +166,7 @@ def openapi() -> Mapping[str, Any]:
 
 
 def operation_section(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> list[str]:
-    """Return a path's section: its body, an example, its answer and its refusals."""
+    """Return a path's section: body, example, response and errors."""
     parts = [f"### `{method.upper()} {path}`", "", *described(operation)]
     body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
     for one in body.get("oneOf", [body]) if body else []:
@@ -176,17 +176,17 @@ def operation_section(document: Mapping[str, Any], method: str, path: str, opera
             parts += ["```json", json.dumps(example, ensure_ascii=False, indent=2), "```", ""]
     answer = operation["responses"]["200"].get("content", {}).get(JSON, {}).get("schema", {})
     if answer:
-        parts += [f"Answer: `{type_name(answer)}`", ""]
+        parts += [f"Response: `{type_name(answer)}`", ""]
     refusals = refused(operation)
     shapes = dict.fromkeys(
         type_name(one["content"][JSON]["schema"]) for _, one in refusals if JSON in one.get("content", {})
     )
     codes = ", ".join(status for status, _ in refusals)
-    return [*parts, f"Refusals ({', '.join(f'`{shape}`' for shape in shapes)}): {codes}.", ""] if refusals else parts
+    return [*parts, f"Errors ({', '.join(f'`{shape}`' for shape in shapes)}): {codes}.", ""] if refusals else parts
 
 
 def refused(operation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the answers of an operation that are refusals."""
+    """Return the error responses of an operation."""
     return [(status, one) for status, one in operation["responses"].items() if status != "200"]
 
 
@@ -210,14 +210,14 @@ def fields(model: Mapping[str, Any]) -> list[str]:
 
 
 def type_name(schema: Mapping[str, Any]) -> str:
-    """Name a schema as the server's own page does."""
+    """Name a schema as the server's `/docs` page does."""
     from cappy.server.reference import type_name as say
 
     return say(schema)
 
 
 def resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema, or the one that it refers to."""
+    """Return a schema, with a reference resolved."""
     if "$ref" not in schema:
         return schema
     found: Mapping[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]

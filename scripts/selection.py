@@ -1,12 +1,12 @@
-r"""Fit how all that is known of samples is weighed in choosing among them (`cappy.selection.combined`).
+r"""Fit the weights of the `combined` selector (`cappy.selection.combined`).
 
 python scripts/selection.py --data DATA -m SCORER --llm smollm2 --seed 0
 
-DATA holds sets of judged answers and prompts with references (train/NAME.jsonl.zst); the language model answers the
-latter eight times (kept; about 12 minutes), and Rouge-L says how good its samples are. A scorer that was trained on
-these sets tells of them more than of others: fit with one that was not. Every open set is measured by weights fitted
-on the others, and of the prompts with references every fifth of the tasks by the rest; the weights printed are fitted
-on all. `--write` notes them in the config of a checkpoint.
+DATA holds sets of judged answers and prompts with references (train/NAME.jsonl.zst). The language model answers each
+prompt eight times (cached; about 12 minutes), and Rouge-L rates its samples. Fit with a scorer that was not trained on
+these sets, because its scores would be unusually accurate on them. Each open set is measured with weights fitted on the
+others, and each fifth of the tasks with references with weights fitted on the rest; the printed weights are fitted on
+all. `--write` saves them in a checkpoint's config.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ OPEN = {
     "qa_feedback_dev": 120,
     "oasst_model_outputs": 80,
 }
-"""Instructions drawn of each set."""
+"""Instructions drawn from each set."""
 EQUAL = 80
-"""Instructions of a set that are fitted on: as many of each."""
+"""Instructions per set used for fitting, the same for all."""
 PROMPTS, SOURCE = "smollm2_samples", "super_natural_instructions"
 LONGEST, WORDS, TOKENS = 1500, 40, 48
-"""Characters of a prompt, words of a reference, and tokens of a sample at most."""
+"""Maximum characters of a prompt, words of a reference, and tokens of a sample."""
 PER_TASK, MOST, FOLDS = 8, 416, 5
 PENALTY, SPREAD = 10.0, 0.1
-"""Of the ridge regression; and the spread of worth among an open instruction's answers, in Rouge-L of short ones."""
+"""The ridge penalty, and the spread of worth among an open instruction's answers, in Rouge-L of short ones."""
 PLAN = "greedy,temp0.7*3,sampling*4"
 MARGINS = (0.1, 0.15, 0.2, 0.3, 0.5, 9.0)
 KEPT = {"open": 0.2, "short": 0.5, "either": 0.5}
-"""Margins of the veto that are written."""
+"""Margins of the veto that are saved."""
 SHORT = [name for name in FEATURES if name != "different words"]
 EITHER = ["score", "agreement", "log-likelihood a token", "repetition"]
 
@@ -70,7 +70,7 @@ EITHER = ["score", "agreement", "log-likelihood a token", "repetition"]
 class Row:
     """An instruction's samples: features [samples, features], worth and characters [samples], words of the median one.
 
-    `unit` is how much of worth counts as 1.
+    `unit` is the amount of worth that counts as 1.
     """
 
     features: Floats
@@ -89,12 +89,12 @@ class Row:
         features = describe(instruction, texts, scores, selectors.agreement(texts), *likelihoods)
         lengths = np.array([float(len(text)) for text in texts])
         median = float(np.median([len(words(text)) for text in texts]))
-        # Rouge-L is one measure for all; what people's verdicts and ranks are worth is known up to scale and shift.
+        # Rouge-L is one scale for all; people's verdicts and ranks are known only up to scale and shift.
         unit = max(float(np.std(worth)) / SPREAD, 1e-9) if task in OPEN else 1.0
         return cls(features, np.array(worth), lengths, median, task, unit)
 
     def without_likelihoods(self) -> Row:
-        """Return what is known where the language model tells no likelihoods."""
+        """Return the row as seen with a language model that reports no likelihoods."""
         features = self.features.copy()
         features[:, [FEATURES.index("log-likelihood"), FEATURES.index("log-likelihood a token")]] = 0
         return replace(self, features=features)
@@ -115,7 +115,7 @@ def open_pools(options: argparse.Namespace, name: str) -> list[Pool]:
 
 
 def short_pools(options: argparse.Namespace) -> list[Pool]:
-    """Sample a language model for prompts of many tasks, alike many of each, that have short references."""
+    """Sample a language model for prompts of many tasks with short references, equally many per task."""
     tasks = defaultdict(list)
     for row in read_rows(options.data / "train" / f"{PROMPTS}.jsonl.zst"):
         brief = len(row["instruction"]) <= LONGEST and row["references"] and len(row["references"][0].split()) <= WORDS
@@ -140,7 +140,7 @@ def short_pools(options: argparse.Namespace) -> list[Pool]:
 
 
 def described(scorer: cappy.Scorer, pools: list[Pool], kept: Path) -> list[Row]:
-    """Score pools, or take their scores from the file `kept` where they were scored before."""
+    """Score pools, or read their scores from the cache file `kept`."""
     if not kept.exists():
         groups = [(instruction, [sample.text for sample in samples]) for _, instruction, samples, _ in pools]
         write_json(kept, [one.scores for one in scorer.score_groups(groups, progress=True)])
@@ -149,15 +149,15 @@ def described(scorer: cappy.Scorer, pools: list[Pool], kept: Path) -> list[Row]:
 
 
 def fitted(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> Weights:
-    """Fit the weights of some features in units of the score's; likelihoods are left out of half of the rows.
+    """Fit the weights of some features in units of the score's weight.
 
-    Many language models tell none.
+    Each row counts twice, with and without likelihoods, because many language models report none.
     """
     columns = [FEATURES.index(name) for name in names]
     both = [one for row in rows for one in (row, row.without_likelihoods())]
     features = [row.features[:, columns] - row.features[:, columns].mean(axis=0) for row in both]
     differences = [(row.worth - row.worth.mean()) / row.unit for row in both]
-    # Every instruction counts alike, however many answers it has.
+    # Every instruction counts equally, however many answers it has.
     shares = [1 / np.sqrt(len(row.worth)) for row in both]
     inputs = np.concatenate([one * share for one, share in zip(features, shares, strict=True)])
     outputs = np.concatenate([one * share for one, share in zip(differences, shares, strict=True)])
@@ -169,7 +169,7 @@ def fitted(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> Weights:
 
 
 def measured(rows: Sequence[Row], values: Sequence[Floats]) -> tuple[float, float, float]:
-    """Return pairs in order, the share of the way that `values` [rows][answers] give, and the chosen worth."""
+    """Return ordered pairs, the way from random to best, and chosen worth of `values` [rows][answers], in percent."""
     pairs = np.array([pair_order(value, row.worth) for value, row in zip(values, rows, strict=True)])
     chosen = np.array([chosen_worth(value, row.worth) for value, row in zip(values, rows, strict=True)])
     random_worth, best = (np.array([one(row.worth) for row in rows]) for one in (np.mean, np.max))
@@ -186,7 +186,7 @@ def _valued(weights: Weights, margin: float) -> Valued:
 
 
 def show(title: str, parts: Sequence[tuple[Sequence[Row], Weights]], margins: Sequence[float] = MARGINS) -> None:
-    """Print the mean over `parts`, rows with the weights that were fitted without them."""
+    """Print the mean over `parts`: rows with weights that were fitted without them."""
     column = {name: place for place, name in enumerate(FEATURES)}
 
     def by(name: str) -> list[tuple[Sequence[Row], Valued]]:
@@ -216,10 +216,8 @@ def main() -> None:
     parser.add_argument("-m", "--model", required=True)
     parser.add_argument("--llm", default="smollm2")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--kept", type=Path, default=Path("runs/selection"), help="folder scores and samples are kept in"
-    )
-    parser.add_argument("--write", type=Path, help="folder of the checkpoint to note them in")
+    parser.add_argument("--kept", type=Path, default=Path("runs/selection"), help="cache folder of scores and samples")
+    parser.add_argument("--write", type=Path, help="checkpoint folder to save the weights in")
     options = parser.parse_args()
     scorer = cappy.load(options.model)
     options.kept.mkdir(parents=True, exist_ok=True)

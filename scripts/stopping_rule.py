@@ -1,9 +1,9 @@
-"""Fits the stopping rule of adaptive sampling on the training parts of BIG-Bench tasks.
+"""Fit the stopping rule of adaptive sampling on the training parts of BIG-Bench tasks.
 
 python scripts/stopping_rule.py RUN [--source FOLDER] [--llm NAME] [--profile quick] [-m base] [--seed 0]
 
-RUN is the folder that `cappy eval bigbench -o RUN` keeps its samples in; nothing is sampled here. Every task is
-measured by a rule fitted on the others; the rule printed is fitted on all.
+RUN is the output folder of `cappy eval bigbench -o RUN`, whose samples are used; nothing is sampled here. Each task is
+measured with a rule fitted on the others; the printed rule is fitted on all.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from cappy.selection.stopping import StoppingRule
 
 
 class Absent:
-    """A model that is not there: only what is kept is given."""
+    """A model that cannot sample: only cached samples are used."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def generate(self, prompts: Sequence[str], decoding: Decoding, seed: int) -> list[Samples]:
-        """Give nothing."""
+        """Return no samples."""
         return [Samples((), "not sampled") for _ in prompts]
 
 
 def judged_tasks(options: argparse.Namespace) -> dict[str, list[Judged]]:
-    """Judge the training examples whose whole plan was sampled, searched beams aside."""
+    """Judge the training examples whose whole plan was sampled, excluding beam search."""
     (file,) = (options.run / "samples").glob("*.jsonl")
     kept = KeptSamples(Absent(options.llm), file)
     run = TaskRun(options.source, options.run, PROFILES[options.profile], options.seed)
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--source", type=Path, default=cache_folder() / "bigbench")
-    parser.add_argument("--llm", default="smollm2 (chat)", help="the model's name, as the benchmark's report gives it")
+    parser.add_argument("--llm", default="smollm2 (chat)", help="the model's name in the benchmark's report")
     parser.add_argument("--profile", default="quick")
     parser.add_argument("-m", "--model", default="base")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,11 +1,11 @@
-"""Unpacks the quantised weights of a GGUF file to bfloat16: the same model, faster where many responses are sampled.
+"""Convert the quantised weights of a GGUF file to bfloat16: the same model, but faster for many samples per prompt.
 
     pip install gguf
     python scripts/unpack_gguf.py MODEL.gguf MODEL-bf16.gguf
 
-llama.cpp has products of many rows for bfloat16 on processors with AVX-512, and none for formats such as Q4_1, whose
-rows it computes one by one; the server must be built for the processor (cmake -DGGML_NATIVE=ON). bfloat16 rounds once
-more, which is printed: by 0.0014 of a tensor's norm at most for SmolLM2-135M.
+On processors with AVX-512, llama.cpp multiplies many rows at once in bfloat16, but row by row in formats such as Q4_1;
+the server must be built for the processor (cmake -DGGML_NATIVE=ON). The conversion rounds once more and prints the
+error: at most 0.0014 of a tensor's norm for SmolLM2-135M.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ TARGET = GGMLQuantizationType.BF16
 
 
 def unpack(source: Path, target: Path) -> float:
-    """Write `target`; return the largest relative rounding error, in the Frobenius norm, of a tensor."""
+    """Write `target`; return the largest relative rounding error of a tensor, in the Frobenius norm."""
     reader = GGUFReader(source)
     writer = GGUFWriter(target, reader.get_field("general.architecture").contents())
     for field in reader.fields.values():
         if field.name == "general.architecture" or field.name.startswith("GGUF."):
-            continue  # the writer's own
+            continue  # written by the writer itself
         kind = field.types[0]
         inner = field.types[-1] if kind == GGUFValueType.ARRAY else None
         writer.add_key_value(field.name, field.contents(), kind, sub_type=inner)
     worst = 0.0
     for tensor in reader.tensors:
-        if tensor.tensor_type == GGMLQuantizationType.F32:  # norms and the like, which stay as they are
+        if tensor.tensor_type == GGMLQuantizationType.F32:  # norms and the like, which stay unchanged
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
             continue
         exact = dequantize(tensor.data, tensor.tensor_type)

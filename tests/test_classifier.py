@@ -213,7 +213,7 @@ def test_a_learnt_classifier_can_be_saved_pickled_and_taught_more(scorer: cappy.
         assert other.partial_fit(["wind"], [7]).report_.texts == 13
     assert cappy.load(tmp_path / "mine").score("a", "b") == pytest.approx(scorer.score("a", "b"))
     learnt.save(tmp_path / "mine")  # its own folder is replaced
-    with pytest.raises(cappy.InputError, match="holds no classifier"):
+    with pytest.raises(cappy.InputError, match="is not a classifier"):
         learnt.save(tmp_path)
     with pytest.raises(cappy.CheckpointError, match="no classifier"):
         Classifier.load(tmp_path)

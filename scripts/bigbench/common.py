@@ -1,4 +1,4 @@
-"""What the experiments share: a task of BIG-Bench, and what every selector makes of a language model's samples."""
+"""Common parts of the experiments: a BIG-Bench task, and the result of every selector on a model's samples."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cappy.llm.model import LanguageModel
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser of what all experiments take."""
+    """Return a parser with the options of all experiments."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/experiments"), help="folder; resumed")
-    parser.add_argument("--task", default="object_counting", help="a task that `cappy data fetch bigbench` brought")
+    parser.add_argument("--task", default="object_counting", help="a task fetched by `cappy data fetch bigbench`")
     parser.add_argument("--source", type=Path, default=cache_folder() / "bigbench", help="folder of the tasks")
     parser.add_argument("--llm", default="smollm2")
-    parser.add_argument("--train", type=int, default=24, help="examples the scorer is adapted to")
-    parser.add_argument("--validation", type=int, default=20, help="examples that are measured")
+    parser.add_argument("--train", type=int, default=24, help="examples for adapting the scorer")
+    parser.add_argument("--validation", type=int, default=20, help="examples for the measurement")
     parser.add_argument("--plan", default="beam4,sampling*8")
     parser.add_argument("--max-tokens", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
@@ -32,13 +32,13 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def profile(chosen: argparse.Namespace) -> Profile:
-    """Return how much of the task is used, and how it is sampled."""
+    """Return how much of the task is used and how it is sampled."""
     plan = parse_plan(chosen.plan, chosen.max_tokens)
     return Profile("experiment", chosen.train, chosen.validation, 1500, chosen.max_tokens, plan, fit_length=True)
 
 
 def measure(title: str, llm: LanguageModel, chosen: argparse.Namespace, shots: int = 0) -> None:
-    """Sample, adapt the scorer, and print the mean Rouge-L of what every selector chooses."""
+    """Sample, adapt the scorer, and print the mean Rouge-L of every selector's choices."""
     begun = time.monotonic()
     output = chosen.output / title.replace(" ", "-")
     run = TaskRun(chosen.source, output, profile(chosen), chosen.seed, shots=shots, finetune=True)

@@ -1,11 +1,11 @@
-"""Finetuning and Cappy together: a language model learns the task by LoRA, and Cappy chooses among its samples.
+"""Combine finetuning and Cappy: a language model learns the task by LoRA, and Cappy chooses among its samples.
 
     pip install '.[llm,transformers]' peft
     cappy data fetch bigbench && cappy models --fetch smollm2
     python scripts/bigbench/finetuned.py [--task object_counting] [--llm smollm2 | FOLDER | HUB-NAME] [--seed 0]
 
-The language model learns from examples of the train part that the scorer does not see: on those it has learnt from,
-its samples would all be right and teach the scorer nothing. The merged model is kept in the output folder.
+The language model learns from training examples that the scorer does not see: on its own examples, its samples would
+all be right and teach the scorer nothing. The merged model is saved in the output folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cappy.llm.transformers_llm import TransformersLLM
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--llm-examples", type=int, default=64, help="examples the language model learns from")
+    parser.add_argument("--llm-examples", type=int, default=64, help="examples for the language model")
     parser.add_argument("--epochs", type=int, default=3)
     chosen = parser.parse_args()
     folder: Path = chosen.output / f"{chosen.task}-lora-{chosen.llm_examples}-{chosen.epochs}-{chosen.seed}"

@@ -17,11 +17,11 @@ from cappy.llm.registry import GGUF_MODELS, gguf_file
 BATCH = 8
 RATE = 5e-4
 IGNORED = -100
-"""Label of tokens that are no part of the response."""
+"""Label of tokens outside the response."""
 
 
 def load(name: str) -> tuple[Any, Any]:
-    """Load a chat model and its tokenizer in float32: a known GGUF model, whose weights are unpacked, or any other."""
+    """Load a chat model and its tokenizer in float32: a known GGUF model, which is dequantised, or any other."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     file = gguf_file(name) if name in GGUF_MODELS else None
@@ -33,7 +33,7 @@ def load(name: str) -> tuple[Any, Any]:
 
 
 def _plain(model: Any) -> Any:
-    """Copy unpacked weights into a model that does not think itself quantised, which could not be saved."""
+    """Copy dequantised weights into a model without a quantisation config, which would prevent saving."""
     from transformers import AutoModelForCausalLM
 
     config = copy.deepcopy(model.config)
@@ -45,7 +45,7 @@ def _plain(model: Any) -> Any:
 
 
 def encode(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], list[int]]:
-    """Return the token ids of a turn of each side under the chat template, and the labels: those of the response."""
+    """Return the token ids of one exchange under the chat template, and the labels: the response's tokens."""
     asked = [{"role": "user", "content": prompt}]
     before = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     answer = f"{response}{tokenizer.eos_token}"

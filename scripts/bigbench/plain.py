@@ -1,4 +1,4 @@
-"""A language model as it comes: what every selector makes of its samples on one task of BIG-Bench.
+"""Measure every selector on a plain language model's samples of one BIG-Bench task.
 
     cappy data fetch bigbench && cappy models --fetch smollm2
     python scripts/bigbench/plain.py [--task object_counting] [--llm smollm2] [--seed 0]

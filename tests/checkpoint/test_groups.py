@@ -54,7 +54,7 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     stored = to_groups({"a": np.ones((2, GROUP), dtype=np.float32)})
     for broken in ({**stored, "odd": stored["q:a"]}, {"q:a": stored["q:a"]}, {**stored, "s:a": stored["s:a"][:1]}):
         save_file(broken, tmp_path / GROUPS_FILE)
-        with pytest.raises(cappy.CheckpointError, match="do not fit together"):
+        with pytest.raises(cappy.CheckpointError, match="do not match"):
             read_groups(tmp_path / GROUPS_FILE)
 
 

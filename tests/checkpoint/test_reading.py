@@ -48,12 +48,12 @@ def test_two_labels(tmp_path: Path) -> None:
         ({"hidden_act": "relu"}, "hidden_act"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"hidden_size": "wide"}, "encoder size"),
-        ({"num_attention_heads": 5}, "no encoder can have"),
+        ({"num_attention_heads": 5}, "sizes in config.json are impossible"),
         ({"intermediate_size": 65}, "has shape"),
         ({"num_hidden_layers": 4}, "lack"),
         ({"cappy": {"layout": "long"}}, "does not fit"),
         ({"cappy": {"max_tokens": 9999}}, "does not fit"),
-        ({"cappy": {"max_tokens": 3}}, "cannot be used"),
+        ({"cappy": {"max_tokens": 3}}, "limits are invalid"),
     ],
 )
 def test_configs_that_cannot_be_run(copy: Path, changes: dict[str, object], words: str) -> None:
@@ -67,11 +67,11 @@ def test_missing_and_broken_files(copy: Path) -> None:
     (copy / "model.safetensors").unlink()
     refused(copy, "tokenizer|no model.safetensors")
     (copy / "config.json").write_text("[1]")
-    refused(copy, "does not hold an object")
+    refused(copy, "is not a JSON object")
     (copy / "config.json").write_text("{")
     refused(copy, "not JSON")
     (copy / "config.json").unlink()
-    refused(copy, "is no checkpoint")
+    refused(copy, "is not a checkpoint")
 
 
 def test_names_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

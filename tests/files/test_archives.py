@@ -81,7 +81,7 @@ def test_fetches_verifies_and_keeps_only_what_is_wanted(site: tuple[Path, str], 
     ("content", "expected", "words"),
     [
         (tar(FILES), b"another", "SHA-256"),
-        (tar({"toy-1/data/../../x/templates.yaml": b""}), None, "elsewhere"),
+        (tar({"toy-1/data/../../x/templates.yaml": b""}), None, "outside the folder"),
         (tar({"toy-1/other": b""}), None, "nothing under"),
         (tar(FILES)[:-40], None, "readable archive"),
         (None, b"", "cannot be fetched"),

@@ -39,7 +39,7 @@ def test_int8_checkpoints_are_computed_in_bfloat16_where_that_is_native(machine,
 def test_a_precision_asked_for_is_kept(machine):
     machine(True, True)
     assert choose(None, "int8", "int8").runtime == "onnx"
-    assert choose(None, "fp32", "int8") == Choice("onnx", "fp32", "the precision asked for")
+    assert choose(None, "fp32", "int8") == Choice("onnx", "fp32", "the requested precision")
     assert choose(None, "bf16", "int8").runtime == "openvino"
     machine(True, False)
     assert choose(None, "bf16", "int8").runtime == "torch"

@@ -89,4 +89,4 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert process.returncode == 5 and b"ray start" in said and b"Traceback" not in said
     process = cappy("score", "-", "-o", "-", "--ray", "local")
     said, _ = process.communicate(timeout=120)
-    assert process.returncode == 2 and b"--ray scores files" in said
+    assert process.returncode == 2 and b"--ray needs an input file" in said

@@ -44,10 +44,10 @@ def test_keys_come_from_a_file(tmp_path: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfone\n\n two \r\n")  # as an editor on Windows writes it
     assert read_keys(file) == ["one", "two"]
     file.write_text("one\n# for the others\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"keys:2: a key holds no white space"):
+    with pytest.raises(InputError, match=r"keys:2: a key must not contain white space"):
         read_keys(file)
     file.write_text("\n \n", encoding="utf-8")
-    with pytest.raises(InputError, match="holds no key"):
+    with pytest.raises(InputError, match="contains no key"):
         read_keys(file)
     assert run(*SERVE, "--api-key-file", str(tmp_path / "none")).returncode == 2
 

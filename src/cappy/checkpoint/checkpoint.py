@@ -1,4 +1,4 @@
-"""A checkpoint in memory: its config, its tokenizer and its weights, read from a Hugging Face folder."""
+"""A checkpoint in memory: config, tokenizer and weights, read from a Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A scorer's folder; the weights are read when they are first asked for."""
+    """A scorer's folder; the weights are read on first use."""
 
     folder: Path
     config: Mapping[str, Any]
@@ -47,29 +47,29 @@ class Checkpoint:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What Cappy noted in config.json: layout, limits, the precision that ships."""
+        """Cappy's settings in config.json: layout, limits, the shipped precision."""
         noted = self.config.get("cappy") or {}
         return noted if isinstance(noted, Mapping) else {}
 
     @property
     def layout(self) -> str:
-        """The layout the checkpoint was trained in; joint unless it says otherwise."""
+        """The layout the checkpoint was trained in; joint if it names none."""
         return str(self.settings.get("layout", LAYOUTS[1]))
 
     @property
     def limits(self) -> Limits:
-        """The limits noted in the checkpoint, else as much as its positions allow."""
+        """The checkpoint's limits; by default, as many tokens as it has positions."""
         noted = {key: self.settings[key] for key in ("max_tokens", "response_tokens", "side") if key in self.settings}
         return replace(Limits.within(self.spec.max_tokens), **noted)
 
     @property
     def temperature(self) -> float:
-        """What scores are divided by to make probabilities of choices: noted in the checkpoint, else the default."""
+        """The divisor of scores in probabilities of choices: the checkpoint's, or the default."""
         return float(self.settings.get("temperature", TEMPERATURE))
 
     @cached_property
     def selection(self) -> Selection | None:
-        """How to weigh scores, agreement and length in choosing among samples, where the checkpoint notes it."""
+        """Weights of score, agreement and length for choosing among samples; None if the checkpoint has none."""
         noted = self.settings.get("selection")
         if noted is None or is_former(noted):
             return None
@@ -77,9 +77,9 @@ class Checkpoint:
 
     @property
     def nearness(self) -> float:
-        """What a cosine of text and choice counts beside a score over its temperature, where choices are many.
+        """The weight of the cosine of text and choice, relative to score / temperature, if there are many choices.
 
-        Nothing where the folder has no map to embeddings, with which it was noted.
+        0 if the folder has no projection to embeddings, for which the weight was fitted.
         """
         if not (self.folder / EMBEDDING_FILE).exists():
             return 0.0
@@ -87,27 +87,27 @@ class Checkpoint:
 
     @cached_property
     def projection(self) -> Projection | None:
-        """The map from mean states to embeddings, where the folder has one."""
+        """The projection from mean states to embeddings, or None."""
         return read_projection(self.folder, self.spec.layers, self.spec.hidden)
 
     @property
     def state_layers(self) -> tuple[int, ...]:
-        """The layers, counted from 1, whose mean states are read of a text that stands alone."""
+        """The layers, counted from 1, whose mean states are read for a text encoded alone."""
         return self.projection.layers if self.projection else (self.spec.layers,)
 
     def embedded(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map mean states [texts, layers * hidden] to embeddings [texts, width]; to length 1 where there is no map."""
+        """Map mean states [texts, layers * hidden] to embeddings [texts, width]; only normalise if unprojected."""
         return self.projection(states) if self.projection else unit_length(states)
 
     def features(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map mean states [texts, layers * hidden] to what a head reads [texts, features]; see `Projection`."""
+        """Map mean states [texts, layers * hidden] to the features of a head [texts, features]; see `Projection`."""
         return self.projection.features(states) if self.projection else unit_length(states)
 
     def read_weights(self) -> Mapping[str, Array]:
-        """Read every weight the encoder needs, in the type it is stored in; 8-bit groups are computed when asked for.
+        """Read every weight the encoder needs, in its stored type; 8-bit groups are dequantised on access.
 
         Raises:
-            CheckpointError: a file is missing or damaged, or a weight is missing or of another shape.
+            CheckpointError: a file is missing or damaged, or a weight is missing or has the wrong shape.
 
         """
         found, wanted = read_tensors(self.folder), self.spec.shapes()
@@ -119,14 +119,16 @@ class Checkpoint:
             weights = {name: array for name, array in found.items() if name in wanted}
         for name, shape in wanted.items():
             if name not in shapes:
-                raise CheckpointError(f"{self.folder}: the weights lack {name!r}; this is no scorer of that kind.")
+                raise CheckpointError(f"{self.folder}: the weights lack {name!r}, so this is not a scorer.")
             if shapes[name] != shape:
-                raise CheckpointError(f"{self.folder}: {name!r} has shape {shapes[name]}, config.json wants {shape}.")
+                raise CheckpointError(
+                    f"{self.folder}: {name!r} has shape {shapes[name]}, but config.json gives {shape}."
+                )
         return weights
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read a checkpoint's config and check that it is a scorer we can run.
+    """Read a checkpoint's config and check that it is a supported scorer.
 
     Raises:
         CheckpointError: it is not, or cannot be read.
@@ -137,34 +139,34 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(
-            f"{folder} is no checkpoint: its config.json cannot be read ({error.strerror})."
+            f"{folder} is not a checkpoint: its config.json cannot be read ({error.strerror})."
         ) from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}).") from error
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path} does not hold an object.")
+        raise CheckpointError(f"{path} is not a JSON object.")
     spec = encoder_spec(config, str(folder))
     require_one_label(config, str(folder))
     checkpoint = Checkpoint(folder, config, spec)
     try:
-        limits, _ = checkpoint.limits, checkpoint.selection  # what is broken is told when it is read
+        limits, _ = checkpoint.limits, checkpoint.selection  # reading them reports errors
     except (InputError, TypeError) as error:
-        raise CheckpointError(f"{path}: the limits it notes cannot be used ({error}).") from error
+        raise CheckpointError(f"{path}: its limits are invalid ({error}).") from error
     if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
-        raise CheckpointError(f"{path}: the layout or max_tokens noted under 'cappy' does not fit the model.")
+        raise CheckpointError(f"{path}: layout or max_tokens under 'cappy' does not fit the model.")
     if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
-        raise CheckpointError(f"{path}: the precision noted under 'cappy' is none of {', '.join(PRECISIONS)}.")
+        raise CheckpointError(f"{path}: precision under 'cappy' must be one of {', '.join(PRECISIONS)}.")
     nearness = checkpoint.settings.get("nearness", 0.0)
     if isinstance(nearness, bool) or not isinstance(nearness, (int, float)) or not 0 <= nearness < float("inf"):
-        raise CheckpointError(f"{path}: the nearness noted under 'cappy' is no number from 0.")
+        raise CheckpointError(f"{path}: nearness under 'cappy' must be a number of at least 0.")
     noted = checkpoint.settings.get("temperature", TEMPERATURE)
     if isinstance(noted, bool) or not isinstance(noted, (int, float)) or not 0 < noted < float("inf"):
-        raise CheckpointError(f"{path}: the temperature noted under 'cappy' is no number above 0.")
+        raise CheckpointError(f"{path}: temperature under 'cappy' must be a number above 0.")
     return checkpoint
 
 
 def read_tensors(folder: Path) -> Mapping[str, Array]:
-    """Read all tensors of a folder: safetensors whole, sharded or in 8-bit groups, or a torch file without code in it.
+    """Read all tensors of a folder: safetensors (single, sharded or 8-bit groups), or a torch file without code.
 
     Raises:
         CheckpointError: there are none, or a file is damaged.
@@ -189,7 +191,7 @@ def read_tensors(folder: Path) -> Mapping[str, Array]:
 
 
 def _read_torch(path: Path) -> dict[str, Array]:
-    """Read the older weight file, refusing anything in it but tensors."""
+    """Read the older weight format, refusing everything but tensors."""
     try:
         import torch
     except ImportError as error:
@@ -200,5 +202,5 @@ def _read_torch(path: Path) -> dict[str, Array]:
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in tensors.items()}
-    except Exception as error:  # a damaged archive, or one that holds code
-        raise CheckpointError(f"{path} is damaged or holds more than tensors ({type(error).__name__}).") from error
+    except Exception as error:  # a damaged archive, or one that contains code
+        raise CheckpointError(f"{path} is damaged or contains more than tensors ({type(error).__name__}).") from error

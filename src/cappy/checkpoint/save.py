@@ -1,4 +1,4 @@
-"""Writing a checkpoint folder that Cappy, transformers and sentence-transformers all read."""
+"""Writing checkpoint folders that Cappy, transformers and sentence-transformers can read."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _DROPPED = ("_name_or_path", "architectures", "transformers_version", "gradient_
 def scorer_config(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Turn an encoder's config into a scorer's: one linear output, trained by regression.
 
-    Other stacks put a sigmoid on one-label models unless `problem_type` and sentence-transformers'
-    own entry say otherwise.
+    Other libraries apply a sigmoid to one-label models unless `problem_type` and sentence-transformers' own entry say
+    otherwise.
     """
     config = {key: value for key, value in base.items() if key not in _DROPPED}
     config["architectures"] = [encoder_spec(base, "the encoder").sequence_class]
@@ -44,9 +44,9 @@ def save_checkpoint(
     card: str,
     dtype: str = "float16",
 ) -> None:
-    """Write a checkpoint whole or not at all: config, weights, tokenizer, model card, and a manifest of hashes.
+    """Write a checkpoint atomically: config, weights, tokenizer, model card, and a manifest of hashes.
 
-    `dtype` is a numpy type, or "q8" for 8-bit groups, which only Cappy reads.
+    `dtype` is a numpy type, or "q8" for 8-bit groups, which only Cappy can read.
     """
     from safetensors.numpy import save_file
 
@@ -67,7 +67,7 @@ def save_checkpoint(
 
 
 def _set_tokenizer_limit(folder: Path, config: Mapping[str, Any]) -> None:
-    """Take the encoder's own truncation and padding out of the tokenizer; other stacks would obey them."""
+    """Remove the encoder's own truncation and padding from the tokenizer, because other libraries would apply them."""
     path = folder / "tokenizer.json"
     if path.exists():
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -81,14 +81,14 @@ def _set_tokenizer_limit(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """Note the size and SHA-256 of every file of a folder beside them."""
+    """Write a manifest with the size and SHA-256 of every file in a folder."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     entries = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
     (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=2) + "\n", encoding="utf-8")
 
 
 def note_setting(folder: Path, name: str, value: Any) -> None:
-    """Set one of Cappy's own settings in the config of a checkpoint folder; its manifest, if it has one, is made anew.
+    """Set one of Cappy's settings in a checkpoint's config; update the manifest, if there is one.
 
     Raises:
         OSError: a file cannot be written.
@@ -104,7 +104,7 @@ def note_setting(folder: Path, name: str, value: Any) -> None:
 
 
 def damaged_files(folder: Path) -> list[str]:
-    """Return the files of a folder that are not what its manifest says; empty too where there is no manifest."""
+    """Return the files of a folder that differ from its manifest; empty if there is no manifest."""
     path = folder / MANIFEST
     if not path.exists():
         return []

@@ -1,4 +1,4 @@
-"""What was learnt on top of a scorer, as files beside its own: JSON for what people read, arrays for the rest."""
+"""Files stored next to a scorer's own for what was learnt on top of it: settings in JSON, arrays in safetensors."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A kind of thing that is learnt: its files, and what it is called in messages."""
+    """A kind of learnt object: its file names, and its name in messages."""
 
     settings_file: str
     arrays_file: str
     what: str
 
     def check_place(self, target: Path) -> None:
-        """Refuse a place that holds anything else, which would be replaced.
+        """Refuse a target that contains anything else, because saving would replace it.
 
         Raises:
-            InputError: it does.
+            InputError: it contains something else.
 
         """
         ours = target.is_dir() and (not any(target.iterdir()) or (target / self.settings_file).exists())
         if target.exists() and not ours:
-            raise InputError(f"{target} is there and holds no {self.what}; name a new folder.")
+            raise InputError(f"{target} exists and is not a {self.what}; name a new folder.")
 
     def save(self, target: Path, scorer: Path, settings: Mapping[str, Any], arrays: Arrays) -> Path:
-        """Write the files of the folder `scorer`, settings (plain data) and arrays into `target`, and return it.
+        """Write the scorer's files from the folder `scorer`, the settings and the arrays to `target`, and return it.
 
         Raises:
-            InputError: something else is there, or a setting is no plain data.
+            InputError: the target contains something else, or a setting cannot be written as JSON.
 
         """
         from safetensors.numpy import save_file
@@ -52,7 +52,7 @@ class Beside:
         try:
             text = json.dumps(settings, indent=2, ensure_ascii=False)
         except TypeError as error:
-            raise InputError(f"the {self.what}'s labels or options cannot be kept ({error}).") from error
+            raise InputError(f"the {self.what}'s labels or options cannot be saved ({error}).") from error
         with atomic_folder(target) as folder:
             for path in scorer.iterdir():
                 if path.is_file() and path.name not in (self.settings_file, self.arrays_file, MANIFEST):
@@ -67,18 +67,18 @@ class Beside:
         """Read what `save` wrote.
 
         Raises:
-            CheckpointError: the folder holds nothing of the kind, or a file is damaged.
+            CheckpointError: the folder contains no such object, or a file is damaged.
 
         """
         path = folder / self.settings_file
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise CheckpointError(f"{folder} holds no {self.what}: {path.name} cannot be read.") from error
+            raise CheckpointError(f"{folder} is not a {self.what}: {path.name} cannot be read.") from error
         except ValueError as error:
             raise CheckpointError(f"{path} is not JSON ({error}).") from error
         if not isinstance(settings, dict):
-            raise CheckpointError(f"{path} does not hold an object.")
+            raise CheckpointError(f"{path} is not a JSON object.")
         return settings, read_safetensors(folder / self.arrays_file)
 
 

@@ -1,4 +1,4 @@
-"""What a checkpoint's `config.json` may say besides its encoder: layout, precision, labels."""
+"""Entries of a checkpoint's `config.json` other than its encoder: layout, precision, labels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from cappy.errors import CheckpointError
 
 PRECISIONS = ("fp32", "int8")
-"""What a checkpoint may name as the precision that it ships with."""
+"""Allowed values of a checkpoint's shipped precision."""
 
 
 def require_one_label(config: Mapping[str, Any], where: str) -> None:
-    """Refuse a checkpoint that does not score with a single number.
+    """Refuse a checkpoint that does not have exactly one output.
 
     Raises:
-        CheckpointError: the checkpoint has another number of labels than one.
+        CheckpointError: the checkpoint has more or fewer labels than one.
 
     """
     labels = config.get("num_labels")

@@ -1,4 +1,4 @@
-"""`cappy boost`: a language model's best of n, chosen by the scorer."""
+"""`cappy boost`: best of n samples of a language model, chosen by the scorer."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 
 
 def boost(
-    instruction: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="Samples to choose from, where no --plan says how many.")] = 16,
+    instruction: Annotated[str, typer.Argument(help="The instruction; - reads it from standard input.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples to choose from, without --plan.")] = 16,
     llm: Llm = "smollm2",
     base_url: BaseUrl = None,
     api_key: LlmKey = None,
     chat: Chat = None,
     plan: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help='How to sample: "paper" (17 samples), or decodings: "greedy,temp0.7*8". Plain unless given.'),
+        typer.Option(help='"paper" (17 samples) or decodings such as "greedy,temp0.7*8"; default: -n plain samples.'),
     ] = None,
     selector: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             help="combined, combined-open (open questions), combined-short (questions with a short right answer), "
             "cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, longest, shortest, greedy or beam; "
-            "learnt for a scorer from cappy adapt. That, combined, or cappy, by what the scorer can, unless given."
+            "learnt for a scorer from cappy adapt. Default: the first of learnt, combined, cappy that the scorer has."
         ),
     ] = None,
-    adaptive: Annotated[bool, typer.Option(help="Stop sampling when more would hardly help.")] = False,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the samples.")] = 0,
+    adaptive: Annotated[bool, typer.Option(help="Stop sampling once more samples would hardly help.")] = False,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per response.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
     as_json: AsJson = False,
     model: Model = None,
     precision: Precision = None,
     threads: Threads = 0,
 ) -> None:
-    """Let a language model answer n times and show the answer that the scorer finds best.
+    """Sample n answers from a language model and show the one that the scorer rates best.
 
-    Works offline with SmolLM2-135M once `cappy models --fetch smollm2` has brought it; any OpenAI-compatible
-    server by --base-url.
+    Works offline with SmolLM2-135M after `cappy models --fetch smollm2`, or with any OpenAI-compatible server
+    (--base-url).
 
     Example: cappy boost "Name three primary colours." -n 8
     """
@@ -75,7 +75,7 @@ def boost(
         return
     rows = [[str(place), f"{value:.4f}", text or "(empty)"] for place, (value, text) in enumerate(result, 1)]
     values = [value for value, _ in result]
-    bars = values if best.selector == "cappy" else spread(values)  # other selectors' values have no scale of their own
+    bars = values if best.selector == "cappy" else spread(values)  # other selectors' values have no fixed scale
     print_table("", ["", best.selector, "response"], rows, numbers=(0, 1), bars=bars)
     typer.echo(f"{len(result)} samples, {result.tokens} tokens by {found.name}", err=True)
     if result.error:

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from cappy.explanation.occlusion import Effect, Explanation
 
 STRONG, WEAK = 0.5, 0.1
-"""Shares of the largest effect from which a word is shown bold, and from which it is coloured at all."""
+"""Words are bold or coloured from these shares of the largest effect."""
 UP, DOWN = "green", "red underline"
-"""Styles of words that raised and lowered the score; underlined, so that nobody has to tell red from green."""
+"""Styles of words that raised or lowered the score; underlined for readers who cannot tell red from green."""
 
 
 def explain(
-    instruction: Annotated[str, typer.Argument(help="What was asked; - reads it from standard input.")],
+    instruction: Annotated[str, typer.Argument(help="The instruction; - reads it from standard input.")],
     response: Annotated[str, typer.Argument(help="The response whose score is explained.")],
-    limit: Annotated[int, typer.Option(min=1, help="Most spans on each side; more words are joined.")] = LIMIT,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum spans per text; longer texts get longer spans.")] = LIMIT,
     as_json: AsJson = False,
     model: Model = None,
     runtime: Runtime = None,
@@ -37,7 +37,7 @@ def explain(
 ) -> None:
     """Show which words of an instruction and a response moved the score, and by how much.
 
-    Every word is left out once; its effect is the score with it minus the score without it.
+    Each word is left out once; its effect is the score with it minus the score without it.
 
     Example: cappy explain "Is the sky green?" No
     """
@@ -70,14 +70,14 @@ def _head(found: Explanation) -> str:
 
 
 def _numbers(found: Explanation) -> list[str]:
-    """Return the score, then a line for each word: its effect, its side and itself, the strongest first."""
+    """Return the score, then one line per word, strongest first: effect, side, word."""
     sides = [("instruction", one) for one in found.instruction] + [("response", one) for one in found.response]
     sides.sort(key=lambda pair: -abs(pair[1].effect))
     return [_head(found), *(f"{one.effect:+8.4f}  {side}: {printable(one.text)}" for side, one in sides)]
 
 
 def _coloured(instruction: str, response: str, found: Explanation) -> Text:
-    """Return both texts as they are with their words coloured by effect, and a legend."""
+    """Return both texts with words coloured by effect, and a legend."""
     from rich.text import Text
 
     effects = [*found.instruction, *found.response]
@@ -94,10 +94,10 @@ def _coloured(instruction: str, response: str, found: Explanation) -> Text:
 
 
 def _marked(text: str, effects: Sequence[Effect], largest: float) -> Text:
-    """Return a text with its words in the styles of their effects; `largest` is the largest effect, without sign."""
+    """Return a text with words styled by their effects; `largest` is the largest absolute effect."""
     from rich.text import Text
 
-    # One line at a time, so that what could harm a terminal is replaced and places stay what they are.
+    # Line by line, so that control characters are replaced and positions stay the same.
     shown = Text("\n".join(harmless(line.replace("\t", " ")) for line in text.split("\n")))
     for one in effects:
         share = abs(one.effect) / largest if largest else 0.0

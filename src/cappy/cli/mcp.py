@@ -1,4 +1,4 @@
-"""`cappy mcp`: the scorer as tools for agents, over the Model Context Protocol."""
+"""`cappy mcp`: serve the scorer's tools to agents over the Model Context Protocol."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cappy.cli.options import BaseUrl, Chat, Layout, LlmKey, Model, Precision, R
 def mcp(
     llm: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Language model that best_of_n samples: smollm2, a GGUF file, or one on --base-url."),
+        typer.Option(help="Language model for best_of_n: smollm2, a GGUF file, or a model on the --base-url server."),
     ] = None,
     base_url: BaseUrl = None,
     api_key: LlmKey = None,

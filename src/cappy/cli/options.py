@@ -1,4 +1,4 @@
-"""Options that several commands share, and reading texts from arguments, files and standard input."""
+"""Options shared by commands, and reading texts from arguments, files and standard input."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Model = Annotated[
 ]
 Runtime = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="What computes: onnx, openvino or torch; what suits this machine unless given."),
+    typer.Option(help="onnx, openvino or torch; default: the fastest one that suits this machine."),
 ]
-Layout = Annotated[Optional[str], typer.Option(help="shared or joint; the checkpoint's own unless given.")]  # noqa: UP045
+Layout = Annotated[Optional[str], typer.Option(help="shared or joint; default: the checkpoint's.")]  # noqa: UP045
 Precision = Annotated[Optional[str], typer.Option(help="fp32, int8 (onnx) or bf16 (openvino, torch).")]  # noqa: UP045
-Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 uses all cores.")]
 Llm = Annotated[
     str,
     typer.Option(
-        help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or a model behind --base-url."
+        help="Language model: smollm2, gemma3, a GGUF file, a transformers model, or a model on the --base-url server."
     ),
 ]
 BaseUrl = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="OpenAI-compatible server that serves the model, such as http://localhost:8000/v1."),
+    typer.Option(help="URL of an OpenAI-compatible server, such as http://localhost:8000/v1."),
 ]
 LlmKey = Annotated[
     Optional[str],  # noqa: UP045
@@ -44,8 +44,8 @@ Chat = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option(
         "--chat/--no-chat",
-        help="Use the model's chat template, or let it continue the prompt. Servers, and GGUF files of chat models, "
-        "chat by default.",
+        help="Use the model's chat template, or let it continue the prompt. Default: the chat template for servers and "
+        "for GGUF files of chat models.",
     ),
 ]
 BatchCalibration = Annotated[
@@ -53,8 +53,8 @@ BatchCalibration = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="Subtract this share of each choice's mean score over the given texts, whose answers then depend on each "
-        "other. Use 1 if no choice is right much more often than another.",
+        help="Subtract this share of each choice's mean score over the given texts; answers then depend on each other. "
+        "Use 1 if no choice is right much more often than another.",
     ),
 ]
 Ray = Annotated[
@@ -62,29 +62,29 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Work on a Ray cluster (extra 'scale'): auto for the one that this node is in, HOST:PORT, or local to "
-        "start one on this machine.",
+        help="Run on a Ray cluster (extra 'scale'): auto (the cluster of this node), HOST:PORT, or local (start one on "
+        "this machine).",
     ),
 ]
 RayWorkers = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--ray-workers", min=1, help="Most workers on the cluster; as many as fit unless given."),
+    typer.Option("--ray-workers", min=1, help="Maximum workers on the cluster; default: as many as fit."),
 ]
-RayGpus = Annotated[float, typer.Option("--ray-gpus", min=0, help="GPUs that each worker on the cluster takes.")]
+RayGpus = Annotated[float, typer.Option("--ray-gpus", min=0, help="GPUs per worker on the cluster.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def load_scorer(
     model: str | None, runtime: str | None, layout: str | None, precision: str | None, threads: int
 ) -> Scorer:
-    """Load the scorer that the shared options describe."""
+    """Load the scorer with the shared options."""
     from cappy.scorer import load
 
     return load(model, runtime=runtime, layout=layout, precision=precision, threads=threads)
 
 
 def gather_texts(arguments: Sequence[str], file: Path | None) -> list[str]:
-    """Return the texts given as arguments, then those of a file, one a line; `-` means standard input in both."""
+    """Return texts from arguments, then from a file, one per line; `-` means standard input in both."""
     texts: list[str] = []
     for argument in arguments:
         texts += _filled(read_lines(Path("-"))) if argument == "-" else [argument]
@@ -99,7 +99,7 @@ def read_lines(path: Path) -> list[str]:
     """Return a file's lines, including blank ones; `-` means standard input.
 
     Raises:
-        InputError: the file cannot be read, or is not text.
+        InputError: the file cannot be read or is not text.
 
     """
     try:

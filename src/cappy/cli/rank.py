@@ -1,4 +1,4 @@
-"""`cappy rank`: candidates of one instruction from best to worst."""
+"""`cappy rank`: rank candidate responses to an instruction."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from cappy.cli.output import print_json, print_table
 
 
 def rank(
-    instruction: Annotated[str, typer.Argument(help="What was asked; - reads it from standard input.")],
-    candidates: Annotated[list[str] | None, typer.Argument(help="Responses to rank; - reads them, one a line.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read candidates from a file, one a line.")] = None,
+    instruction: Annotated[str, typer.Argument(help="The instruction; - reads it from standard input.")],
+    candidates: Annotated[
+        list[str] | None, typer.Argument(help="Responses to rank; - reads them from standard input, one per line.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read candidates from a file, one per line.")
+    ] = None,
     top_k: Annotated[Optional[int], typer.Option(min=1, help="Show only the best K.")] = None,  # noqa: UP045
     as_json: AsJson = False,
     model: Model = None,

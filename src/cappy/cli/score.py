@@ -1,4 +1,4 @@
-"""`cappy score`: a file of rows in, the same rows with scores out."""
+"""`cappy score`: add scores to a file of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 20
 def score(
     file: Annotated[Path, typer.Argument(help="JSON lines, CSV or Parquet; - reads JSON lines from standard input.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write; by its ending. - is standard output.")
+        Path, typer.Option("--output", "-o", help="Output file; the extension sets the format. - is standard output.")
     ],
     instruction_column: Annotated[str, typer.Option(help="Column of the instruction.")] = "instruction",
     response_column: Annotated[str, typer.Option(help="Column of a single response.")] = "response",
@@ -33,11 +33,12 @@ def score(
 ) -> None:
     """Score every row of a file.
 
-    A row has an instruction and a response, or a list of responses; the output has the same rows with
-    "score" or "scores" added, and "tokens_cut" for what did not fit. Broken rows are reported and left
-    out, the rest is done, and the exit code is 1. Run the same command again to go on where an interrupted run stopped.
-    With --ray many workers score the file, each on one core or --threads of them; all nodes must see it under the same
-    path. The output is the same.
+    A row has an instruction and a response, or a list of responses. The output has the same rows with "score" or
+    "scores" added, and "tokens_cut" for the tokens that did not fit. Broken rows are reported and skipped, and the
+    exit code is 1. To resume an interrupted run, run the same command again.
+
+    With --ray, many workers score the file, each with --threads cores (default: 1). All nodes must see the file under
+    the same path. The output is the same.
     """
     from cappy.files.progress import progress_bar
     from cappy.files.rows import json_rows, scan_rows
@@ -52,11 +53,11 @@ def score(
         nonlocal bad
         bad += 1
         if bad <= SHOWN:
-            typer.echo(f"cappy: {file}, line {number}: {reason}; left out.", err=True)
+            typer.echo(f"cappy: {file}, line {number}: {reason}; skipped.", err=True)
 
     if "-" in (str(file), str(output)):
         if ray:
-            raise InputError("--ray scores files; give a file to read and one to write.")
+            raise InputError("--ray needs an input file and an output file.")
         rows = json_rows(sys.stdin.buffer) if str(file) == "-" else scan_rows(file)
         scored = score_stream(scorer, rows, columns, report)
         if str(output) == "-":
@@ -80,5 +81,5 @@ def score(
             score_file(scorer, file, output, columns, report, advance)
     if bad:
         more = f" (the first {SHOWN} are shown)" if bad > SHOWN else ""
-        typer.echo(f"cappy: {bad} rows could not be used{more}; the others are done.", err=True)
+        typer.echo(f"cappy: {bad} rows could not be scored{more}; the others were.", err=True)
         raise typer.Exit(1)

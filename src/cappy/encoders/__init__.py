@@ -1,4 +1,4 @@
-"""Encoder families, one a file: sizes, weight names, positions, biases and head; both runtimes read them from here.
+"""Encoder families, one per file: sizes, weight names, positions, biases and head, for all runtimes.
 
-It imports nothing of the package but errors. Start reading at `spec`, then `mpnet`; `registry` finds a family.
+Imports nothing of the package but errors. Start reading in `spec`, then `mpnet`; `registry` finds a family.
 """

@@ -10,7 +10,7 @@ from cappy.errors import CheckpointError
 
 MODEL_TYPES = ("modernbert",)
 SCORING = {"classifier_pooling": "cls"}
-"""What a scorer's config says whatever its encoder's does: published encoders pool by the mean of all tokens."""
+"""Entries that override an encoder's config in a scorer's: published encoders use mean pooling."""
 NAMES = LayerNames(
     query="attn.Wqkv#0",
     key="attn.Wqkv#1",
@@ -61,7 +61,7 @@ def read(config: Mapping[str, Any], where: str) -> EncoderSpec:
 
 
 def _theta(config: Mapping[str, Any], kind: str, usual: float, where: str) -> float:
-    """Return the base of a kind of layer's rotations; older configs have a key for each."""
+    """Return the rotation base of a kind of layer; older configs have one key for each kind."""
     found = (config.get("rope_parameters") or {}).get(kind) or {}
     older = config.get("global_rope_theta" if kind == "full_attention" else "local_rope_theta")
     if found.get("rope_type", "default") != "default":

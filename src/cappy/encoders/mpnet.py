@@ -1,4 +1,4 @@
-"""MPNet (Song et al., 2020): no token types, and a bias by relative position that all layers share."""
+"""MPNet (Song et al., 2020): no token types, and relative-position biases that all layers share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = LayerNames(
 
 
 def read(config: Mapping[str, Any], where: str) -> EncoderSpec:
-    """Read the spec from a `config.json`; its padding id is 1, whatever the config says, as in transformers."""
+    """Read the spec from a `config.json`; the padding id is always 1, as in transformers."""
     sizes = common_sizes(config, where, position_offset=2) | {"token_types": 0}
     return EncoderSpec(
         "mpnet",

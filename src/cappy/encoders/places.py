@@ -1,4 +1,4 @@
-"""What attention is told of positions: buckets of distances, rotations, and who is within reach.
+"""Position information for attention: buckets of distances, rotations, and local masks.
 
 Buckets are those of T5 and MPNet (Raffel et al., 2020, section 2.1).
 """
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 MAX_DISTANCE = 128
-"""Distance from which on all positions share a bucket; transformers writes it into no config."""
+"""Larger distances share a bucket; a constant in transformers, absent from configs."""
 
 
 def relative_buckets(relative: Ints, buckets: int) -> Ints:
-    """Return the bucket of each relative position (key's minus query's): same shape, in [0, buckets).
+    """Return the bucket of each relative position (key minus query): same shape, in [0, buckets).
 
-    Half of the buckets are for keys behind the query; of each half, half hold one distance and the rest ranges that
-    grow logarithmically. Computed in float32, as transformers does, so that edges of ranges fall alike.
+    Half of the buckets are for keys after the query. In each half, the first half holds one distance per bucket and the
+    rest logarithmically growing ranges. Computed in float32, as in transformers, so that the ranges have the same
+    edges.
     """
     side = buckets // 2
     exact = side // 2
@@ -41,7 +42,7 @@ def buckets_between(queries: Ints, keys: Ints, buckets: int) -> Ints:
 
 
 def within_reach(queries: Ints, keys: Ints, reach: int) -> NDArray[np.bool_]:
-    """Tell which positions are at most `reach` apart, [rows, queries] and [rows, keys]: [rows, queries, keys]."""
+    """Tell which positions are at most `reach` apart, from [rows, queries] and [rows, keys]: [rows, queries, keys]."""
     near: NDArray[np.bool_] = np.abs(keys[:, None, :] - queries[:, :, None]) <= reach
     return near
 
@@ -49,7 +50,7 @@ def within_reach(queries: Ints, keys: Ints, reach: int) -> NDArray[np.bool_]:
 def rotations(positions: Ints, size: int, base: float) -> tuple[Floats, Floats]:
     """Return the cosines and sines of rotary position embeddings (Su et al., 2021): [tokens, size] each.
 
-    The second half of a head turns with the first: its angles are the same.
+    The two halves of a head have the same angles.
     """
     frequencies = 1 / base ** (np.arange(0, size, 2, dtype=np.float32) / np.float32(size))
     angles = positions[:, None].astype(np.float32) * np.tile(frequencies, 2).astype(np.float32)

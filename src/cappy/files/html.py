@@ -1,4 +1,4 @@
-"""HTML pages that need nothing beside them, rendered from templates in the package."""
+"""Self-contained HTML pages, rendered from templates in the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEMPLATE = "page.html.j2"
 
 
 def render(package: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., str]] | None = None) -> str:
-    """Render the template that lies in `package`; texts are escaped, and a value that is missing is an error.
+    """Render the template in `package`; values are escaped, and a missing one is an error.
 
     Raises:
         MissingExtraError: jinja2 is not installed.

@@ -1,4 +1,4 @@
-"""A journal of finished work beside an output file: what an interrupted run goes on from."""
+"""A journal of finished work next to an output file, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from cappy.errors import InputError
 
 try:
     import fcntl
-except ImportError:  # Windows, where two runs on one output are not told apart
+except ImportError:  # Windows, where concurrent runs on one output are not detected
     fcntl = None  # type: ignore[assignment]
 
 
 KEY = 12
-"""Digits of the hash in a journal's name."""
+"""Hex digits of the hash in a journal's name."""
 
 
 class Journal:
-    """Outcomes of an input's rows in order, a line of JSON each, appended and synced as they are finished.
+    """Outcomes of input rows in order, one JSON line each, appended and synced as they are finished.
 
-    The name holds a hash of what the work depends on, so work of other input or another scorer is
-    not continued. One run at a time may hold it.
+    The name contains a hash of everything the work depends on, so a run with other input or another scorer does not
+    resume from it. Only one run at a time may hold it.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        """Wrap an open file; `open_journal` prepares it."""
+        """Wrap an open file; use `open_journal` to create it."""
         self.path, self._file = path, file
         self.done = 0
 
     def append(self, outcomes: Sequence[Any]) -> None:
-        """Write outcomes and make sure they are on the disk."""
+        """Append outcomes and flush them to disk."""
         self._file.write(b"".join(json.dumps(outcome).encode() + b"\n" for outcome in outcomes))
         self._file.flush()
         os.fsync(self._file.fileno())
         self.done += len(outcomes)
 
     def outcomes(self) -> Iterator[Any]:
-        """Read all outcomes from the first."""
+        """Yield all outcomes from the first."""
         self._file.seek(0)
         for line in self._file:
             yield json.loads(line)
 
     def resume(self) -> None:
-        """Count the whole lines and cut off one that a crash left half written."""
+        """Count the complete lines and truncate a partial one left by a crash."""
         self._file.seek(0)
         whole = done = place = 0
         while block := self._file.read(1 << 20):  # a journal may be larger than memory
@@ -62,10 +62,10 @@ class Journal:
 
 
 def locked(file: BinaryIO, complaint: str) -> None:
-    """Hold a file for this process until it is closed.
+    """Lock a file for this process until it is closed.
 
     Raises:
-        InputError: another process holds it; `complaint` says so.
+        InputError: another process holds the lock, with the message `complaint`.
 
     """
     if fcntl is None:
@@ -78,10 +78,9 @@ def locked(file: BinaryIO, complaint: str) -> None:
 
 @contextmanager
 def open_journal(target: Path, identity: Mapping[str, Any]) -> Iterator[Journal]:
-    """Open the journal of `target` for work described by `identity`; it is removed when the block ends well.
+    """Open the journal of `target` for work described by `identity`; remove it when the block succeeds.
 
-    With it go those of other work for the same target, which was interrupted and is not wanted any more: of an input
-    that has changed since, say.
+    Abandoned journals of other work for the same target are removed too, such as those of an earlier input.
 
     Raises:
         InputError: another run holds it, or it cannot be written.

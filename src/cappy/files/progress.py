@@ -1,4 +1,4 @@
-"""One progress bar for everything that takes long."""
+"""Progress bars for long operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error while the block runs; gives a function that advances it."""
+    """Show a progress bar on standard error during the block; yields a function that advances it."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -28,7 +28,7 @@ def progress_bar(title: str, total: int | None) -> Iterator[Callable[[int], None
 
 @contextmanager
 def megabytes(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar for bytes that come in; gives a function told the bytes of each step."""
+    """Show a progress bar of received bytes; yields a function called with the bytes of each step."""
     with progress_bar(f"{title} (MB)", None) as advance:
         got = 0
 

@@ -1,4 +1,4 @@
-"""Rows of JSON lines (plain, .gz, .zst), CSV and Parquet files, one at a time, broken ones reported and passed over."""
+"""Reading rows from JSON lines (plain, .gz, .zst), CSV and Parquet files; broken rows are reported and skipped."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from cappy.files.atomic import atomic_file
 Row = dict[str, Any]
 FORMATS = ("jsonl", "csv", "parquet")
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv")
-"""What the files of a folder of rows end in; of a set that is there twice the first is taken."""
+"""Extensions of row files; if a name has several, the first of these is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be read: its line (or row) number and why."""
+    """A row that cannot be read: its line (or row) number and the reason."""
 
     number: int
     reason: str
 
 
 def format_of(path: Path) -> str:
-    """Tell a file's format by its ending, `.gz` and `.zst` aside; anything unknown is JSON lines."""
+    """Return a file's format by its extension, ignoring `.gz` and `.zst`; unknown ones mean JSON lines."""
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     ending = name.rpartition(".")[2].lower()
     return ending if ending in FORMATS else "jsonl"
 
 
 def find_rows(folder: Path, stem: str) -> Path | None:
-    """Return the file of rows called `stem` and one of `ENDINGS`; None if there is none."""
+    """Return the row file with this stem and one of `ENDINGS`; None if there is none."""
     return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
 
 
 def needed_rows(folder: Path, stem: str) -> Path:
-    """Return the file of rows called `stem` that a recipe needs.
+    """Return the row file with this stem, which a recipe needs.
 
     Raises:
         InputError: there is none.
@@ -52,15 +52,15 @@ def needed_rows(folder: Path, stem: str) -> Path:
     """
     path = find_rows(folder, stem)
     if path is None:
-        raise InputError(f"the recipe needs {folder / stem} with one of the endings {', '.join(ENDINGS)}.")
+        raise InputError(f"the recipe needs {folder / stem} with one of the extensions {', '.join(ENDINGS)}.")
     return path
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file by its ending, stopping at the first broken one.
+    """Yield the rows of a file in the format of its extension; stop at the first broken one.
 
     Raises:
-        InputError: the file cannot be read, or a row is broken (named by its number).
+        InputError: the file cannot be read, or a row is broken (the message gives its number).
 
     """
     for number, row in scan_rows(path):
@@ -70,7 +70,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def scan_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
-    """Yield every row with its line number (row number in Parquet); a broken one as a `BadRow`.
+    """Yield every row with its line number (row number in Parquet); broken ones as `BadRow`.
 
     Raises:
         InputError: the file as a whole cannot be read.
@@ -87,13 +87,13 @@ def scan_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
 
 
 def write_json_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as JSON lines, the file whole or not at all."""
+    """Write rows as JSON lines, atomically."""
     with atomic_file(path) as beside, beside.open("w", encoding="utf-8") as out:
         out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    """Return what a damaged or missing file raises, compressed ones included."""
+    """Return the exceptions that a damaged or missing file raises, including compressed ones."""
     known: list[type[Exception]] = [OSError, EOFError, zlib.error, csv.Error]
     if "zstandard" in sys.modules:
         known.append(sys.modules["zstandard"].ZstdError)
@@ -101,7 +101,7 @@ def _unreadable() -> tuple[type[Exception], ...]:
 
 
 def json_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
-    """Read JSON lines from a binary stream; blank lines are passed over."""
+    """Read JSON lines from a binary stream; blank lines are skipped."""
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
@@ -116,18 +116,18 @@ def json_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
 
 
 def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
-    # The standard limit of 131,072 characters a cell is less than a long instruction.
+    # The default limit of 131,072 characters per cell is too small for long instructions.
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.DictReader(lines, strict=True)
     try:
         names = list(reader.fieldnames or ())
     except csv.Error as error:
-        raise csv.Error(f"the heading is not CSV: {error}") from error
+        raise csv.Error(f"the header is not CSV: {error}") from error
     if not all(_is_utf8(name) for name in names):
-        raise csv.Error("the heading is not UTF-8 text; save the file as UTF-8")
+        raise csv.Error("the header is not UTF-8 text; save the file as UTF-8")
     if len(set(names)) < len(names):
-        raise csv.Error(f"the heading names a column twice: {', '.join(names)}")
+        raise csv.Error(f"the header names a column twice: {', '.join(names)}")
     while True:
         try:
             row = next(reader)
@@ -141,14 +141,14 @@ def _csv_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
 
 def _checked_csv(row: dict[Any, Any], number: int) -> Row | BadRow:
     if None in row or None in row.values():
-        return BadRow(number, "more or fewer cells than the heading")
+        return BadRow(number, "more or fewer cells than the header")
     if not all(_is_utf8(value) for value in row.values()):
         return BadRow(number, "not UTF-8 text")
     return row
 
 
 def _is_utf8(text: str) -> bool:
-    """Tell whether a text read with `surrogateescape` was UTF-8."""
+    """Tell whether a text read with `surrogateescape` was valid UTF-8."""
     return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
 
 
@@ -166,12 +166,12 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
                     number += 1
                     yield number, row
     except pa.ArrowException as error:
-        raise InputError(f"{path} is no readable Parquet file ({str(error).splitlines()[0]}).") from error
+        raise InputError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]}).") from error
 
 
 @contextmanager
 def _bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file's bytes, decompressed by its ending."""
+    """Open a file's bytes, decompressed according to its extension."""
     if path.suffix == ".gz":
         with gzip.open(path) as stream:
             yield cast("BinaryIO", stream)

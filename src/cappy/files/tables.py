@@ -1,4 +1,4 @@
-"""Writing rows as JSON lines, CSV or Parquet, whole or not at all, whatever their values."""
+"""Writing rows atomically as JSON lines, CSV or Parquet, whatever their values."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CHUNK = 4096
 
 
 def check_table_output(target: Path) -> None:
-    """Refuse, before any work is done, a place or a format that cannot be written.
+    """Refuse a path or a format that cannot be written, before any work is done.
 
     Raises:
-        InputError: the place cannot be written to, or the ending asks for compression.
-        MissingExtraError: Parquet is asked for and pyarrow is not installed.
+        InputError: the path cannot be written, or the extension requests compression.
+        MissingExtraError: Parquet is requested and pyarrow is not installed.
 
     """
     check_output(target)
     if target.suffix in (".gz", ".zst"):
         raise InputError(
-            f"compressed output is not written; give {target.name} an ending like .jsonl, .csv or .parquet."
+            f"compressed output is not supported; give {target.name} an extension like .jsonl, .csv or .parquet."
         )
     if format_of(target) == "parquet":
         try:
@@ -38,7 +38,7 @@ def check_table_output(target: Path) -> None:
 
 
 def write_rows(target: Path, rows: Callable[[], Iterable[Row]]) -> None:
-    """Write rows by the ending of `target`. `rows` is called once or twice: tables need their columns first."""
+    """Write rows in the format of `target`'s extension. `rows` is called twice if a table needs its columns first."""
     kind = format_of(target)
     with atomic_file(target) as beside:
         if kind == "jsonl":
@@ -51,7 +51,7 @@ def write_rows(target: Path, rows: Callable[[], Iterable[Row]]) -> None:
 
 
 def json_line(row: Row) -> bytes:
-    """Encode a row as a line of JSON: readable UTF-8, or escapes where a text holds lone surrogates."""
+    """Encode a row as a JSON line: readable UTF-8, or escapes for lone surrogates."""
     try:
         return json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
     except UnicodeEncodeError:
@@ -59,9 +59,9 @@ def json_line(row: Row) -> bytes:
 
 
 def column_kinds(rows: Iterable[Row]) -> dict[str, str]:
-    """Return every column's name in the order met, and what kind of value it holds in all rows.
+    """Return the columns in the order of appearance, each with the kind of its values over all rows.
 
-    Kinds: `bool`, `int`, `float`, `text`, `texts` and `numbers` (lists), `none`, and `json` for anything else or mixed.
+    Kinds: `bool`, `int`, `float`, `text`, `texts` and `numbers` (lists), `none`, and `json` for other or mixed values.
     """
     kinds: dict[str, str] = {}
     for row in rows:
@@ -72,7 +72,7 @@ def column_kinds(rows: Iterable[Row]) -> dict[str, str]:
 
 def _kind(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
-        return "json"  # no column holds it
+        return "json"  # no column type fits
     if isinstance(value, list):
         kinds = {_kind(item) for item in value}
         return {"text": "texts", "float": "numbers"}.get(kinds.pop(), "json") if len(kinds) == 1 else "json"
@@ -95,7 +95,7 @@ def _write_csv(target: Path, rows: Iterable[Row], names: Sequence[str]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Make a value fit a CSV cell: lists and objects as JSON, texts without lone surrogates."""
+    """Convert a value to a CSV cell: lists and objects as JSON, texts without lone surrogates."""
     if isinstance(value, list | dict):
         return json.dumps(value, default=str)
     return repair(value) if isinstance(value, str) else value
@@ -116,7 +116,7 @@ def _write_parquet(target: Path, rows: Iterable[Row], kinds: dict[str, str]) -> 
 
 
 def _plain(value: Any, kind: str) -> Any:
-    """Make a value fit a Parquet column of this kind."""
+    """Convert a value to this kind of Parquet column."""
     if value is None or kind in ("bool", "int", "numbers"):
         return value
     if kind == "float":

@@ -1,4 +1,4 @@
-"""Groups gathered into batches under a token budget."""
+"""Batches of groups under a token budget."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cappy.layout.encode import EncodedGroup
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a group weighs: instruction tokens, candidates, the longest one's tokens, all candidates' tokens."""
+    """The size of a group: instruction tokens, candidates, tokens of the longest one, tokens of all."""
 
     prefix: int
     segments: int
@@ -30,10 +30,10 @@ class Size:
 
 
 def by_likeness(sizes: Sequence[Size]) -> list[int]:
-    """Order groups so that neighbours are alike in what attention pads; returns their numbers.
+    """Order groups so that neighbours need little padding in attention; returns their indices.
 
-    By the longest candidate, by doublings, then the instruction, in steps of 24 tokens, then all candidates together;
-    upwards in one step and downwards in the next, so that neighbours are alike even where steps meet. The longest
+    Sort by the longest candidate (in powers of two), then the instruction (in steps of 24 tokens), then all candidates
+    together. The direction alternates from step to step, so that neighbours are similar even across steps. The longest
     candidate comes first because a long one pads the many short ones of other groups.
     """
 
@@ -46,11 +46,10 @@ def by_likeness(sizes: Sequence[Size]) -> list[int]:
 
 
 def token_batches(sizes: Sequence[Size], budget: int) -> Iterator[list[int]]:
-    """Gather groups of about these sizes into batches of at most `budget` packed tokens.
+    """Collect groups of these sizes into batches of at most about `budget` packed tokens.
 
-    Groups are sorted `by_likeness`, so that those of a batch are alike in what attention pads. A batch also ends
-    where one more group would make attention's padded rows more than twice the tokens. A group over the budget is a
-    batch alone.
+    Groups are sorted `by_likeness` to reduce padding in attention. A batch also ends if one more group would make
+    attention's padded rows more than twice the tokens. A group over the budget is a batch of its own.
     """
     batch: list[int] = []
     used = rows = segments = longest_row = longest = 0

@@ -1,4 +1,4 @@
-"""Token ids of an instruction and its responses to the sequences of the joint or the shared layout."""
+"""Encoding the token ids of an instruction and its responses in the joint or the shared layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAYOUTS = ("shared", "joint")
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """The ids and offsets a checkpoint's sequences are laid out with."""
+    """The ids and offsets used to lay out a checkpoint's sequences."""
 
     layout: str
     cls_id: int
@@ -29,7 +29,7 @@ class Conventions:
         """Derive the conventions of an encoder."""
         if layout not in LAYOUTS:
             raise InputError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}.")
-        # Families with two separators leave their token type, if they have one, at 0.
+        # Families with two separators leave the token type, if any, at 0.
         token_types = spec.token_types > 1 and not spec.double_separator
         return cls(layout, cls_id, sep_id, spec.double_separator, token_types, spec.position_offset)
 
@@ -38,8 +38,8 @@ class Conventions:
 class EncodedGroup:
     """One group as token ids.
 
-    `prefix` is the instruction with its special tokens (empty in the joint layout), `segments` are
-    the candidates' sequences, `boundaries` where the second token type begins in each segment.
+    `prefix` is the instruction with its special tokens (empty in the joint layout), `segments` are the candidates'
+    sequences, and `boundaries` mark where the second token type begins in each segment.
     """
 
     prefix: tuple[int, ...]
@@ -49,7 +49,7 @@ class EncodedGroup:
 
     @property
     def tokens(self) -> int:
-        """Number of packed tokens, which is what the group costs."""
+        """Number of packed tokens, the cost of the group."""
         return len(self.prefix) + sum(map(len, self.segments))
 
     def take(self, start: int, stop: int) -> EncodedGroup:
@@ -61,7 +61,7 @@ class EncodedGroup:
 def encode_group(
     instruction: Sequence[int], responses: Sequence[Sequence[int]], conventions: Conventions, limits: Limits
 ) -> EncodedGroup:
-    """Lay out one group's token ids (without special tokens) so that every pair obeys `limits`."""
+    """Lay out one group's token ids (without special tokens) so that every pair fits `limits`."""
     cls, sep = conventions.cls_id, conventions.sep_id
     if conventions.layout == "shared":
         specials = 4
@@ -84,14 +84,14 @@ def encode_group(
 
 
 def encode_alone(ids: Sequence[int], conventions: Conventions, limits: Limits) -> EncodedGroup:
-    """Lay out one text by itself, `[CLS] text [SEP]`, within `max_tokens`."""
+    """Lay out one text alone, `[CLS] text [SEP]`, within `max_tokens`."""
     kept, lost = truncate(ids, limits.max_tokens - 2, limits.side)
     sequence = (conventions.cls_id, *kept, conventions.sep_id)
     return EncodedGroup((), (sequence,), (len(sequence),), (Cut(lost, 0),))
 
 
 def split_group(group: EncodedGroup, budget: int) -> Iterator[tuple[int, EncodedGroup]]:
-    """Yield parts of a group whose candidates have at most about `budget` tokens, each with its first index."""
+    """Split a group into parts whose candidates have at most about `budget` tokens; yield each with its first index."""
     start = used = 0
     for index, segment in enumerate(group.segments):
         if used and used + len(segment) > budget:

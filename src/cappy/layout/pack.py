@@ -1,7 +1,7 @@
-"""Encoded groups to the arrays a runtime computes with.
+"""From encoded groups to a runtime's arrays.
 
-Tokens are *packed*: laid end to end without padding, with index arrays that spread them out only
-where attention needs rows of equal length.
+Tokens are *packed*: concatenated without padding. Index arrays spread them out only where attention needs rows of equal
+length.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Sequences laid end to end. `ids`, `positions`, `types`: [tokens]; `lengths`: [sequences]."""
+    """Concatenated sequences. `ids`, `positions`, `types`: [tokens]; `lengths`: [sequences]."""
 
     ids: Ints
     positions: Ints
@@ -31,10 +31,10 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a runtime scores in one go.
+    """One batch for a runtime.
 
-    `segments` are the sequences whose first token is scored, `prefixes` the instructions in front
-    of them (None in the joint layout), `per_prefix` how many segments stand behind each: [prefixes].
+    `segments` are the sequences whose first token is scored, `prefixes` their instructions (None in the joint layout),
+    and `per_prefix` [prefixes] the number of segments of each.
     """
 
     segments: Packed
@@ -47,7 +47,7 @@ class Batch:
         return len(self.segments.ids) + (0 if self.prefixes is None else len(self.prefixes.ids))
 
     def row_lengths(self) -> Ints:
-        """Count the candidate tokens behind each prefix: [prefixes]."""
+        """Count the candidate tokens of each prefix: [prefixes]."""
         ends = np.cumsum(self.per_prefix)
         total = np.concatenate([[0], np.cumsum(self.segments.lengths)])
         lengths: Ints = total[ends] - total[ends - self.per_prefix]
@@ -55,10 +55,10 @@ class Batch:
 
 
 def spread(lengths: Ints, at_least: int = 1) -> tuple[Ints, Bools, Ints]:
-    """Index packed tokens as padded rows, of a width of `at_least` or more, and back.
+    """Return the indices that pad packed tokens to rows of width `at_least` or more, and back.
 
-    For `lengths` [rows] returns `index` [rows, longest] into the packed tokens (padding points at
-    token 0), `valid` [rows, longest], and `inverse` [tokens], each packed token's place in the flattened padded rows.
+    For `lengths` [rows] returns `index` [rows, longest] into the packed tokens (padding points to token 0), `valid`
+    [rows, longest], and `inverse` [tokens], the place of each packed token in the flattened rows.
     """
     longest = int(lengths.max(initial=at_least))
     columns = np.arange(longest, dtype=np.int64)
@@ -69,7 +69,7 @@ def spread(lengths: Ints, at_least: int = 1) -> tuple[Ints, Bools, Ints]:
 
 
 def pack(groups: Sequence[EncodedGroup], conventions: Conventions) -> Batch:
-    """Lay the groups of one batch end to end."""
+    """Concatenate the groups of one batch."""
     shared = conventions.layout == "shared"
     segments = [segment for group in groups for segment in group.segments]
     boundaries = np.array([b for group in groups for b in group.boundaries], dtype=np.int64)
@@ -84,7 +84,7 @@ def pack(groups: Sequence[EncodedGroup], conventions: Conventions) -> Batch:
 
 
 def _pack(sequences: Sequence[Sequence[int]], before: Ints, boundaries: Ints, conventions: Conventions) -> Packed:
-    """Pack `sequences`; each stands behind `before` tokens and takes token type 1 from its boundary on."""
+    """Pack `sequences`; each follows `before` tokens and has token type 1 from its boundary on."""
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     total = int(lengths.sum())
     ids = np.fromiter((i for sequence in sequences for i in sequence), dtype=np.int64, count=total)
@@ -98,5 +98,5 @@ def _pack(sequences: Sequence[Sequence[int]], before: Ints, boundaries: Ints, co
 
 
 def masked(valid: Bools) -> NDArray[Any]:
-    """Turn a validity mask into an additive attention bias of the same shape: 0 or a large negative."""
+    """Convert a validity mask to an additive attention bias of the same shape: 0 or a large negative number."""
     return np.where(valid, np.float32(0), np.float32(-1e9))

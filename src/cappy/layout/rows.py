@@ -1,7 +1,7 @@
-"""Packed batches laid into rows of one length, several groups a row: few fixed shapes, as GPUs and compilers like.
+"""Packed batches arranged in rows of one length, several groups per row: the few fixed shapes that suit GPUs.
 
-In a row every token knows its group and its segment. A token sees its group's instruction and its own segment, which
-is the shared layout's mask; instruction tokens see the instruction alone. In the joint layout each pair is a group.
+Each token has a group and a segment. It attends to its group's instruction and its own segment, which is the mask of
+the shared layout; instruction tokens attend only to the instruction. In the joint layout each pair is a group.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from cappy.layout.pack import Batch, Packed
 
 Ints = NDArray[np.int64]
 PADDING = -1
-"""Group of the places where nothing stands."""
+"""The group of padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRows:
     """Tokens in rows.
 
-    `ids`, `positions`, `types`, `groups`, `segments`: [rows, length]; segment 0 is the instruction, candidates count
-    from 1 within their group. `starts` [candidates] are the scored tokens' places in the flattened rows.
+    `ids`, `positions`, `types`, `groups`, `segments`: [rows, length]. Segment 0 is the instruction; candidates count
+    from 1 within their group. `starts` [candidates] are the places of the scored tokens in the flattened rows.
     """
 
     ids: Ints
@@ -35,9 +35,9 @@ class TokenRows:
 
 
 def lay_in_rows(batch: Batch, length: int = 512, multiple: int = 1) -> TokenRows:
-    """Lay a batch's groups into rows of `length` tokens, more where one group has more; a `multiple` of rows.
+    """Arrange a batch's groups in rows of `length` tokens (more for a longer group), in a `multiple` of rows.
 
-    Long groups are placed first, each in the first row that has room (first-fit decreasing).
+    Long groups are placed first, each in the first row with room (first-fit decreasing).
     """
     sizes = _group_sizes(batch)
     length = max(length, -(-int(sizes.max(initial=1)) // 64) * 64)
@@ -60,7 +60,7 @@ def lay_in_rows(batch: Batch, length: int = 512, multiple: int = 1) -> TokenRows
 
 
 def _group_sizes(batch: Batch) -> Ints:
-    """Tokens of every group; a joint pair is a group of its own."""
+    """Return the tokens of each group; a joint pair is a group."""
     if batch.prefixes is None:
         return batch.segments.lengths
     sizes: Ints = batch.prefixes.lengths + batch.row_lengths()
@@ -79,7 +79,7 @@ def _first_fit(sizes: Ints, length: int) -> tuple[Ints, Ints]:
 
 
 def _scatter(flat: dict[str, Ints], groups: Ints, tokens: Packed, begins: Ints, owners: Ints, numbers: Ints) -> None:
-    """Put packed sequences where they begin."""
+    """Copy packed sequences to their places."""
     within = np.arange(len(tokens.ids)) - np.repeat(np.cumsum(tokens.lengths) - tokens.lengths, tokens.lengths)
     places = np.repeat(begins, tokens.lengths) + within
     flat["ids"][places], flat["positions"][places], flat["types"][places] = tokens.ids, tokens.positions, tokens.types

@@ -1,4 +1,4 @@
-"""Texts to token ids, without special tokens, by a checkpoint's own tokenizer."""
+"""Tokenising texts with a checkpoint's own tokenizer, without special tokens."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cappy.errors import CheckpointError
 from cappy.text.normalization import repair
 
 CHARACTERS = 64
-"""Characters of a long text that are read for each token that there is room for, at its start and at its end.
+"""Characters of a long text read at its start and at its end, per token of room.
 
-The longest tokens of the vocabularies in use have fewer (BERT's 18, RoBERTa's runs of dashes some more), so that what
-lies between could not be kept anyway; white space and words of hundreds of characters, which are one token or none,
-are the exception."""
+The longest tokens of common vocabularies are shorter (18 characters in BERT, slightly more for RoBERTa's runs of
+dashes), so the text in between could not be kept anyway. Exceptions are long white space and words of hundreds of
+characters, which are one token or none."""
 
 
 class PartlyRead(list[int]):
-    """The ids of a long text's start and end; about `unread` tokens lie between."""
+    """The ids of a long text's start and end, with about `unread` tokens in between."""
 
     unread = 0
 
@@ -29,7 +29,7 @@ class PartlyRead(list[int]):
 class TextTokenizer:
     """A thread-safe wrapper of a `tokenizers` tokenizer.
 
-    Special tokens that a text spells out ("[SEP]", "</s>") are read as ordinary text: no response can forge a boundary.
+    Special tokens spelled out in a text ("[SEP]", "</s>") are read as ordinary text: no response can forge a boundary.
     """
 
     def __init__(self, tokenizer: Tokenizer, cls_token: str, sep_token: str, where: str) -> None:
@@ -46,14 +46,14 @@ class TextTokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """Number of ids, added tokens included."""
+        """Number of ids, including added tokens."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
         """Return the ids of each text.
 
-        Where no more than `most` tokens of a text will be kept, of its start and its end, a text far longer than they
-        can hold is read at both ends only (`PartlyRead`): what a text costs is bounded, whatever it weighs.
+        If at most `most` tokens of a text will be kept, only the two ends of a much longer text are read
+        (`PartlyRead`), so the cost of a text is bounded.
         """
         if not texts:
             return []
@@ -79,12 +79,12 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> TextTokenizer:
     """Load the tokenizer of a checkpoint folder: `tokenizer.json`, or the older vocabulary files.
 
     Raises:
-        CheckpointError: there is none, or it cannot be read.
+        CheckpointError: it is missing or cannot be read.
 
     """
     try:
         tokenizer = _read(folder)
-    except Exception as error:  # tokenizers raises bare Exception for a broken file
+    except Exception as error:  # tokenizers raises a bare Exception for a broken file
         raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error}).") from error
     return TextTokenizer(tokenizer, spec.cls_token, spec.sep_token, str(folder))
 

@@ -1,4 +1,4 @@
-"""Which runtime computes: by name, or the fastest that is installed and that the processor suits."""
+"""Choosing a runtime: by name, or the fastest one that is installed and suits the processor."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from cappy.layout.pack import Batch
 from cappy.runtime.processor import native_bfloat16
 
 PRECISIONS = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16"), "torch": ("fp32", "bf16")}
-"""What computes, each with the precisions it knows."""
+"""The runtimes, each with its precisions."""
 EXTRAS = {"openvino": "openvino", "torch": "train"}
-"""The extra that brings a runtime; onnx comes with the base install."""
+"""The extra that installs a runtime; onnx is part of the base install."""
 
 
 BATCH_TOKENS = 2048
-"""Packed tokens a CPU scores in one go: enough to keep the arithmetic busy, small enough for a processor's cache."""
+"""Packed tokens per CPU batch: enough to keep the arithmetic busy, few enough for the processor's cache."""
 
 
 class Runtime(Protocol):
-    """What computes scores from a packed batch; `batch_tokens` are about as many as it computes best in one go."""
+    """Scores a packed batch; `batch_tokens` is about the best batch size."""
 
     batch_tokens: int
 
@@ -36,24 +36,24 @@ class Runtime(Protocol):
         ...
 
     def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        """Return the mean hidden states of each segment, encoded alone: [segments, layers * hidden]."""
         ...
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A runtime that can do without encoding an instruction again."""
+    """A runtime that can reuse encoded instructions."""
 
     def score_remembering(
         self, batch: Batch, known: Sequence[NDArray[np.float32] | None]
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Return [segments] scores, and keys and values of the instructions that are not known."""
+        """Return [segments] scores, and the keys and values of the instructions that were not known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A runtime and a precision by name, and why they were chosen."""
+    """A runtime and a precision by name, with the reason for the choice."""
 
     runtime: str
     precision: str
@@ -61,15 +61,15 @@ class Choice:
 
 
 def choose(runtime: str | None, precision: str | None, ships: str, device: str | None = None) -> Choice:
-    """Settle runtime and precision, each as asked for or by what suits this machine.
+    """Choose runtime and precision; what is not requested depends on the machine.
 
-    `CAPPY_RUNTIME` names the runtime where none is asked for. A GPU named by `device` is torch's. Otherwise the ONNX
-    runtime computes, in the precision that the checkpoint
-    `ships`, unless that is int8, the processor has native bfloat16 and OpenVINO is installed: bfloat16 is then as fast
-    as int8 or faster, and nearer to float32.
+    If no runtime is requested, `CAPPY_RUNTIME` may name one. A GPU named by `device` needs torch. Otherwise the
+    default is the ONNX runtime in the precision that the checkpoint `ships`. If that is int8, the processor has native
+    bfloat16 and OpenVINO is installed, the default is OpenVINO in bfloat16, which is at least as fast as int8 and
+    closer to float32.
 
     Raises:
-        InputError: a name is unknown, or the names do not go together.
+        InputError: a name is unknown, or the options do not fit together.
 
     """
     runtime = runtime or _preferred(precision, device)
@@ -79,7 +79,7 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
         raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
     else:
         usual = {"onnx": ships, "openvino": "bf16" if native_bfloat16() else "fp32", "torch": "fp32"}[runtime]
-        chosen = Choice(runtime, precision or usual, "asked for")
+        chosen = Choice(runtime, precision or usual, "requested")
     if chosen.precision not in PRECISIONS[chosen.runtime]:
         known = ", ".join(PRECISIONS[chosen.runtime])
         raise InputError(f"the {chosen.runtime} runtime has no precision {chosen.precision!r}; choose one of {known}.")
@@ -89,7 +89,7 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
 
 
 def _preferred(precision: str | None, device: str | None) -> str | None:
-    """Return the runtime that `CAPPY_RUNTIME` names, unless what is asked for needs another one."""
+    """Return the runtime that `CAPPY_RUNTIME` names, unless another option requires a different one."""
     name = os.environ.get("CAPPY_RUNTIME") or None
     if name in PRECISIONS and precision not in (None, *PRECISIONS[name]):
         return None
@@ -98,12 +98,12 @@ def _preferred(precision: str | None, device: str | None) -> str | None:
 
 def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
     if device not in (None, "cpu"):
-        return Choice("torch", precision or "bf16", f"device {device!r} is torch's")
+        return Choice("torch", precision or "bf16", f"device {device!r} needs torch")
     installed = find_spec("openvino") is not None
     if precision == "bf16":
         return Choice("openvino", "bf16", "OpenVINO is installed") if installed else Choice("torch", "bf16", "bf16")
     if precision is not None or ships != "int8":
-        return Choice("onnx", precision or ships, "the precision asked for" if precision else "the checkpoint's own")
+        return Choice("onnx", precision or ships, "the requested precision" if precision else "the checkpoint's own")
     if not native_bfloat16():
         return Choice("onnx", ships, "the processor has no bfloat16 units")
     if not installed:
@@ -112,7 +112,7 @@ def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
 
 
 def make_runtime(choice: Choice, checkpoint: Checkpoint, layout: str, threads: int, device: str | None) -> Runtime:
-    """Make the runtime of that name with a checkpoint's weights.
+    """Create the chosen runtime with a checkpoint's weights.
 
     Raises:
         MissingExtraError: its packages are not installed.

@@ -1,4 +1,4 @@
-"""Embeddings of texts by an encoder, as sentence encoders make them."""
+"""Text embeddings from an encoder, computed as sentence encoders do."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def embed(
     budget: int = 8000,
     advance: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Embed texts as the sentence encoder does: the mean of the last hidden states, of length 1: [texts, width].
+    """Embed texts as the sentence encoder does: [texts, width], the mean of the last hidden states, of length 1.
 
-    `budget` tokens at most are computed at a time; `advance` is told how many texts are done.
+    A batch has at most `budget` tokens; `advance` is called with the number of texts done.
     """
     conventions = Conventions.of(model.spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
     limits = Limits(min(160, model.spec.max_tokens), 8)
-    # A text stands as an instruction; the candidate behind it is empty and its score unused.
+    # A text takes the place of an instruction; its candidate is empty and the score unused.
     encoded = [encode_group(ids, [()], conventions, limits) for ids in tokenizer.encode(list(texts))]
     vectors = np.empty((len(texts), model.spec.hidden), dtype=np.float32)
     for batch in token_batches([Size.of(group) for group in encoded], budget):
@@ -47,10 +47,10 @@ def embed(
 
 
 def load_embedder(folder: Path, one_thread: bool = True) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """Read an encoder and return a function from texts to their embeddings: [texts, width], of length 1.
+    """Load an encoder as a function from texts to embeddings: [texts, width], of length 1.
 
-    It computes on one thread, so that its numbers depend neither on the machine's cores nor on how many processes work;
-    `one_thread` False takes as many as torch has.
+    By default it computes on one thread, so that results depend neither on the number of cores nor on the number of
+    processes. With `one_thread` False it uses all of torch's threads.
 
     Raises:
         CheckpointError: the encoder cannot be read.

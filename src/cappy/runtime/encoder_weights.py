@@ -1,4 +1,4 @@
-"""An encoder's weights in torch, with a fresh scoring head where it has none: where training and embedding start."""
+"""An encoder's weights in torch, with a new scoring head if it has none: the start of training and embedding."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cappy.errors import CheckpointError
 
 
 def starting_weights(folder: Path, seed: int) -> tuple[Mapping[str, Any], EncoderSpec, dict[str, Tensor]]:
-    """Read an encoder: its config, its spec, and weights for every name a scorer has.
+    """Read an encoder: its config, its spec, and a weight for every name of a scorer.
 
-    A head that the folder lacks is drawn small from `seed`, its output near 0.3, about the mean label.
+    A missing head is initialised from `seed` with small weights; its output is near 0.3, about the mean label.
 
     Raises:
         CheckpointError: the encoder cannot be read.

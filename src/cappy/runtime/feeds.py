@@ -1,4 +1,4 @@
-"""The inputs of an encoder's graph for one batch: token ids, indices that pad and unpad, positions."""
+"""Inputs of an encoder's graph for one batch: token ids, indices for padding and unpadding, positions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     index, valid, inverse = spread(batch.prefixes.lengths)
     feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
     feed |= _query_places("token", batch.row_lengths(), own_inverse)
-    feed |= _query_places("first", batch.per_prefix, 2 * segments)  # every first token asks twice; see `onnx_graph`
+    feed |= _query_places("first", batch.per_prefix, 2 * segments)  # first tokens are queried twice; see `onnx_graph`
     return feed
 
 
@@ -37,8 +37,8 @@ def remembering_inputs(
 ) -> tuple[dict[str, NDArray[Any]], Ints]:
     """Return the inputs of the remembering graph, and the lengths of the instructions that it will encode.
 
-    `known` has the keys and values of each of the batch's instructions, None where they are to be computed. A graph
-    takes no empty input: one token that nobody reads stands where nothing is known, or everything.
+    `known` has the keys and values of each of the batch's instructions, None if they must be computed. A graph takes no
+    empty input, so if nothing or everything is known, one unused token fills the gap.
     """
     assert batch.prefixes is not None  # the shared layout has instructions
     lengths, unknown = batch.prefixes.lengths, np.array([one is None for one in known])
@@ -62,7 +62,7 @@ def _nothing(spec: EncoderSpec) -> NDArray[np.float32]:
 
 
 def _only(sequences: Packed, chosen: NDArray[np.bool_] | None) -> Packed:
-    """Keep the chosen sequences; the first token alone where none is."""
+    """Keep the chosen sequences, or only the first token if none is chosen."""
     if chosen is None:
         return Packed(sequences.ids[:1], sequences.positions[:1], sequences.types[:1], np.ones(1, dtype=np.int64))
     tokens = np.repeat(chosen, sequences.lengths)
@@ -72,9 +72,9 @@ def _only(sequences: Packed, chosen: NDArray[np.bool_] | None) -> Packed:
 
 
 def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
-    """Return what a graph is fed of positions: buckets, who is within reach, rotations; nothing that it does not want.
+    """Return the graph's position inputs: buckets, masks of local attention, rotations; only those the family needs.
 
-    Buckets and reach are [rows, queries, keys], rotations [tokens, head size].
+    Buckets and masks are [rows, queries, keys], rotations [tokens, head size].
     """
     feed = _between("own", *_within(batch.segments), spec) | _rotation_inputs("segment", batch.segments, spec)
     if batch.prefixes is None:
@@ -84,10 +84,10 @@ def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
         return feed
     keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
     tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
-    firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # a prefix's candidates all begin there
+    firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # where a prefix's candidates begin
     for name, queries in (("token", tokens), ("first", firsts)):
         for kind, found in _between(name, queries, keys, spec).items():
-            # The key that stands for the candidate's own part has no position: its bias is 0, and it is always near.
+            # The extra key for the candidate's own part has no position: its bias is 0, and it is always in reach.
             free = spec.relative_buckets if kind.endswith("_bucket") else 0
             feed[kind] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=free)
     return feed
@@ -120,8 +120,8 @@ def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
 
 
 def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """Index packed queries behind their prefixes, and lead from there to their places in the segments."""
-    # A row of one would take another multiplication routine than a row of two, and round otherwise.
+    """Index packed queries by prefix, and map these places to those in the segments."""
+    # A row of one would use another multiplication routine than a row of two, and round differently.
     row, _, row_inverse = spread(row_lengths, at_least=2)
     return {
         f"{name}_row": row,

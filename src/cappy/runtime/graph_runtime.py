@@ -1,4 +1,4 @@
-"""What runtimes of graphs share: which graph a call needs, opened when first wanted, and what it is fed."""
+"""The common part of graph runtimes: graphs are opened when first needed and fed by name."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from cappy.runtime.feeds import batch_inputs, place_inputs, remembering_inputs
 Floats = NDArray[np.float32]
 Feed = Mapping[str, NDArray[Any]]
 Run = Callable[[Feed], dict[str, Floats]]
-"""Inputs by name (more than the graph wants are allowed) to outputs by name."""
+"""Inputs by name (unused ones are ignored) to outputs by name."""
 Kind = str | tuple[int, ...]
-"""A graph: `scores`, `remembering`, or the layers whose mean states it gives."""
+"""A graph: `scores`, `remembering`, or the layers whose mean states it returns."""
 
 
 class GraphRuntime(ABC):
-    """Scores packed batches by graphs of one encoder. Threads may share one."""
+    """Scores packed batches with graphs of one encoder. Thread-safe."""
 
     batch_tokens = BATCH_TOKENS
 
     def __init__(self, spec: EncoderSpec, layout: str) -> None:
-        """Open the graph of scores, which every scorer needs."""
+        """Open the scoring graph, which every scorer needs."""
         self.layout, self._spec = layout, spec
         self._lock = Lock()
         self._runs: dict[Kind, Run] = {"scores": self._open("scores")}
 
     @abstractmethod
     def _open(self, kind: Kind) -> Run:
-        """Build a graph and make it ready to run."""
+        """Build a graph and prepare it to run."""
 
     def _run(self, kind: Kind) -> Run:
         with self._lock:
@@ -51,8 +51,8 @@ class GraphRuntime(ABC):
     def score_remembering(self, batch: Batch, known: Sequence[Floats | None]) -> tuple[Floats, list[Floats]]:
         """Score every segment of a shared batch, some of whose instructions are `known`: [segments].
 
-        For each instruction `known` has its keys and values [tokens, 2 * layers * hidden], or None: it is then encoded,
-        and its keys and values are returned too, in the batch's order.
+        `known` has each instruction's keys and values [tokens, 2 * layers * hidden], or None. Instructions that are not
+        known are encoded, and their keys and values are returned too, in the batch's order.
         """
         feed, lengths = remembering_inputs(batch, known, self._spec)
         found = self._run("remembering")(feed)
@@ -60,7 +60,7 @@ class GraphRuntime(ABC):
         return found["scores"], [np.ascontiguousarray(one) for one in fresh]
 
     def means(self, batch: Batch, layers: tuple[int, ...]) -> Floats:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        """Return the mean hidden states of each segment, encoded alone: [segments, layers * hidden]."""
         feed = batch_inputs(batch) | place_inputs(batch, self._spec)
         feed["segment_share"] = ((feed["own_bias"] == 0) / batch.segments.lengths[:, None]).astype(np.float32)
         return self._run(layers)(feed)["means"]

@@ -1,4 +1,4 @@
-"""The weights of an encoder's graph, derived from a checkpoint's: cast, queries scaled, rounded to int8."""
+"""The weights of an encoder's graph, derived from a checkpoint: cast, with scaled queries, rounded to int8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def graph_arrays(
     levels: int,
     types: Mapping[str, Any] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Derive the graph's weights of these names and shapes, layer by layer; cast to `types` by name where given."""
+    """Derive the graph's weights with these names and shapes, layer by layer; `types` overrides types by name."""
     layers: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         layers.setdefault(name.rpartition(".")[0], {})[name] = shape
@@ -30,7 +30,7 @@ def graph_arrays(
         derived = graph_weights(stem, layers[stem], weights, spec, levels)
         return {name: array.astype(types[name], copy=False) if types else array for name, array in derived.items()}
 
-    with ThreadPoolExecutor() as pool:  # numpy computes outside the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # numpy releases the interpreter lock
         found = pool.map(derive, layers)
         return {name: array for part in found for name, array in part.items()}
 
@@ -38,9 +38,9 @@ def graph_arrays(
 def graph_weights(
     stem: str, shapes: Mapping[str, tuple[int, ...]], weights: Weights, spec: EncoderSpec, levels: int
 ) -> dict[str, NDArray[Any]]:
-    """Derive what the graph wants of one layer, `shapes` by full name: cast, queries scaled, rounded to `levels` steps.
+    """Derive the graph's weights of one layer, `shapes` by full name: cast, queries scaled, rounded to `levels` steps.
 
-    A matrix that is rounded is read once for its integers and its scales.
+    A rounded matrix is read once for both its integers and its scales.
     """
     derived: dict[str, NDArray[Any]] = {}
     if f"{stem}.int8" in shapes:
@@ -54,7 +54,7 @@ def graph_weights(
 
 
 def _scaled(stem: str, leaf: str, rows: int, weights: Weights, spec: EncoderSpec) -> NDArray[np.float32]:
-    """Return a weight in float32, that of queries scaled; of one that holds several maps, its part of `rows` rows."""
+    """Return a weight in float32, scaled if it makes queries; of a fused weight, the part of `rows` rows."""
     whole, _, part = stem.partition("#")
     exact = weights[f"{whole}.{leaf}"].astype(np.float32)
     if part:
@@ -63,7 +63,7 @@ def _scaled(stem: str, leaf: str, rows: int, weights: Weights, spec: EncoderSpec
 
 
 def quantise(weight: NDArray[Any], levels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round a weight [out, in] to integers in [-levels, levels] with one symmetric scale a channel.
+    """Quantise a weight [out, in] to integers in [-levels, levels] with one symmetric scale per output channel.
 
     Returns the transposed integers [in, out] and the scales [out].
     """

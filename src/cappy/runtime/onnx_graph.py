@@ -1,7 +1,7 @@
-"""An encoder as an ONNX graph over packed tokens: the same cascade as `torch_encoder`, without torch.
+"""An encoder as an ONNX graph over packed tokens: the computation of `torch_encoder`, without torch.
 
-The graph holds no weights. It names them, and the session takes them from the checkpoint's own
-safetensors file when it is made, so one file serves every runtime and precision.
+The graph contains no weights, only their names. The session takes them from the checkpoint's safetensors file, so one
+file serves every runtime and precision.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class EncoderGraph:
     ) -> None:
         """Start a graph.
 
-        `precision` is `fp32` or `int8`; `half_tables` and `half_products` say that embeddings, and the matrices of
-        encoder layers, are stored in float16.
+        `precision` is `fp32` or `int8`. `half_tables` stores embeddings in float16, `half_products` the matrices of the
+        encoder layers.
         """
         self.spec, self.layout, self.precision = spec, layout, precision
         self.table_type, self.product_type = (
@@ -35,23 +35,23 @@ class EncoderGraph:
         self.graph = Graph()
 
     def build_kind(self, kind: str | tuple[int, ...]) -> ModelProto:
-        """Return the graph of `scores`, the `remembering` one, or that of mean states behind the layers named."""
+        """Return the graph of `scores`, the `remembering` graph, or the graph of the named layers' mean states."""
         if isinstance(kind, tuple):
             return self.build_means(kind)
         return self.build_remembering() if kind == "remembering" else self.build()
 
     def build(self) -> ModelProto:
-        """Return the whole graph: packed tokens and their indices in, one score a segment out."""
+        """Return the scoring graph: packed tokens and their indices in, one score per segment out."""
         if self.layout == "joint":
             return self.graph.model(self._head(self._joint()))
         contexts = self._contexts("prefix")
         return self.graph.model(self._head(self._shared(contexts, Rows.declare(self.graph, "prefix"))))
 
     def build_remembering(self) -> ModelProto:
-        """Return the graph of the shared layout that is given some instructions' keys and values and gives the others'.
+        """Return the graph of the shared layout that takes some instructions' keys and values and returns the others'.
 
-        Inputs named `fresh_…` are the instructions to encode; `context` [tokens, 2 * layers * hidden] holds keys and
-        values of others, as the output `contexts` gave them. `prefix_…` index both, given ones first.
+        Inputs named `fresh_…` are the instructions to encode. `context` [tokens, 2 * layers * hidden] holds the keys
+        and values of the others, from the output `contexts` of earlier runs. `prefix_…` index both, cached ones first.
         """
         fresh = self._contexts("fresh")
         scores = self._head(self._shared(self._joined_contexts(fresh), Rows.declare(self.graph, "prefix")))
@@ -59,7 +59,7 @@ class EncoderGraph:
         return self.graph.model(scores, more={"contexts": (new, 2)})
 
     def _head(self, x: str) -> str:
-        """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
+        """Map hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         if self.spec.last_norm:
             x = self._norm(x, self.spec.last_norm, self.spec.hidden)
         dense, out = self.spec.head
@@ -70,10 +70,10 @@ class EncoderGraph:
         return self.graph.reshape(self._plain_dense(hidden, out, self.spec.hidden, 1), -1)
 
     def build_means(self, layers: Sequence[int]) -> ModelProto:
-        """Return another graph: packed tokens of texts that stand alone in, the mean of a text's states out.
+        """Return the graph of mean states: packed tokens of texts encoded alone in, one mean per text out.
 
-        `layers` are those whose states are wanted, counted from 1, in ascending order: [texts, layers * hidden].
-        `segment_share` [texts, longest] has one divided by the text's length for every token that it has.
+        `layers` count from 1, ascending: [texts, layers * hidden]. `segment_share` [texts, longest] is one over the
+        text's length at each of its tokens.
         """
         graph, x = self.graph, self._embed("segment")
         rows = Rows.declare(graph, "own")
@@ -91,7 +91,7 @@ class EncoderGraph:
         return graph.model(graph.reshape(joined, -1, len(means) * self.spec.hidden), "means", 2)
 
     def _joint(self) -> str:
-        """Hidden states of the scored tokens [segments, hidden], every segment by itself."""
+        """Return hidden states of the scored tokens [segments, hidden], each segment encoded alone."""
         x = self._embed("segment")
         own, tokens, firsts, starts = self._segments()
         turns = self._rotations("segment")
@@ -103,15 +103,15 @@ class EncoderGraph:
         return x
 
     def _shared(self, contexts: Sequence[tuple[str, str]], rows: Rows) -> str:
-        """Hidden states of the scored tokens [segments, hidden], every segment behind its instruction.
+        """Return hidden states of the scored tokens [segments, hidden], each segment attending to its instruction.
 
-        `contexts` are the instructions' keys and values [tokens, hidden] of every layer, `rows` where they stand.
+        `contexts` are the instructions' keys and values [tokens, hidden] of every layer, `rows` their places.
         """
         x = self._embed("segment")
         own, tokens, firsts, starts = self._segments()
         turns, prefix = self._rotations("segment"), self._prefix_context(rows)
         for index, prefix_kv in enumerate(contexts):
-            last = index == self.spec.layers - 1  # of the last layer only the scored tokens are read
+            last = index == self.spec.layers - 1  # the last layer is only read at the scored tokens
             query, *own_kv = self._queries_keys_values(x, index, turns, starts if last else None)
             places = firsts if last else tokens
             attended = self._attend_behind(query, (own_kv[0], own_kv[1]), places, own, prefix_kv, prefix, index)
@@ -119,7 +119,7 @@ class EncoderGraph:
         return x
 
     def _contexts(self, name: str) -> list[tuple[str, str]]:
-        """Keys and values [tokens, hidden] of every layer of the instructions whose inputs are named `name`."""
+        """Return keys and values [tokens, hidden] of every layer for the instructions whose inputs are named `name`."""
         x, rows, turns = self._embed(name), Rows.declare(self.graph, name), self._rotations(name)
         whole, found = Queries(rows.index, rows.inverse, self._biases(name)), []
         for index in range(self.spec.layers):
@@ -131,7 +131,7 @@ class EncoderGraph:
         return found
 
     def _joined_contexts(self, fresh: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Keys and values of every layer: first those that the input `context` brings, then `fresh` ones."""
+        """Return keys and values of every layer: those of the input `context`, then `fresh` ones."""
         graph, parts = self.graph, 2 * self.spec.layers
         given = graph.add(
             "Split",
@@ -144,19 +144,19 @@ class EncoderGraph:
         return list(zip(joined[::2], joined[1::2], strict=True))
 
     def _segments(self) -> tuple[Rows, Queries, Queries, str]:
-        """Declare the places of all tokens, and of the scored first tokens that alone ask in the last layer."""
+        """Declare the places of all tokens, and of the scored first tokens, the last layer's only queries."""
         graph = self.graph
         own = Rows.declare(graph, "own")
         starts, segments = graph.input("starts", 1), graph.input("segments", 1)
-        # Asked twice: a single row of queries would take another multiplication routine, which sums keys in groups, so
-        # that a candidate's rounding would depend on how far its company has it padded.
+        # Duplicated: a single row of queries would use another multiplication routine, which sums keys in groups, so
+        # that a candidate's rounding would depend on the padding of its batch.
         once = graph.add("Unsqueeze", [segments, graph.ints(1)])
         first_own, places_of_first = (
             graph.add("Concat", [once, once], axis=1),
             graph.add("Mul", [segments, graph.ints(2)]),
         )
         own_bias = self._biases("own")
-        both = [  # both askings are of place 0
+        both = [  # both copies are at place 0
             graph.add("Gather", [bias, graph.ints(0, 0)], axis=2) if bias else ""
             for bias in dict.fromkeys((own_bias.everywhere, own_bias.local))
         ]
@@ -168,7 +168,7 @@ class EncoderGraph:
         return own, tokens, firsts, starts
 
     def _behind(self, places: Queries, name: str) -> Queries:
-        """Declare where queries stand behind their prefix."""
+        """Declare the places of queries relative to their prefix."""
         graph = self.graph
         return replace(
             places,
@@ -192,7 +192,7 @@ class EncoderGraph:
         return Prefix(rows, tiled, *extra)
 
     def _embed(self, name: str) -> str:
-        """Packed ids, positions and types to normalised embeddings [tokens, hidden]."""
+        """Map packed ids, positions and types to normalised embeddings [tokens, hidden]."""
         graph, spec = self.graph, self.spec
         parts, width = [], spec.embedding_width
         for part, (table_name, rows) in spec.embedding_tables.items():
@@ -212,7 +212,7 @@ class EncoderGraph:
         return str(self.graph.add("LayerNormalization", inputs, axis=-1, epsilon=self.spec.norm_eps))
 
     def _biases(self, name: str) -> Biases:
-        """Declare what positions add to logits [rows, heads or 1, queries, keys] in either kind of layer."""
+        """Declare the position biases of logits [rows, heads or 1, queries, keys] for both kinds of layer."""
         everywhere = self._bias(f"{name}_bucket") if self.spec.relative_buckets else ""
         if not self.spec.local_layers:
             return Biases(everywhere, everywhere)
@@ -220,9 +220,9 @@ class EncoderGraph:
         return Biases(everywhere, self.graph.add("Unsqueeze", [reach, self.graph.ints(1)]))
 
     def _bias(self, buckets: str) -> str:
-        """Turn an input of buckets [rows, queries, keys] into biases of logits [rows, heads, queries, keys].
+        """Map an input of buckets [rows, queries, keys] to biases of logits [rows, heads, queries, keys].
 
-        The bucket behind the last one has a bias of 0, for keys that stand for no position.
+        The bucket after the last one has bias 0, for keys without a position.
         """
         graph, spec = self.graph, self.spec
         table = graph.weight(spec.relative_bias, (spec.relative_buckets, spec.heads))
@@ -244,7 +244,7 @@ class EncoderGraph:
         }
 
     def _turned(self, x: str, turn: tuple[str, str] | None, only: str | None = None) -> str:
-        """Rotate packed heads [tokens, hidden] by their tokens' positions; `only` names the tokens that they are of."""
+        """Rotate packed heads [tokens, hidden] by position; `only` names the tokens to which they belong."""
         if turn is None:
             return x
         graph, half = self.graph, self.spec.head_size // 2
@@ -259,9 +259,9 @@ class EncoderGraph:
     def _queries_keys_values(
         self, x: str, index: int, turns: dict[float, tuple[str, str]], only: str | None
     ) -> tuple[str, str, str]:
-        """Project packed tokens [tokens, hidden]; `only` names the tokens that ask ("none": nobody does).
+        """Project packed tokens [tokens, hidden]; `only` names the query tokens ("none": no queries).
 
-        Queries come divided by the square root of the head size; their weights are.
+        Queries are already divided by the square root of the head size, through their weights.
         """
         d, names, layer = self.spec.hidden, self.spec.names, self.spec.layer(index)
         turn = turns.get(self.spec.theta(index))
@@ -278,7 +278,7 @@ class EncoderGraph:
     def _operand(self, x: str) -> Operand:
         """Prepare tokens [tokens, width] for products.
 
-        In int8 every token is scaled by its own largest value, so that no token's rounding depends on its company.
+        In int8 each token is scaled by its own largest value, so that its rounding does not depend on the batch.
         """
         graph = self.graph
         if self.precision == "fp32":
@@ -290,14 +290,14 @@ class EncoderGraph:
         return Operand(x, graph.add("QuantizeLinear", [graph.add("Div", [x, scale]), step, middle]), scale)
 
     def _dense(self, x: Operand, name: str, width: int, out: int) -> str:
-        """Affine map of [tokens, width] to [tokens, out], bias included."""
+        """Apply an affine map from [tokens, width] to [tokens, out], including the bias."""
         product = self._product(x, name, width, out)
         if self.precision == "fp32" or not self.spec.biases:
             return product
         return str(self.graph.add("Add", [product, self.graph.weight(f"{name}.bias", (out,))]))
 
     def _plain_dense(self, x: str, name: str, width: int, out: int) -> str:
-        """Affine map in float32 whatever the precision; the head is small and decides the score."""
+        """Apply an affine map in float32 at any precision; the head is small and decides the score."""
         weight = self.graph.weight(f"{name}.weight", (out, width))
         return self._gemm(x, weight, name, out)
 
@@ -323,7 +323,7 @@ class EncoderGraph:
         return str(graph.add("Mul", [product, x.scale]))
 
     def _finish_layer(self, x: str, attended: str, index: int) -> str:
-        """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
+        """Apply attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         d, inner = self.spec.hidden, self.spec.intermediate
         layer, names = self.spec.layer(index), self.spec.names
         if self.spec.norm_first:
@@ -335,7 +335,7 @@ class EncoderGraph:
         return self._residual(x, grown, layer + names.output, layer + names.output_norm, inner)
 
     def _grown(self, x: Operand, layer: str) -> str:
-        """Return the inside of the feed-forward part [tokens, intermediate], activated and gated."""
+        """Return the inner activations of the feed-forward part [tokens, intermediate], gated if the family does so."""
         d, inner, names = self.spec.hidden, self.spec.intermediate, self.spec.names
         product = self._product(x, layer + names.intermediate, d, inner)
         if self.precision == "fp32" or not self.spec.biases:
@@ -348,7 +348,7 @@ class EncoderGraph:
         return str(self.graph.add("Mul", [grown, self._dense(x, layer + names.gate, d, inner)]))
 
     def _residual(self, x: str, inner: str, dense: str, norm: str, width: int) -> str:
-        """norm(x + dense(inner)), the bias of an int8 product added in the same step."""
+        """Return norm(x + dense(inner)); the bias of an int8 product is added in the same step."""
         graph, d = self.graph, self.spec.hidden
         product = self._product(self._operand(inner), dense, width, d)
         inputs = [product, x, *(graph.weight(f"{norm}.{leaf}", (d,)) for leaf in ("weight", "bias"))]
@@ -357,17 +357,17 @@ class EncoderGraph:
         return str(graph.add("SkipLayerNormalization", inputs, MICROSOFT, epsilon=self.spec.norm_eps))
 
     def _heads(self, x: str, index: str) -> str:
-        """Packed [tokens, hidden] to padded heads [rows, heads, longest, head size]."""
+        """Map packed [tokens, hidden] to padded heads [rows, heads, longest, head size]."""
         split = self.graph.reshape(self.graph.take(x, index), 0, 0, self.spec.heads, self.spec.head_size)
         return self.graph.transpose(split, 0, 2, 1, 3)
 
     def _unheads(self, x: str, inverse: str) -> str:
-        """Turn padded heads [rows, heads, longest, head size] back to packed [tokens, hidden]."""
+        """Map padded heads [rows, heads, longest, head size] back to packed [tokens, hidden]."""
         flat = self.graph.reshape(self.graph.transpose(x, 0, 2, 1, 3), -1, self.spec.hidden)
         return self.graph.take(flat, inverse)
 
     def _attend_own(self, query: str, key: str, value: str, places: Queries, rows: Rows, index: int) -> str:
-        """Full attention within each row: packed in and out."""
+        """Apply full attention within each row: packed in and out."""
         graph = self.graph
         keys, values = self._heads(key, rows.index), self._counted(value, rows)
         scores = graph.add("FusedMatMul", [self._heads(query, places.own), keys], MICROSOFT, transB=1)
@@ -376,7 +376,7 @@ class EncoderGraph:
         return self._unheads(mixed, places.own_inverse)
 
     def _counted(self, value: str, rows: Rows) -> str:
-        """Pad values and add a column of ones: [rows, heads, longest, head size + 1]."""
+        """Pad values and append a column of ones: [rows, heads, longest, head size + 1]."""
         graph = self.graph
         padded = self._heads(value, rows.index)
         one = [graph.ints(0), graph.ints(1), graph.ints(3)]
@@ -388,11 +388,11 @@ class EncoderGraph:
         return self.graph.constant(np.array(1, dtype=np.float32))
 
     def _weigh(self, scores: str, values: str) -> tuple[str, str, str, str]:
-        """Softmax of `scores` times `values`, whose last column is ones.
+        """Multiply the softmax of `scores` by `values`, whose last column is ones.
 
-        The product gives the softmax's denominator too, summed key after key: padding adds zeros at the end
-        and changes no bit. An ordinary sum, vector by vector, would depend on the padded width, and one bit is
-        enough to tip a rounding to int8. Returns the result, the unnormalised weights, their sums and the maxima.
+        The product also gives the denominator of the softmax, summed key by key: padding adds zeros at the end and
+        changes no bit. An ordinary vectorised sum would depend on the padded width, and one bit can tip a rounding to
+        int8. Returns the result, the unnormalised weights, their sums and the maxima.
         """
         graph = self.graph
         highest = graph.add("ReduceMax", [scores, graph.ints(-1)], keepdims=1)
@@ -411,12 +411,12 @@ class EncoderGraph:
         prefix: Prefix,
         index: int,
     ) -> str:
-        """Attention of candidates' tokens over their instruction and themselves: packed in and out.
+        """Apply attention of candidates' tokens over their instruction and themselves: packed in and out.
 
-        A token's attention to its own candidate is summed up first, with its log-sum-exp L. Over the
-        instruction's keys it then has one logit more, L, whose softmax weight is the share of the own
-        part: exact, and nothing is computed between candidates. Queries are completed with (L, 1) and
-        keys with (0, mask), the extra key being (0, …, 1, 0), so that one product gives all logits, masked.
+        A token's attention to its own candidate is computed first, with its log-sum-exp L. The instruction's keys then
+        get one additional logit, L, whose softmax weight is the share of the own part. This is exact, and nothing is
+        computed between candidates. Queries are completed with (L, 1) and keys with (0, mask), the extra key being (0,
+        …, 1, 0), so that one product gives all logits, masked.
         """
         graph = self.graph
         local = self.spec.is_local(index)
@@ -440,7 +440,7 @@ class EncoderGraph:
     def _attend_self(
         self, query: str, own_kv: tuple[str, str], places: Queries, own: Rows, bias: str
     ) -> tuple[str, str]:
-        """Attention of candidates' tokens within their candidate.
+        """Apply attention of candidates' tokens within their candidate.
 
         Returns the packed result [tokens, hidden] and the log-sum-exp of the logits [padded tokens, heads].
         """
@@ -455,7 +455,7 @@ class EncoderGraph:
 
 
 def byte_product_graph() -> bytes:
-    """Return a graph that multiplies unsigned by signed bytes as int8 scorers do."""
+    """Return a graph that multiplies unsigned by signed bytes, as int8 scorers do."""
     graph = Graph()
     left, right = graph.input("left", 2, TensorProto.UINT8), graph.input("right", 2, TensorProto.INT8)
     one = graph.constant(np.array(1, dtype=np.float32))

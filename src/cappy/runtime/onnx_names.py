@@ -1,4 +1,4 @@
-"""Names of a graph's values that belong together: what `onnx_graph` passes between its steps."""
+"""Groups of value names that `onnx_graph` passes between its steps."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Biases:
-    """Names of what positions add to logits in layers of global and of local attention; empty where nothing."""
+    """Names of the position biases of logits in global and local layers; empty if there are none."""
 
     everywhere: str
     local: str
 
     def of(self, local: bool) -> str:
-        """Return the name for a layer of either kind."""
+        """Return the name for a local or a global layer."""
         return self.local if local else self.everywhere
 
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Names of the inputs that place query tokens in their segments (`own`) and behind their prefix (`row`).
+    """Names of the inputs that place query tokens in their segments (`own`) and relative to their prefix (`row`).
 
-    `own`, `row`: [rows, longest] into packed queries, with the inverse of each; `own_of_row`
-    [rows, longest] leads from a place behind the prefix to the place in the flattened segments. `own_bias` and
-    `row_bias` are added to the logits of either part.
+    `own` and `row` are [rows, longest] indices into packed queries, with the inverse of each. `own_of_row`
+    [rows, longest] maps a place relative to the prefix to the place in the flattened segments. `own_bias` and
+    `row_bias` are added to the logits of the two parts.
     """
 
     own: str
@@ -57,7 +57,7 @@ class Queries:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """Tokens about to be multiplied by weights: as they are, or rounded with the scale of each token."""
+    """Tokens to be multiplied by weights: unchanged, or quantised with a scale per token."""
 
     tokens: str
     rounded: str = ""
@@ -66,10 +66,10 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What candidates need of their instructions besides keys and values; the same in every layer.
+    """What candidates need of their instructions in addition to keys and values; the same in every layer.
 
-    `columns` [prefixes, heads, longest, 2] completes the keys, `key` [prefixes, heads, 1, head size + 2] and
-    `value` [prefixes, heads, 1, head size + 1] stand for the candidate's own part; see `_attend_behind`.
+    `columns` [prefixes, heads, longest, 2] complete the keys. `key` [prefixes, heads, 1, head size + 2] and `value`
+    [prefixes, heads, 1, head size + 1] represent the candidate's own part; see `_attend_behind`.
     """
 
     rows: Rows

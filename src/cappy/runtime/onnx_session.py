@@ -1,4 +1,4 @@
-"""Scores and mean states by onnxruntime: sessions made from a checkpoint's weights."""
+"""Scores and mean states with onnxruntime: sessions built from a checkpoint's weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cappy.runtime.onnx_graph import EncoderGraph, byte_product_graph
 
 
 class OnnxRuntime(GraphRuntime):
-    """Scores packed batches on the CPU. Threads may share one: a session keeps no state between runs."""
+    """Scores packed batches on the CPU. Thread-safe: a session keeps no state between runs."""
 
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
-        """Make a session; `precision` is `fp32` or `int8`, `threads` 0 takes one a core."""
+        """Create a session; `precision` is `fp32` or `int8`, `threads` 0 uses one thread per core."""
         self._weights, self._precision, self._threads = weights, precision, threads
         self._tables = {name: weights[name] for name, _ in spec.embedding_tables.values()}
         self._half = all(table.dtype == np.float16 for table in self._tables.values())
-        # The values stay alive with this object: sessions do not copy what they can use in place, and share them.
+        # Keep the values alive: sessions use and share them in place where they can.
         self._values: dict[str, ort.OrtValue] = {}
         super().__init__(spec, layout)
 
@@ -32,8 +32,8 @@ class OnnxRuntime(GraphRuntime):
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
-        # A memory plan is made and kept for every new combination of shapes, of which there is no end here: memory
-        # would grow with every kind of batch that a server sees, and nothing is faster for it.
+        # onnxruntime would keep a memory plan for every combination of shapes, and these are unlimited here: memory
+        # would grow with every kind of batch that a server sees, without any gain in speed.
         options.enable_mem_pattern = False
         options.add_external_initializers(names, [self._values[name] for name in names])
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -46,7 +46,7 @@ class OnnxRuntime(GraphRuntime):
         return run
 
     def _bring(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        """Derive the weights of these names that no session has yet."""
+        """Derive the named weights that no session has yet."""
         levels = weight_levels(byte_product(1)) if self._precision == "int8" else 0
         others = {name: shape for name, shape in shapes.items() if name not in self._tables}
         arrays = graph_arrays(others, self._weights, self._spec, levels)
@@ -56,7 +56,7 @@ class OnnxRuntime(GraphRuntime):
 
 
 def byte_product(threads: int) -> float:
-    """Multiply the largest bytes on this processor: 64 times 255 · 127, if nothing saturates."""
+    """Multiply the largest bytes on this processor: the result is 64 · 255 · 127 unless it saturates."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(byte_product_graph(), options, providers=["CPUExecutionProvider"])
@@ -66,8 +66,8 @@ def byte_product(threads: int) -> float:
 
 
 def weight_levels(product: float) -> int:
-    """Return how many steps weights are rounded to on either side of zero, given `byte_product`.
+    """Return the number of steps on either side of zero that weights are rounded to, given `byte_product`.
 
-    Older x86 processors add two byte products in 16 bits, which saturate; weights of 7 bits keep that exact.
+    Older x86 processors add two byte products in 16 bits, which saturate; 7-bit weights keep the sum exact.
     """
     return 127 if product == 64 * 255 * 127 else 63

@@ -1,4 +1,4 @@
-"""Scores and mean states by OpenVINO: the same graph, its matrix products in bfloat16 where the processor has it."""
+"""Scores and mean states with OpenVINO: the same graph, with matrix products in bfloat16 on processors that have it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoRuntime(GraphRuntime):
-    """Scores packed batches on the CPU. Threads may share one: each run has a request of its own."""
+    """Scores packed batches on the CPU. Thread-safe: each run uses its own inference request."""
 
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
-        """Compile the graph; `precision` is `fp32` or `bf16`, `threads` 0 takes one a core this process may use."""
+        """Compile the graph; `precision` is `fp32` or `bf16`, `threads` 0 uses one thread per core of this process."""
         self._weights, self._half = weights, precision == "bf16"
         self._config = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
             "PERFORMANCE_HINT": "LATENCY",
-            # Pinned threads wait for each other where other programs use the same cores.
+            # Pinned threads wait for each other if other programs use the same cores.
             "ENABLE_CPU_PINNING": False,
         }
         super().__init__(spec, layout)
@@ -46,7 +46,7 @@ class OpenVinoRuntime(GraphRuntime):
 
 
 class _Compiled:
-    """A compiled graph and the requests that run it."""
+    """A compiled graph with a pool of inference requests."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -55,14 +55,14 @@ class _Compiled:
         self._free: SimpleQueue[Any] = SimpleQueue()
 
     def run(self, feed: Feed) -> dict[str, Floats]:
-        """Compute the outputs for `feed`, of which only what the graph wants is read."""
+        """Compute the outputs for `feed`; entries that the graph does not need are ignored."""
         with self._request() as request:
             request.infer({name: feed[name] for name in self._inputs}, share_inputs=True)
             return {name: np.array(request.get_tensor(name).data, dtype=np.float32) for name in self._outputs}
 
     @contextmanager
     def _request(self) -> Iterator[Any]:
-        """Lend a request that nobody else uses."""
+        """Borrow a free inference request."""
         try:
             request = self._free.get_nowait()
         except Empty:
@@ -74,7 +74,7 @@ class _Compiled:
 
 
 def with_weights_as_inputs(graph: ModelProto, builder: EncoderGraph) -> ModelProto:
-    """Declare a graph's weights as inputs, so that the graph can be read without a copy of them."""
+    """Declare a graph's weights as inputs, so that the graph can be loaded without copying them."""
     declared = builder.graph.weights
     constants = [tensor for tensor in graph.graph.initializer if tensor.name not in declared]
     del graph.graph.initializer[:]
@@ -86,7 +86,7 @@ def with_weights_as_inputs(graph: ModelProto, builder: EncoderGraph) -> ModelPro
 
 
 def give_weights(model: Any, builder: EncoderGraph, weights: Weights, spec: EncoderSpec) -> None:
-    """Put constants in the place of a model's weight inputs, in the type that the graph declares for each."""
+    """Replace a model's weight inputs by constants, in the type that the graph declares for each."""
     declared = builder.graph.weights
     tables = {name for name, _ in spec.embedding_tables.values()}
     shapes = {name: shape for name, (_, shape) in declared.items() if name not in tables}

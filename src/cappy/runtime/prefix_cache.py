@@ -1,4 +1,4 @@
-"""Encoded instructions (keys and values of every layer), kept across calls within a bound of memory."""
+"""A cache of encoded instructions (keys and values of every layer) with a memory limit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Floats = NDArray[np.float32]
 Prefix = tuple[int, ...]
 
 SHORTEST = 32
-"""Tokens of the shortest instruction that is kept: shorter ones cost less to encode than to look after."""
+"""Minimum length of a cached instruction in tokens: shorter ones are cheaper to encode than to cache."""
 SEEN = 1024
-"""How many instructions back one counts as seen before."""
+"""How many recent instructions are remembered as seen."""
 
 
 class PrefixCache:
-    """Keeps what instructions were encoded to, from the second time they are seen; the least recently used go first.
+    """Caches encoded instructions from the second time they are seen; evicts the least recently used.
 
-    Threads may share one. `hits` and `misses` count instructions that were seen before, `bytes` what is kept.
+    Thread-safe. `hits` and `misses` count only instructions seen before; `bytes` is the memory in use.
     """
 
     def __init__(self, limit: int) -> None:
-        """Keep at most `limit` bytes."""
+        """Use at most `limit` bytes."""
         self._limit = limit
         self._kept: OrderedDict[Prefix, Floats] = OrderedDict()
         self._seen: OrderedDict[Prefix, None] = OrderedDict()
@@ -33,7 +33,7 @@ class PrefixCache:
         self.hits = self.misses = self.bytes = 0
 
     def look_up(self, prefixes: Sequence[Prefix]) -> tuple[list[Floats | None], list[bool]]:
-        """Return what is kept of each instruction (None: nothing), and which are worth keeping once encoded."""
+        """Return the cached value of each instruction (or None), and whether each is worth caching once encoded."""
         found: list[Floats | None] = []
         wanted = []
         with self._lock:
@@ -54,7 +54,7 @@ class PrefixCache:
         return found, wanted
 
     def keep(self, prefix: Prefix, encoded: Floats) -> None:
-        """Keep an instruction's keys and values, unless they alone are over the limit."""
+        """Cache an instruction's keys and values, unless they exceed the limit on their own."""
         if encoded.nbytes > self._limit:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""What the processor computes fast: matrix units and bfloat16, unless the environment hides them."""
+"""The processor's fast arithmetic: matrix units and bfloat16, unless the environment disables them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _LEVELS = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16")
-"""oneDNN's instruction sets below the one with matrix units, in ascending order."""
+"""oneDNN's instruction sets below the first one with matrix units, in ascending order."""
 
 
 def has_bfloat16(cpuinfo: str, environment: Mapping[str, str]) -> bool:
     """Tell whether bfloat16 products are native, from the text of /proc/cpuinfo (Linux) and the environment.
 
-    `ONEDNN_MAX_CPU_ISA` hides what lies above it, as it does for the libraries that compute.
+    `ONEDNN_MAX_CPU_ISA` disables higher instruction sets, as in the libraries that compute.
     """
     flags = set(next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "").split())
     limit = environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", "")).upper()
@@ -23,7 +23,7 @@ def has_bfloat16(cpuinfo: str, environment: Mapping[str, str]) -> bool:
 
 
 def native_bfloat16() -> bool:
-    """Tell whether this processor has native bfloat16 products; False where that cannot be found out."""
+    """Tell whether this processor has native bfloat16 products; False if unknown."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,7 +1,7 @@
-"""Every encoder family over packed tokens in torch, as a cascade: instructions first, candidates behind them.
+"""All encoder families in torch, over packed tokens, as a cascade: instructions first, then their candidates.
 
-Dense layers run over packed tokens, so padding costs nothing there; attention alone works on padded
-rows. Weights keep their Hugging Face names, so a `state_dict` of this module is a checkpoint.
+Dense layers run over packed tokens, so padding costs nothing there; only attention uses padded rows. Weights keep
+their Hugging Face names, so a `state_dict` of this module is a checkpoint.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ class Rows:
 
     @classmethod
     def of(cls, lengths: NDArray[np.int64], device: torch.device) -> Rows:
-        """Spread sequences of these lengths."""
+        """Build the view for sequences of these lengths."""
         return cls(*(torch.from_numpy(array).to(device) for array in spread(lengths)))
 
     def pad(self, packed: Tensor) -> Tensor:
-        """[tokens, ...] to [rows, longest, ...], zeros where nothing is."""
+        """Pad [tokens, ...] to [rows, longest, ...] with zeros."""
         rows, longest = self.index.shape
         flat = packed.new_zeros((rows * longest, *packed.shape[1:]))
         return flat.index_copy(0, self.inverse, packed).view(rows, longest, *packed.shape[1:])
 
     def unpad(self, padded: Tensor) -> Tensor:
-        """[rows, longest, ...] to [tokens, ...]."""
+        """Map [rows, longest, ...] to [tokens, ...]."""
         flat = padded.reshape(-1, *padded.shape[2:])
-        result: Tensor = _TakeRows.apply(flat, self.inverse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        result: Tensor = _TakeRows.apply(flat, self.inverse)  # type: ignore[no-untyped-call]  # untyped in torch
         return result
 
 
 class _TakeRows(torch.autograd.Function):
-    """`index_select` for indices that never repeat: its gradient is a copy, not an accumulation."""
+    """`index_select` for indices without repeats: its gradient is a copy, not an accumulation."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor, index: Tensor) -> Tensor:
@@ -72,14 +72,14 @@ def _biased(logits: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate heads [tokens, heads, head size] by their tokens' positions."""
+    """Rotate heads [tokens, heads, head size] by position."""
     first, second = x.chunk(2, dim=-1)
     return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """What positions add to logits in layers of global and of local attention: [rows, heads or 1, queries, keys]."""
+    """Position biases of logits in global and local layers: [rows, heads or 1, queries, keys]."""
 
     everywhere: Tensor | None
     local: Tensor | None
@@ -89,19 +89,19 @@ class _Places:
 
 
 class _Node(nn.Module):
-    """A place in the tree of weight names; holds parameters, and does work while they are whole.
+    """A node in the tree of weight names; holds parameters and runs work on them.
 
-    Where layers are sharded (FSDP), their weights are gathered for the time of the call.
+    If layers are sharded (FSDP), their weights are gathered for the duration of the call.
     """
 
     def forward(self, work: Callable[..., Any], *inputs: Tensor) -> Any:
-        """Return what `work` makes of `inputs`."""
+        """Return the result of `work` on `inputs`."""
         return work(*inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """How candidates stand behind their instructions: rows, positions and rotations of both. See `Encoder.forward`."""
+    """The relation of candidates to instructions: rows, positions and rotations of both. See `Encoder.forward`."""
 
     own: Rows
     rows: Rows
@@ -117,13 +117,13 @@ class _Behind:
 class Encoder(nn.Module):
     """A scorer's weights under their Hugging Face names, and the computation over packed batches.
 
-    `dropout` is the share of hidden values dropped behind the embeddings, attention and feed-forward parts; training
-    sets it for its steps, and it is 0 otherwise. With `recompute` a backward pass computes the layers' inside again
-    instead of keeping it, which saves most of the memory for a third more computing.
+    `dropout` applies to the embeddings and the outputs of attention and feed-forward parts; training sets it for its
+    steps, otherwise it is 0. With `recompute` the backward pass recomputes activations inside layers instead of storing
+    them, which saves most of the memory for a third more computation.
     """
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Tensor]) -> None:
-        """Register every weight that `spec` names; `weights` may be of any float type."""
+        """Register every weight that `spec` names; `weights` may have any float type."""
         super().__init__()
         self.spec = spec
         self.dropout = 0.0
@@ -140,11 +140,11 @@ class Encoder(nn.Module):
             self._holders[name] = node, leaf
 
     def layer_nodes(self) -> list[nn.Module]:
-        """Return the module of every layer's weights, first to last: what is sharded as one."""
+        """Return the module of each layer's weights, first to last: the units of sharding."""
         return [self.get_submodule(self.spec.layer(index).rstrip(".")) for index in range(self.spec.layers)]
 
     def _weight(self, name: str) -> Tensor:
-        """Return a weight as it is now: casts and sharding put others in its place."""
+        """Return the current weight: casts and sharding replace parameters."""
         node, leaf = self._holders[name]
         weight = node._parameters[leaf]
         assert weight is not None
@@ -154,14 +154,14 @@ class Encoder(nn.Module):
         return self._weight(name) if name in self._holders else None
 
     def _through(self, index: int, work: Callable[..., Any], *inputs: Tensor) -> Any:
-        """Do a layer's work on its node."""
+        """Run a layer's work on its node."""
         node = self.get_submodule(self.spec.layer(index).rstrip("."))
         if self.recompute and torch.is_grad_enabled():
             return checkpoint(node, work, *inputs, use_reentrant=False)
         return node(work, *inputs)
 
     def halve_products(self) -> Encoder:
-        """Keep the layers' matrices in bfloat16, and all else (embeddings, normalisation, biases, head) as it is."""
+        """Store the layers' matrices in bfloat16; leave embeddings, normalisation, biases and head unchanged."""
         names = self.spec.names
         for index in range(self.spec.layers):
             for part in (names.query, names.key, names.value, names.attention_output, *names.inner, names.output):
@@ -173,7 +173,7 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device of the weights."""
         return self._weight(f"{self.spec.embeddings_norm}.weight").device
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
@@ -181,7 +181,7 @@ class Encoder(nn.Module):
         return F.linear(x.to(weight.dtype), weight, self._weight_if_any(f"{name}.bias"))
 
     def _linears(self, x: Tensor, layer: str, names: Sequence[str]) -> Sequence[Tensor]:
-        """Apply several maps of one width; those that one weight holds are one product."""
+        """Apply several maps of equal width; maps fused in one weight take one product."""
         stems = {name.partition("#")[0] for name in names}
         if len(stems) == len(names):
             return [self._linear(x, layer + name) for name in names]
@@ -196,7 +196,7 @@ class Encoder(nn.Module):
         return self._embedded(*(torch.from_numpy(part).to(self.device) for part in parts))
 
     def _embedded(self, ids: Tensor, positions: Tensor, types: Tensor) -> Tensor:
-        """Token ids, position ids and token types [tokens] to normalised embeddings [tokens, hidden]."""
+        """Map token ids, position ids and token types [tokens] to normalised embeddings [tokens, hidden]."""
         indices = {"word": ids, "position": positions, "token_type": types}
         parts = [
             F.embedding(indices[kind], self._weight(name)) for kind, (name, _) in self.spec.embedding_tables.items()
@@ -205,7 +205,7 @@ class Encoder(nn.Module):
         return self._linear(total, self.spec.projection) if self.spec.projection else total
 
     def _places(self, queries: NDArray[np.int64], keys: NDArray[np.int64]) -> _Places:
-        """Return what is added to logits between positions [rows, queries] and [rows, keys]."""
+        """Return the position biases of logits between positions [rows, queries] and [rows, keys]."""
         bias = None
         if self.spec.relative_buckets:
             buckets = torch.from_numpy(buckets_between(queries, keys, self.spec.relative_buckets)).to(self.device)
@@ -216,12 +216,12 @@ class Encoder(nn.Module):
         return _Places(bias, torch.from_numpy(near)[:, None].to(self.device))
 
     def _places_within(self, longest: int) -> _Places:
-        """Return the same within a sequence, alike for all: [1, heads or 1, longest, longest]."""
+        """Return the position biases within a sequence, the same for all: [1, heads or 1, longest, longest]."""
         places = np.arange(longest, dtype=np.int64)[None]
         return self._places(places, places)
 
     def _rotations(self, tokens: Packed) -> dict[float, tuple[Tensor, Tensor]]:
-        """Cosines and sines of packed tokens' rotations, [tokens, 1, head size] each, by base."""
+        """Return cosines and sines of packed tokens' rotations by base, [tokens, 1, head size] each."""
         bases = self.spec.rotation_bases
         pairs = ((base, rotations(tokens.positions, self.spec.head_size, base)) for base in bases)
         return {
@@ -232,7 +232,7 @@ class Encoder(nn.Module):
     def _qkv(
         self, x: Tensor, index: int, turns: Mapping[float, tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """[tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
+        """Map [tokens, hidden] to queries, keys and values [tokens, heads, head size] of layer `index`."""
         shape = (-1, self.spec.heads, self.spec.head_size)
         names = self.spec.names
         if self.spec.norm_first and self.spec.attention_norm(index):
@@ -245,7 +245,7 @@ class Encoder(nn.Module):
         return query, key, value
 
     def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
-        """Attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
+        """Apply attention output, residuals and the feed-forward part: [tokens, hidden] to [tokens, hidden]."""
         layer, names = self.spec.layer(index), self.spec.names
         mixed = self._linear(attended.reshape(-1, self.spec.hidden), layer + names.attention_output)
         x = x + self._drop(mixed)
@@ -263,11 +263,11 @@ class Encoder(nn.Module):
         return F.dropout(x, self.dropout) if self.dropout else x
 
     def _finish(self, x: Tensor) -> Tensor:
-        """Normalise what the last layer gives, where a family does."""
+        """Normalise the output of the last layer, if the family does so."""
         return self._norm(x, self.spec.last_norm) if self.spec.last_norm else x
 
     def _score(self, first: Tensor) -> Tensor:
-        """Hidden states of the scored tokens [segments, hidden] to scores [segments]."""
+        """Map hidden states of the scored tokens [segments, hidden] to scores [segments]."""
         dense, out = self.spec.head
         hidden = self._linear(self._finish(first), dense)
         hidden = F.gelu(hidden) if self.spec.head_activation == "gelu" else torch.tanh(hidden)
@@ -275,7 +275,7 @@ class Encoder(nn.Module):
         return self._linear(hidden, out).squeeze(-1)
 
     def encode(self, sequences: Packed, layers: Sequence[int]) -> list[Tensor]:
-        """Hidden states behind some layers, counted from 1, of sequences that stand alone: packed [tokens, hidden]."""
+        """Return the outputs of these layers, counted from 1, for sequences encoded alone: packed [tokens, hidden]."""
         found = []
         rows = Rows.of(sequences.lengths, self.device)
         places, turns = self._places_within(rows.index.shape[1]), self._rotations(sequences)
@@ -290,7 +290,7 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch | RowTensors) -> Tensor:
         """Score every segment of `batch`: [segments], the raw regression output.
 
-        Packed tokens go through as a cascade, rows of tokens through one fused attention.
+        Packed tokens are computed as a cascade, rows of tokens with one fused attention.
         """
         if isinstance(batch, RowTensors):
             return self._forward_rows(batch)
@@ -323,16 +323,16 @@ class Encoder(nn.Module):
         return self._score(x)
 
     def compile_rows(self) -> None:
-        """Fuse what `forward` does with rows of tokens (torch.compile), once for each shape."""
+        """Compile the computation of `forward` over rows of tokens (torch.compile), once per shape."""
         self._row_states = torch.compile(self._row_states, dynamic=False)  # type: ignore[method-assign]
 
     def _forward_rows(self, rows: RowTensors) -> Tensor:
-        """Score rows of tokens: fewer, larger operations in shapes that stay the same."""
+        """Score rows of tokens: fewer, larger operations of constant shapes."""
         states = self._row_states(rows.ids, rows.positions, rows.types, rows.groups, rows.segments)
         return self._score(states.index_select(0, rows.starts))
 
     def _row_states(self, ids: Tensor, positions: Tensor, types: Tensor, groups: Tensor, segments: Tensor) -> Tensor:
-        """Hidden states behind the last layer, of [rows, length] tokens: [rows * length, hidden]."""
+        """Return the last layer's output for [rows, length] tokens: [rows * length, hidden]."""
         x = self._embedded(ids.flatten(), positions.flatten(), types.flatten())
         bias = self._weight(self.spec.relative_bias) if self.spec.relative_buckets else None
         masks = row_masks(positions, groups, segments, self.spec, bias, x.dtype)
@@ -351,7 +351,7 @@ class Encoder(nn.Module):
         shape: torch.Size,
         x: Tensor,
     ) -> Tensor:
-        """Send rows of tokens [rows * length, hidden] through a layer."""
+        """Apply a layer to rows of tokens [rows * length, hidden]."""
         split = (*shape, self.spec.heads, self.spec.head_size)
         query, key, value = (part.view(split).transpose(1, 2) for part in self._qkv(x, index, turns))
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask.to(query.dtype))
@@ -366,20 +366,20 @@ class Encoder(nn.Module):
         kept: Tensor | None,
         x: Tensor,
     ) -> Tensor:
-        """Send sequences that stand alone through a layer; of the last one only the tokens `kept` are read."""
+        """Apply a layer to sequences encoded alone; in the last layer only the tokens `kept` are computed."""
         attended = self._attend(*self._qkv(x, index, turns), rows, places)
         if kept is not None:
             x, attended = x.index_select(0, kept), attended.index_select(0, kept)
         return self._finish_layer(x, attended, index)
 
     def _behind(self, index: int, to: _Behind, x: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:
-        """Send candidates and instructions [tokens, hidden] through a layer."""
+        """Apply a layer to candidates and instructions [tokens, hidden]."""
         local = self.spec.is_local(index)
         prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, to.prefix_turns)
         biases = to.own_places.of(local), to.behind_places.of(local)
         qkv = self._qkv(x, index, to.turns)
         attended = self._attend_behind(qkv, to.own, to.rows, (prefix_k, prefix_v), to.prefix_rows, biases)
-        if index == self.spec.layers - 1:  # of the last layer only the scored tokens are read
+        if index == self.spec.layers - 1:  # the last layer is only read at the scored tokens
             x, attended = x.index_select(0, to.starts), attended.index_select(0, to.starts)
         else:
             mixed = self._attend(prefix_q, prefix_k, prefix_v, to.prefix_rows, to.prefix_places.of(local))
@@ -387,10 +387,10 @@ class Encoder(nn.Module):
         return self._finish_layer(x, attended, index), prefix
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
-        """Full attention within each row: packed [tokens, heads, head size] in and out; `bias` is added to logits."""
+        """Apply full attention within rows: packed [tokens, heads, head size] in and out; `bias` is added to logits."""
         scale = 1 / math.sqrt(self.spec.head_size)
         q, k, v = (rows.pad(t).transpose(1, 2) for t in (query * scale, key, value))
-        # On a CPU plain products are faster, backward above all, than torch's fused attention under a mask.
+        # On a CPU, plain products are faster than torch's fused attention with a mask, especially in the backward pass.
         scores = _biased(q @ k.transpose(-1, -2), bias).masked_fill(~rows.valid[:, None, None, :], -1e9)
         return rows.unpad((torch.softmax(scores, -1).to(v.dtype) @ v).transpose(1, 2))
 
@@ -403,11 +403,11 @@ class Encoder(nn.Module):
         prefix_rows: Rows,
         biases: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
-        """Attention of candidates' tokens over their instruction and themselves.
+        """Apply attention of candidates' tokens over their instruction and themselves.
 
-        The two parts are scored apart and share one softmax, so nothing is computed between candidates. `biases` are
-        added to the logits of the candidates' own keys and of the instruction's.
-        Packed [tokens, heads, head size] in and out.
+        The two parts are computed separately and share one softmax, so nothing is computed between candidates. `biases`
+        are added to the logits of the candidates' own keys and of the instruction's keys. Packed [tokens, heads, head
+        size] in and out.
         """
         query, key, value = qkv
         scale = 1 / math.sqrt(self.spec.head_size)
@@ -428,9 +428,9 @@ class Encoder(nn.Module):
 
 @torch.no_grad()
 def mean_states(model: Encoder, sequences: Packed, layers: Sequence[int] = ()) -> NDArray[np.float32]:
-    """Return the mean of every sequence's hidden states, each standing alone: [sequences, layers * hidden].
+    """Return the mean hidden states of each sequence, encoded alone: [sequences, layers * hidden].
 
-    Those behind the last layer unless `layers`, counted from 1, are given.
+    `layers` count from 1; the default is the last layer.
     """
     states = torch.cat(model.encode(sequences, layers or (model.spec.layers,)), dim=1).float().cpu()
     lengths = torch.from_numpy(sequences.lengths)

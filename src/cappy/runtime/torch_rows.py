@@ -1,4 +1,4 @@
-"""Rows of tokens on a device, and the masks of their attention: what GPUs are given, in training and in scoring."""
+"""Rows of tokens on a device and their attention masks: the input of GPUs in training and scoring."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cappy.encoders.spec import EncoderSpec
 from cappy.layout.rows import TokenRows
 
 LONGEST = 4096
-"""Positions further apart than this are treated as this far apart: their bucket is the last one anyway."""
+"""Larger relative positions are clipped to this one: they share the last bucket anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class RowTensors:
 
     @classmethod
     def of(cls, rows: TokenRows, device: torch.device) -> RowTensors:
-        """Copy to `device`; from pinned memory, so that the copy to a GPU does not wait for what it computes."""
+        """Copy to `device`; pinned memory lets the copy to a GPU overlap with its computation."""
         return cls(*(to_device(getattr(rows, field.name), device) for field in fields(cls)))
 
 
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:
-    """Copy an array to a device, to a GPU without waiting."""
+    """Copy an array to a device, asynchronously for a GPU."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
@@ -44,10 +44,10 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
 def row_masks(
     positions: Tensor, groups: Tensor, segments: Tensor, spec: EncoderSpec, bias: Tensor | None, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Return what is added to logits [rows, heads or 1, length, length] in global and in local layers.
+    """Return the additive masks of logits [rows, heads or 1, length, length] for global and local layers.
 
-    `positions`, `groups`, `segments`: [rows, length]. `bias` [buckets, heads] are the biases of relative positions,
-    of families that have them.
+    `positions`, `groups`, `segments`: [rows, length]. `bias` [buckets, heads] are the biases of relative positions, for
+    families that have them.
     """
     seen = (groups[:, :, None] == groups[:, None, :]) & (
         (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])

@@ -1,4 +1,4 @@
-"""Scores and mean states by torch, on any device it knows."""
+"""Scores and mean states with torch, on any of its devices."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cappy.runtime.torch_encoder import Encoder, mean_states
 from cappy.runtime.torch_rows import RowTensors
 
 GPU_TOKENS = 65536
-"""Packed tokens a GPU scores in one go: many small products would leave it idle."""
+"""Packed tokens per GPU batch: many small products would leave the GPU idle."""
 
 
 class TorchRuntime:
-    """Scores packed batches in float32, or with matrix products in bfloat16. Threads may share one."""
+    """Scores packed batches in float32, or with matrix products in bfloat16. Thread-safe."""
 
     def __init__(
         self,
@@ -33,9 +33,9 @@ class TorchRuntime:
         device: str | None = None,
         rows: bool | None = None,
     ) -> None:
-        """Put the weights on `device`, the GPU if there is one unless told; `threads` 0 leaves torch's own number.
+        """Move the weights to `device` (default: the GPU if there is one); `threads` 0 keeps torch's setting.
 
-        `rows` says whether groups are laid in rows for one fused attention, which GPUs are given unless told.
+        `rows` arranges groups in rows for one fused attention (default: on GPUs).
         """
         try:
             chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -60,5 +60,5 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def means(self, batch: Batch, layers: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the mean of every segment's hidden states, each standing alone: [segments, layers * hidden]."""
+        """Return the mean hidden states of each segment, encoded alone: [segments, layers * hidden]."""
         return mean_states(self._model, batch.segments, layers)

@@ -1,4 +1,4 @@
-"""Jobs that outgrow one call: scoring whole files, streamed and resumable, and the same work on a Ray cluster.
+"""Large jobs: scoring whole files, streamed and resumable, and the same work on a Ray cluster.
 
-Imports `data`, `scorer`, `files`. Start reading in `score_file`; the cluster's side begins in `pipeline`.
+Imports `data`, `scorer`, `files`. Start reading in `score_file`; cluster jobs start in `pipeline`.
 """

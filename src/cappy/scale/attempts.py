@@ -1,4 +1,4 @@
-"""How often workers have begun an item and not ended it: what tells an item that kills workers from a lost node."""
+"""Counting unfinished attempts per item, to tell an item that kills workers from a lost node."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ Key = tuple[int, ...]
 
 
 class _Counts:
-    """The counts of a job, kept by an actor: `begin` without an `end` is a worker that died."""
+    """The counts of a job, kept by an actor: a `begin` without an `end` is a worker that died."""
 
     def __init__(self) -> None:
         self._begun: Counter[Key] = Counter()
 
     def begin(self, key: Key) -> int:
-        """Return how often the item was begun before, and count once more."""
+        """Return the number of earlier unfinished attempts at the item, and count this one."""
         self._begun[key] += 1
         return self._begun[key] - 1
 
     def end(self, key: Key) -> None:
-        """Forget an item that was done."""
+        """Forget a finished item."""
         self._begun.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One item's count."""
+    """The count of one item."""
 
     actor: Any
     key: Key
 
     def begin(self) -> int:
-        """Return how often the item was begun and not ended before, and count once more."""
+        """Return the number of earlier unfinished attempts, and count this one."""
         before: int = import_ray().get(self.actor.begin.remote(self.key))
         return before
 
     def end(self) -> None:
-        """Say that the item is done."""
+        """Mark the item as finished."""
         self.actor.end.remote(self.key)
 
     def part(self, number: int) -> Trial:
@@ -52,13 +52,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The counts of one stage's items."""
+    """The counts of a stage's items."""
 
     actor: Any
     level: int = 0
 
     def at(self, level: int) -> Attempts:
-        """Return the counts of the stage of this number."""
+        """Return the counts of the stage with this number."""
         return replace(self, level=level)
 
     def of(self, number: Key) -> Trial:
@@ -68,7 +68,7 @@ class Attempts:
 
 @contextmanager
 def counting() -> Iterator[Attempts]:
-    """Give counts that live on the driver's own node, as long as the block runs."""
+    """Yield counts kept on the driver's node for the duration of the block."""
     actor = beside_driver(_Counts)
     try:
         yield Attempts(actor)

@@ -1,4 +1,4 @@
-"""Building a store on a Ray cluster: sources are read side by side, and their chunks become shards on many workers."""
+"""Building a store on a Ray cluster: sources are read in parallel, and workers build their chunks into shards."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from cappy.errors import InputError
 from cappy.scale.pipeline import Stage, flow
 
 READERS = 4
-"""Sources read at the same time; a reader waits most of the time for builders to take what it has."""
+"""Sources read concurrently; a reader mostly waits for builders."""
 Unbuilt = tuple[int, int, str, Chunk | None]
-"""A source's number, a chunk's number in it, its shard's name, and the chunk unless the shard is there."""
+"""Source number, chunk number within it, shard name, and the chunk (None if the shard exists)."""
 Built = tuple[int, int, str]
-"""The same of a shard that is there."""
+"""Source number, chunk number and name of an existing shard."""
 
 
 def build_on_cluster(
     plan: BuildPlan, folder: Path, workers: int | None = None, advance: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
-    """Build as `cappy.data.build.build` does, with the same bytes, on the cluster that this process has joined.
+    """Build like `cappy.data.build.build`, with identical output, on the cluster that this process has joined.
 
-    All nodes see the sources' files and `folder` under the same paths. `workers` is the most that build; None takes
-    what fits.
+    All nodes see the sources' files and `folder` under the same paths. `workers` limits the builders; None uses as many
+    as fit.
 
     Raises:
-        InputError: as `build` does, or `folder` is not shared by all nodes.
-        ClusterError: a chunk fails again and again.
+        InputError: as in `build`, or `folder` is not shared by all nodes.
+        ClusterError: a chunk fails repeatedly.
 
     """
     shards = begin_store(folder, plan.facts, plan.seed).resolve()
@@ -53,27 +53,27 @@ def build_on_cluster(
 
 
 class ChunkReader:
-    """A worker that reads a source, chunk by chunk; chunks whose shards are there are named and not sent."""
+    """A worker that reads a source chunk by chunk; chunks with an existing shard are named but not sent."""
 
     def __init__(self, sources: tuple[Source, ...], shards: Path) -> None:
-        """Read for the folder `shards`."""
+        """Read for the shard folder `shards`."""
         self._sources, self._shards = sources, shards
 
     def __call__(self, number: int) -> Iterator[Unbuilt]:
-        """Read the source of that number."""
+        """Read the source with this number."""
         for place, chunk in enumerate(self._sources[number].chunks()):
             name = shard_name(chunk)
             yield number, place, name, None if is_done(self._shards / name) else chunk
 
 
 class ShardBuilder:
-    """A worker that makes shards of chunks."""
+    """A worker that builds shards from chunks."""
 
     def __init__(self, plan: BuildPlan, shards: Path) -> None:
-        """Build by `plan` into the folder `shards`.
+        """Build into the folder `shards` according to `plan`.
 
         Raises:
-            InputError: the folder is not there.
+            InputError: the folder does not exist.
 
         """
         if not shards.is_dir():
@@ -81,7 +81,7 @@ class ShardBuilder:
         self._plan, self._shards = plan, shards
 
     def __call__(self, unbuilt: Unbuilt) -> Iterator[Built]:
-        """Make one shard, if it is not there."""
+        """Build one shard, unless it exists."""
         source, place, name, chunk = unbuilt
         if chunk is not None:
             build_shard(self._plan, self._plan.sources[source], chunk, self._shards / name)

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster for a while, or starting one on this machine."""
+"""Joining a Ray cluster temporarily, or starting one on this machine."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from cappy.errors import ClusterError, InputError, MissingExtraError
 
 LOCAL = "local"
-"""The address that starts a cluster of this machine alone, which ends with the job."""
+"""The address that starts a cluster on this machine for the duration of the job."""
 
 
 def import_ray() -> Any:
-    """Return Ray's module.
+    """Import and return Ray.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -32,13 +32,13 @@ def import_ray() -> Any:
 
 @contextmanager
 def joined(address: str) -> Iterator[None]:
-    """Connect to the Ray cluster at `address` while the block runs: "local", "auto" or HOST:PORT.
+    """Connect to the Ray cluster at `address` during the block: "local", "auto" or HOST:PORT.
 
-    A connection that the process has already is used as it is, and stays.
+    An existing connection of this process is used unchanged and kept.
 
     Raises:
-        ClusterError: no cluster answers there.
-        InputError: `address` is one of Ray Client's.
+        ClusterError: no cluster answers at the address.
+        InputError: `address` is a Ray Client address.
         MissingExtraError: Ray is not installed.
 
     """
@@ -48,11 +48,11 @@ def joined(address: str) -> Iterator[None]:
         return
     if address.startswith("ray://"):
         raise InputError(
-            f"{address} is an address of Ray Client, through which data does not stream; run the command on a node of "
+            f"{address} is a Ray Client address, which cannot stream data; run the command on a node of "
             "the cluster (ray job submit) with --ray auto."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else Ray's own warnings of restarts fill the terminal
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # otherwise Ray's restart warnings fill the terminal
     _check_answers(address)
     with _signals_kept():
         try:
@@ -70,10 +70,10 @@ def joined(address: str) -> Iterator[None]:
 
 
 def _check_answers(address: str) -> None:
-    """Find out in seconds what Ray itself would wait minutes for.
+    """Check within seconds that something listens at the address; Ray would wait for minutes.
 
     Raises:
-        ClusterError: nobody listens at HOST:PORT.
+        ClusterError: nothing listens at HOST:PORT.
 
     """
     host, colon, port = address.rpartition(":")
@@ -88,7 +88,7 @@ def _check_answers(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Keep this process's own handler of SIGTERM: Ray's would end it without a word."""
+    """Keep this process's SIGTERM handler: Ray's would exit without a message."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -107,9 +107,9 @@ def worker_count(cpus: float, gpus: float = 0.0) -> int:
 
 
 def beside_driver(kind: type, *given: Any) -> Any:
-    """Start an actor of class `kind` on the driver's own node: it is there as long as the job is.
+    """Start an actor of class `kind` on the driver's node, so that it lives as long as the job.
 
-    Workers' calls wait for it while it starts again.
+    Calls from workers wait while it restarts.
     """
     ray = import_ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -1,4 +1,4 @@
-"""Several servers of one model: who asks which, so that fast ones get more and those that are gone get none."""
+"""Balancing requests over several servers of one model: fast ones get more, unreachable ones none."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 from cappy.scale.cluster import beside_driver, import_ray
 
 REST = 30.0
-"""Seconds for which an endpoint that failed is asked only if all others failed too."""
+"""Seconds during which a failed endpoint is used only if all others failed too."""
 
 
 class _Loads:
-    """What every endpoint is asked at the moment, kept by an actor for all samplers."""
+    """The current load of every endpoint, kept by an actor for all samplers."""
 
     def __init__(self, count: int) -> None:
         self._asked = [0] * count
         self._resting = [0.0] * count
 
     def take(self) -> int:
-        """Return the endpoint with least to do of those that have not failed of late, and count it."""
+        """Return the least loaded endpoint without a recent failure, and count the request."""
         now = time.monotonic()
         tired = [max(0.0, until - now) for until in self._resting]
         number = min(range(len(tired)), key=lambda one: (tired[one], self._asked[one]))
@@ -30,7 +30,7 @@ class _Loads:
         return number
 
     def give(self, number: int, failed: bool) -> None:
-        """Count an endpoint back; let one that failed rest."""
+        """Count a request as finished; mark the endpoint if it failed."""
         self._asked[number] -= 1
         if failed:
             self._resting[number] = time.monotonic() + REST
@@ -38,7 +38,7 @@ class _Loads:
 
 @dataclass(slots=True)
 class Place:
-    """An endpoint that is being asked; whoever asks says whether it failed."""
+    """A request to an endpoint; the caller reports whether it failed."""
 
     number: int
     failed: bool = False
@@ -46,13 +46,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The endpoints of a job as its samplers see them."""
+    """The endpoints of a job, as its samplers see them."""
 
     actor: Any
 
     @contextmanager
     def place(self) -> Iterator[Place]:
-        """Hold a place at an endpoint while the block runs."""
+        """Reserve an endpoint during the block."""
         place = Place(import_ray().get(self.actor.take.remote()))
         try:
             yield place
@@ -62,7 +62,7 @@ class Endpoints:
 
 @contextmanager
 def shared_endpoints(count: int) -> Iterator[Endpoints]:
-    """Give `count` endpoints, numbered from 0, to the samplers of a job, as long as the block runs."""
+    """Yield `count` endpoints, numbered from 0, for the samplers of a job during the block."""
     actor = beside_driver(_Loads, count)
     try:
         yield Endpoints(actor)

@@ -1,4 +1,4 @@
-"""A file of rows in parts of equal size, which other processes read by themselves."""
+"""Splitting a file of rows into parts of equal size that other processes can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Numbered = tuple[int, Row | BadRow]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows `first` to `first + rows`, counted from 0; in plain JSON lines the bytes `start` to `stop`, else -1."""
+    """Rows `first` to `first + rows`, counted from 0; in plain JSON lines also bytes `start` to `stop`, else -1."""
 
     first: int
     rows: int
@@ -25,7 +25,7 @@ class Part:
 
 
 def find_parts(source: Path, size: int, skip: int = 0) -> list[Part]:
-    """Cut a file into parts of `size` rows, the last one smaller, from row `skip` on.
+    """Split a file into parts of `size` rows, the last one smaller, starting at row `skip`.
 
     Raises:
         InputError: the file cannot be read.
@@ -47,7 +47,7 @@ def _line_parts(source: Path, size: int) -> Iterator[Part]:
     with source.open("rb") as file:
         for line in file:
             place += len(line)
-            rows += bool(line.strip())  # blank lines are no rows
+            rows += bool(line.strip())  # blank lines do not count
             if rows == size:
                 yield Part(first, rows, start, place)
                 first, rows, start = first + rows, 0, place
@@ -68,18 +68,18 @@ def _parquet_rows(source: Path) -> int:
     try:
         return int(pq.read_metadata(source).num_rows)
     except pa.ArrowException as error:
-        raise InputError(f"{source} is no readable Parquet file ({str(error).splitlines()[0]}).") from error
+        raise InputError(f"{source} is not a readable Parquet file ({str(error).splitlines()[0]}).") from error
 
 
 class PartReader:
-    """Reads parts of one file: where the bytes are known from there, else onwards from the part read before.
+    """Reads parts of one file, by byte offset if it is known, otherwise onwards from the previous part.
 
-    Compressed files, CSV and Parquet cannot be entered anywhere: a worker reads over the rows of others. Parts that
-    come in ascending order cost one pass over the file.
+    Compressed files, CSV and Parquet have no offsets: a worker reads past the rows of others. Parts in ascending order
+    need one pass over the file.
     """
 
     def __init__(self, source: Path) -> None:
-        """Read from `source`, which is opened when the first part is asked for."""
+        """Read from `source`, which is opened for the first part."""
         self._source = source
         self._rows: Iterator[Numbered] = iter(())
         self._place = -1
@@ -88,7 +88,7 @@ class PartReader:
         """Return the rows of a part.
 
         Raises:
-            InputError: the file cannot be read, or has not as many rows any more.
+            InputError: the file cannot be read, or now has fewer rows.
 
         """
         rows = self._bytes(part) if part.start >= 0 else self._onwards(part)

@@ -1,6 +1,6 @@
-"""Items through stages of workers on a Ray cluster: Ray Data streams them, bounds memory and replaces lost workers.
+"""Streaming items through worker stages on a Ray cluster: Ray Data bounds memory and replaces lost workers.
 
-A stage pulls only as fast as the next one takes, so that a slow stage holds up the ones before it and nothing piles up.
+Backpressure: a stage pulls only as fast as the next one takes, so nothing accumulates before a slow stage.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from cappy.scale.attempts import Attempts, Trial, counting
 from cappy.scale.cluster import worker_count
 
 Work = Callable[[Any], Iterable[Any]]
-"""What a worker does: one item in, any number of items out, the same ones every time."""
+"""A worker's function: one item in, any number of items out, always the same ones for the same item."""
 BLOCKS = 10_000
-"""Blocks that a job's first items are spread over at most; Ray keeps some facts of each on the driver."""
+"""Maximum number of blocks for a job's items; Ray keeps metadata of each on the driver."""
 ATTEMPTS = 3
-"""How often an item is tried: by one worker while it raises errors, and by one worker after another while they die."""
+"""Attempts per item: within one worker if they raise errors, by successive workers if these die."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Workers that each call `make(*given)` once, then what it returns with every item they get.
+    """Workers that call `make(*given)` once, and its result for every item.
 
-    A worker takes `cpus` cores and `gpus` GPUs; 0 cores suit one that waits for others. `workers` is the most there
-    are; None takes what the cluster has room for, and more as it grows. Work that has a method `carefully(item, trial)`
-    is asked that way for an item that all attempts failed for.
+    A worker takes `cpus` cores and `gpus` GPUs; use 0 cores for one that mostly waits. `workers` limits their number;
+    None uses what fits, and more as the cluster grows. If the work has a method `carefully(item, trial)`, it is called
+    for items that failed in all attempts.
     """
 
     make: Callable[..., Work]
@@ -44,20 +44,20 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """An error on its way to the driver, in the place of an item."""
+    """An error sent to the driver in place of an item."""
 
     error: CappyError
 
 
 class _Worker:
-    """A stage's work as Ray Data calls it: a batch of one numbered item in, such batches out."""
+    """A stage's work as Ray Data calls it: a batch with one numbered item in, such batches out."""
 
     def __init__(self, stage: Stage, version: str, attempts: Attempts) -> None:
         self._attempts = attempts
         self._broken: CappyError | None = None
         try:
             if version != cappy.__version__:
-                raise InputError(f"a node has Cappy {cappy.__version__}, the driver {version}; install the same one.")
+                raise InputError(f"a node has Cappy {cappy.__version__}, the driver {version}; versions must match.")
             self._work = stage.make(*stage.given)
         except CappyError as error:
             self._broken = error
@@ -84,7 +84,7 @@ class _Worker:
                     break
                 except CappyError:
                     raise
-                except Exception as error:  # a file system that was away for a moment, say
+                except Exception as error:  # for example a file system that was briefly unavailable
                     failure = f"{type(error).__name__}: {error}"
                     time.sleep(attempt)
             else:
@@ -96,7 +96,7 @@ class _Worker:
     def _carefully(self, item: Any, trial: Trial, failure: str) -> Iterable[Any]:
         carefully = getattr(self._work, "carefully", None)
         if carefully is None:
-            raise ClusterError(f"the same block failed {ATTEMPTS} times, the last time so: {failure}")
+            raise ClusterError(f"the same block failed {ATTEMPTS} times, most recently with: {failure}")
         made: Iterable[Any] = carefully(item, trial)
         return made
 
@@ -110,14 +110,14 @@ def _batch(number: tuple[int, ...], item: Any) -> dict[str, Any]:
 
 
 def flow(items: Sequence[Any], stages: Sequence[Stage], *, ordered: bool) -> Iterator[Any]:
-    """Send `items` through the stages and yield what comes out, in the order of `items` where `ordered`.
+    """Send `items` through the stages and yield the results; `ordered` keeps the order of `items`.
 
-    A worker or node that is lost costs what it was at, which others do again. `items` are small: what to read, not
-    what was read.
+    When a worker or node is lost, other workers repeat its unfinished items. `items` should be small: references to
+    what is read, not its content.
 
     Raises:
         CappyError: a stage raised it.
-        ClusterError: a block failed `ATTEMPTS` times for a reason of no kind that is known, or Ray gave up.
+        ClusterError: a block failed `ATTEMPTS` times with an unexpected error, or Ray gave up.
 
     """
     import ray.data
@@ -156,7 +156,7 @@ def _pool(stage: Stage) -> Any:
 
 @contextmanager
 def _context(context: Any, ordered: bool) -> Iterator[None]:
-    """Set what this job wants of Ray Data, and put it back: one item a block, no bars, no log on the terminal."""
+    """Configure Ray Data for this job and restore it later: one item per block, no bars, no terminal log."""
     wanted = {"enable_progress_bars": False, "print_on_execution_start": False, "target_max_block_size": 1}
     before = {name: getattr(context, name) for name in wanted}
     order = context.execution_options.preserve_order

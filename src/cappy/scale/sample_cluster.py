@@ -1,4 +1,4 @@
-"""Sampling for a store on a Ray cluster: endpoints draw, workers label, and neither runs ahead of the other."""
+"""Sampling for a store on a Ray cluster: endpoints sample, workers label, with backpressure between them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from cappy.scale.endpoints import Endpoints, shared_endpoints
 from cappy.scale.pipeline import Stage, flow
 
 LONGEST_WAIT = 60.0
-"""Seconds between two rounds in which no endpoint answered; the first waits are shorter."""
+"""Seconds between two rounds in which no endpoint answered; earlier waits are shorter."""
 Drawn = tuple[StorePart, list[Group], list[list[Samples]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Samplers:
-    """Who draws: one `LanguageModel` an endpoint, each made by its call where it is needed.
+    """The samplers of a job: one `LanguageModel` per endpoint, created by its call on the worker that needs it.
 
-    There are at most `workers` samplers (None: one an endpoint) of `cpus` cores and `gpus` GPUs each; those that ask
+    There are at most `workers` samplers (None: one per endpoint) of `cpus` cores and `gpus` GPUs each; those that call
     servers need none. Sampling ends when no endpoint has answered in `rounds` rounds.
     """
 
@@ -49,14 +49,14 @@ def sample_on_cluster(
     workers: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Sample as `cappy.data.sampling.sample_store` does, on the cluster that this process has joined.
+    """Sample like `cappy.data.sampling.sample_store`, on the cluster that this process has joined.
 
-    `labeller` is a labeller's name, `workers` the most that label. All nodes see `store` and `target` under the same
-    paths, and all endpoints serve the same model.
+    `labeller` is a labeller's name; `workers` limits the labelling workers. All nodes see `store` and `target` under
+    the same paths, and all endpoints serve the same model.
 
     Raises:
-        InputError: as `sample_store` does, or the folders are not shared by all nodes.
-        LanguageModelError: no endpoint answers; what was finished before is kept.
+        InputError: as in `sample_store`, or the folders are not shared by all nodes.
+        LanguageModelError: no endpoint answers; finished work is kept.
 
     """
     find_labeller(labeller)
@@ -82,21 +82,21 @@ def sample_on_cluster(
 
 
 class Sampler:
-    """A worker that draws for parts of a store, from the endpoint that has least to do."""
+    """A worker that samples for parts of a store from the least loaded endpoint."""
 
     def __init__(
         self, samplers: Samplers, endpoints: Endpoints, store: Path, plan: Sequence[Decoding], seed: int
     ) -> None:
-        """Sample for the parts of `store`; models are made when their endpoint is first asked."""
+        """Sample for the parts of `store`; models are created when their endpoint is first used."""
         self._make, self._rounds = samplers.models, samplers.rounds
         self._made: dict[int, LanguageModel] = {}
         self._endpoints, self._store, self._plan, self._seed = endpoints, store, plan, seed
 
     def __call__(self, part: StorePart) -> Iterator[Drawn]:
-        """Draw for one part; where an endpoint is gone, the next one is asked.
+        """Sample for one part; if an endpoint fails, try the next one.
 
         Raises:
-            LanguageModelError: none answers.
+            LanguageModelError: no endpoint answers.
 
         """
         groups = part.read(self._store)
@@ -121,14 +121,14 @@ class Sampler:
 
 
 class PartLabeller:
-    """A worker that labels what was drawn and writes it."""
+    """A worker that labels samples and writes them."""
 
     def __init__(self, plan: Sequence[Decoding], labeller: str) -> None:
-        """Label by the labeller of that name."""
+        """Use the labeller with this name."""
         self._plan, self._label = plan, find_labeller(labeller)
 
     def __call__(self, drawn: Drawn) -> Iterator[StorePart]:
-        """Label one part and write it to its file."""
+        """Label one part and write its file."""
         part, groups, samples = drawn
         failures: dict[int, str] = {}
         part.write(with_drawn(groups, self._plan, samples, self._label, failures.__setitem__), failures)

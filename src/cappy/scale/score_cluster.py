@@ -1,4 +1,4 @@
-"""Scoring a file on a Ray cluster: the parts of the file to many scorers, their outcomes back in order."""
+"""Scoring a file on a Ray cluster: parts of the file go to many scorers, and results return in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """What scores: at most `most` workers (None: as many as fit) of `cpus` cores and `gpus` GPUs each."""
+    """The scoring workers: at most `most` (None: as many as fit), with `cpus` cores and `gpus` GPUs each."""
 
     most: int | None = None
     cpus: int = 1
@@ -31,15 +31,15 @@ class Workers:
 
 
 def cluster_outcomes(scorer: Scorer, source: Path, columns: Columns, workers: Workers) -> Outcomes:
-    """Return what `score_file` takes to have its parts scored on the cluster that this process has joined.
+    """Return the `outcomes` argument of `score_file` that scores parts on the cluster joined by this process.
 
-    Every node finds the file and the checkpoint under the same path; bundled scorers are each node's own.
+    Every node needs the file and the checkpoint under the same path; bundled scorers come from each node's own package.
     """
     made = PartScorer, (_loading(scorer, workers), _weights(scorer), source.resolve(), source.stat().st_size, columns)
     stage = Stage(*made, cpus=workers.cpus, gpus=workers.gpus, workers=workers.most)
 
     def outcomes(done: int) -> Iterator[list[Row | str]]:
-        # The parts of a cluster are the chunks of one machine: what is scored together decides the last digit.
+        # Parts equal the chunks of a single machine, because a row's batch affects the last digit of its score.
         parts = find_parts(source, CHUNK, done)
         return flow(parts, [stage], ordered=True) if parts else iter(())
 
@@ -47,7 +47,7 @@ def cluster_outcomes(scorer: Scorer, source: Path, columns: Columns, workers: Wo
 
 
 def _loading(scorer: Scorer, workers: Workers) -> Callable[[], Scorer]:
-    """Return the call that loads the scorer again on another machine."""
+    """Return the call that loads the scorer on another machine."""
     name = scorer.checkpoint.folder.resolve()
     known = bundled_name(name.name)
     here = known if known and bundled_folder(known) == name else str(name)
@@ -55,7 +55,7 @@ def _loading(scorer: Scorer, workers: Workers) -> Callable[[], Scorer]:
 
 
 def _weights(scorer: Scorer) -> dict[str, str]:
-    """Return the hashes of the files that decide scores, by name."""
+    """Return the hashes, by name, of the files that determine scores."""
     folder = scorer.checkpoint.folder
     files = sorted(
         path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin") or path.name == "config.json"
@@ -69,10 +69,10 @@ class PartScorer:
     def __init__(
         self, load: Callable[[], Scorer], weights: dict[str, str], source: Path, size: int, columns: Columns
     ) -> None:
-        """Load the scorer and make sure that this node has the driver's checkpoint and file.
+        """Load the scorer and check that this node has the driver's checkpoint and file.
 
         Raises:
-            InputError: it has others, or none.
+            InputError: they differ or are missing.
 
         """
         node = platform.node()
@@ -86,11 +86,11 @@ class PartScorer:
         self._reader, self._columns = PartReader(source), columns
 
     def __call__(self, part: Part) -> Iterator[list[Row | str]]:
-        """Score a part: for each row its new columns, or why there are none."""
+        """Score a part: for each row its new columns, or the reason why there are none."""
         yield outcomes_of(self._scorer, self._reader.read(part), self._columns)
 
     def carefully(self, part: Part, trial: Trial) -> Iterator[list[Row | str]]:
-        """Score a part row by row; a row that fails alone too, or that a worker died of, is set aside."""
+        """Score a part row by row; set aside rows that fail alone or kill their worker."""
         rows = enumerate(self._reader.read(part))
         yield [self._alone(row, trial.part(number)) for number, row in rows]
 

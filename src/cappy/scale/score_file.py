@@ -1,7 +1,7 @@
-"""Scoring a file of rows into another: streamed, resumable, broken rows reported and passed over.
+"""Scoring a file of rows into another file: streamed and resumable; broken rows are reported and skipped.
 
-Finished scores go to a journal beside the output, a line a row; the output itself appears whole when
-all rows are done. A run that was stopped goes on behind the journal's last whole line.
+Finished scores go to a journal next to the output, one line per row; the output is written atomically when all rows are
+done. An interrupted run resumes after the journal's last complete line.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 CHUNK = 512
-"""Rows scored between two writes to the journal: what an interruption costs at most."""
+"""Rows scored between two writes to the journal: the most that an interruption can lose."""
 STREAM_CHUNK = 16
-"""Rows of a stream scored together: few, because somebody may be waiting at its end."""
+"""Rows of a stream scored together: few, because a consumer may be waiting."""
 ADDED = ("score", "scores", "tokens_cut")
-"""Columns of the output; what the input has under these names is replaced."""
+"""Columns of the output; input columns with these names are replaced."""
 Report = Callable[[int, str], None]
 Outcomes = Callable[[int], Iterator[list[Row | str]]]
-"""From how many rows are done to the outcomes of the others, chunk by chunk, in order."""
+"""From the number of finished rows to the outcomes of the others, chunk by chunk, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns hold the instruction and the response, or the list of responses."""
+    """The column names of the instruction and the response, or of the list of responses."""
 
     instruction: str = "instruction"
     response: str = "response"
     responses: str = "responses"
 
     def group(self, row: Row) -> tuple[str, list[str], bool]:
-        """Return a row's instruction, responses, and whether it has a list of them.
+        """Return a row's instruction, its responses, and whether they came as a list.
 
         Raises:
-            InputError: a column is missing or holds no text.
+            InputError: a column is missing or is not text.
 
         """
         instruction = row.get(self.instruction)
@@ -56,12 +56,12 @@ class Columns:
             return instruction, _text_list(row[self.responses], self.responses), True
         response = row.get(self.response)
         if not isinstance(response, str):
-            raise InputError(f"neither {self.response!r} with a text nor {self.responses!r} with a list of texts")
+            raise InputError(f"there is neither a text in {self.response!r} nor a list of texts in {self.responses!r}")
         return instruction, [response], False
 
 
 def _text_list(value: Any, name: str) -> list[str]:
-    """Read a list of texts, which in CSV is a JSON list in a cell."""
+    """Read a list of texts; in CSV it is a JSON list in a cell."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -73,7 +73,7 @@ def _text_list(value: Any, name: str) -> list[str]:
 
 
 def score_stream(scorer: Scorer, rows: Iterable[Numbered], columns: Columns, report: Report) -> Iterator[Row]:
-    """Score rows as they come, without a journal; yields each usable row with its scores."""
+    """Score a stream of rows without a journal; yield each usable row with its scores."""
     for chunk in _chunks(rows, STREAM_CHUNK):
         for (number, row), outcome in zip(chunk, outcomes_of(scorer, chunk, columns), strict=True):
             if isinstance(outcome, str) or isinstance(row, BadRow):
@@ -91,13 +91,13 @@ def score_file(
     advance: Callable[[int], None],
     outcomes: Outcomes | None = None,
 ) -> None:
-    """Score `source` into `target`, their formats by their endings.
+    """Score `source` into `target`, in the formats of their extensions.
 
-    `report` is told each unusable row's number and why, `advance` the number of rows done. `outcomes` scores
-    elsewhere than in this process (`score_cluster`); the file is the same.
+    `report` is called with the number of each unusable row and the reason, `advance` with the number of rows done.
+    `outcomes` replaces scoring in this process (`score_cluster`); the output is the same.
 
     Raises:
-        InputError: a file cannot be read or written, or no row has the columns wanted.
+        InputError: a file cannot be read or written, or no row has the required columns.
 
     """
     if not source.exists():
@@ -125,10 +125,10 @@ def _outcomes_here(scorer: Scorer, source: Path, columns: Columns, done: int) ->
 
 
 def _check_columns(source: Path, columns: Columns) -> None:
-    """Refuse a file whose first rows all lack the instruction: the columns have other names.
+    """Refuse a file whose first rows all lack the instruction column.
 
     Raises:
-        InputError: they have, with the names found.
+        InputError: they do; the message lists the columns found.
 
     """
     first = [row for _, row in islice(scan_rows(source), 100) if not isinstance(row, BadRow)]
@@ -144,7 +144,7 @@ def _chunks(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
 
 
 def outcomes_of(scorer: Scorer, chunk: Sequence[Numbered], columns: Columns) -> list[Row | str]:
-    """Score a chunk of rows together: for each its new columns, or why there are none."""
+    """Score a chunk of rows together: for each its new columns, or the reason why there are none."""
     usable: list[tuple[str, list[str]]] = []
     plans: list[bool | str] = []
     for _, row in chunk:
@@ -162,7 +162,7 @@ def outcomes_of(scorer: Scorer, chunk: Sequence[Numbered], columns: Columns) -> 
 
 
 def _scored(scorer: Scorer, groups: Sequence[tuple[str, list[str]]]) -> list[GroupScores | str]:
-    """Score groups together; if one cannot be scored, each by itself, so that only that one is lost."""
+    """Score groups together; if that fails, score each alone, so that only the bad ones are lost."""
     try:
         return list(scorer.score_groups(groups))
     except InputError:
@@ -188,10 +188,10 @@ def _merged(row: Row, new: Row) -> Row:
 
 
 def _joined(source: Path, journal: Journal) -> Iterator[tuple[int, Row, Row | str]]:
-    """Go through the input's rows with their outcomes.
+    """Yield the input's rows with their outcomes.
 
     Raises:
-        InputError: there are not as many of one as of the other.
+        InputError: their numbers differ.
 
     """
     try:
@@ -202,9 +202,9 @@ def _joined(source: Path, journal: Journal) -> Iterator[tuple[int, Row, Row | st
 
 
 def _identity(scorer: Scorer, source: Path, columns: Columns) -> Row:
-    """Describe what the outcomes depend on."""
+    """Return everything the outcomes depend on."""
     folder = scorer.checkpoint.folder.resolve()
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".txt"))
     states = {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in (source.resolve(), *files)}
-    settings = {key: value for key, value in scorer.settings().items() if key != "threads"}  # scores are alike
+    settings = {key: value for key, value in scorer.settings().items() if key != "threads"}  # does not affect scores
     return {"files": states, "scorer": settings, "columns": astuple(columns), "source": str(source.resolve())}

@@ -1,4 +1,4 @@
-"""How many bytes of requests may be inside together: further ones are not read before there is room."""
+"""Admission by size: a limit on the bytes of requests in memory; beyond it, reading pauses."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 SMALL = 2**16
-"""Bytes of a body that are read whatever else is inside."""
+"""Body bytes that are always read, whatever the load."""
 
 
 class Visit:
-    """A request's bytes, from when it is read until it is answered."""
+    """The bytes of one request, from reading until it is answered."""
 
     def __init__(self, room: Room) -> None:
-        """Take nothing yet."""
+        """Start with no bytes."""
         self._room = room
         self.bytes = 0
         self.waiting = False
 
     def count(self, count: int) -> None:
-        """Count `count` bytes that have come."""
+        """Count `count` received bytes."""
         self.bytes += count
         self._room.held += count
 
     async def more(self) -> None:
-        """Wait until more may come."""
+        """Wait until more may be read."""
         if self.bytes > SMALL and not self._room.fits(self):
             self.waiting = True
             async with self._room.freed:
@@ -33,21 +33,21 @@ class Visit:
             self.waiting = False
 
     async def whole(self) -> None:
-        """Say that the request has come whole."""
+        """Mark the request as fully received."""
         self._room.readers.remove(self)
         self._room.answering += self.bytes
         await self._room.tell()
 
 
 class Room:
-    """Bytes inside, of requests that are read and of those that are answered.
+    """Counts the bytes of requests that are being read or answered.
 
-    Where there are more than `limit` reading pauses, but for the request that has been read the longest: it goes on if
-    those that are being answered leave room for `largest` bytes, so that one is finished after the other.
+    Above `limit`, reading pauses, except for the request that has been read the longest. That one continues if the
+    requests being answered leave room for `largest` bytes, so requests complete one at a time.
     """
 
     def __init__(self, limit: int, largest: int) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._limit, self._largest = limit, largest
         self.held = self.answering = 0
         self.readers: list[Visit] = []
@@ -55,7 +55,7 @@ class Room:
 
     @asynccontextmanager
     async def visit(self) -> AsyncIterator[Visit]:
-        """Let a request in until the block ends."""
+        """Admit a request for the duration of the block."""
         one = Visit(self)
         self.readers.append(one)
         try:
@@ -69,12 +69,12 @@ class Room:
             await self.tell()
 
     def fits(self, one: Visit) -> bool:
-        """Tell whether more may be read of a request."""
+        """Tell whether more of a request may be read."""
         if self.held <= self._limit:
             return True
         return self.readers[0] is one and (not self.answering or self.answering + self._largest <= self._limit)
 
     async def tell(self) -> None:
-        """Let those that wait look again."""
+        """Wake waiting requests to check again."""
         async with self.freed:
             self.freed.notify_all()

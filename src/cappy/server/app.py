@@ -1,4 +1,4 @@
-"""The application: routes, errors and the gate put together."""
+"""The application: routes, error handlers and middleware."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from cappy.server.reranking import reranking_routes
 from cappy.server.scoring import scoring_routes
 
 _BRANCH = re.compile(r"[\[(]|^(str|int|float|bool)$")
-"""Parts of an error's place that name a type of pydantic's, and no field."""
+"""Parts of an error location that name a pydantic type, not a field."""
 DESCRIPTION = "Scores how correct responses are."
 
 
 def build_app(engine: Engine, address: Address | None = None, defaults: Wishes | None = None) -> FastAPI:
-    """Put an application around an engine, and before the language model at `address`, where there is one.
+    """Build the application for an engine and, optionally, the language model at `address`.
 
-    `defaults` are how its answers are chosen where a request does not say.
+    `defaults` are the best-of-n options of requests that set none.
     """
     upstream = Upstream(address, engine.metrics) if address else None
     best_of_n = proxy_routes(engine, upstream, defaults or Wishes())
@@ -48,7 +48,7 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
     app.add_middleware(Gate, settings=engine.settings, metrics=engine.metrics, paths=paths)
     app.add_middleware(Pages, description=app.openapi())
     if engine.settings.cors_origins:
-        # Outermost, so that a page can read refusals too.
+        # Outermost, so that pages can read error responses too.
         app.add_middleware(
             CORSMiddleware, allow_origins=list(engine.settings.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
@@ -60,19 +60,19 @@ def _operations(engine: Engine) -> APIRouter:
 
     @router.get("/health", responses=declared(statuses=OPEN))
     async def health() -> dict[str, str]:
-        """Tell that the process lives."""
+        """Tell that the process is running."""
         return {"status": "ok"}
 
     @router.get("/ready", responses=declared(statuses=(*OPEN, 503)))
     async def ready() -> dict[str, str]:
-        """Tell whether requests are taken; 503 once the server is stopping."""
+        """Tell whether requests are accepted; 503 while the server is stopping."""
         if engine.draining:
             raise RequestError(503, "the server is stopping.", 5)
         return {"status": "ready"}
 
     @router.get("/metrics", response_class=PlainTextResponse, responses=declared(statuses=LOOK))
     async def metrics() -> Response:
-        """Give the metrics in Prometheus's format."""
+        """Return the metrics in Prometheus's format."""
         return Response(await engine.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -95,13 +95,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """Say what is wrong with a body: 400 where it is no JSON, 422 where a field is wrong; never what it held."""
+    """Describe an invalid body without quoting it: 400 if it is not JSON, 422 if a field is wrong."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     first = found[0]
     if first["type"] == "json_invalid":
         return _answer(request, RequestError(400, "the body is not valid JSON."))
-    # Of a field that may have one of several types, what is wrong with the type that was given says most.
+    # For a field of several types, errors about the type that was sent are the most useful.
     alike = [one for one in found if one["loc"][1:2] == first["loc"][1:2]]
     first = next((one for one in alike if not one["type"].endswith("_type")), first)
     parts = [str(part) for part in first["loc"][1:]]

@@ -1,4 +1,4 @@
-"""Work that is given up when its reason goes: the client leaves, the server closes, a part of it fails."""
+"""Cancelling work whose result is no longer needed: the client left, the server closed, or another part failed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Result = TypeVar("Result")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Return what `work` gives; cancel it as soon as the client has left.
+    """Return the result of `work`; cancel it as soon as the client disconnects.
 
     Raises:
-        RequestError: 499, the client left; nobody reads it.
+        RequestError: 499, the client disconnected; nobody reads it.
 
     """
     return await unless(_left(request), RequestError(499, "the client left."), work)
 
 
 async def unless(happens: Coroutine[Any, Any, Any], error: Exception, work: Coroutine[Any, Any, Result]) -> Result:
-    """Return what `work` gives; if `happens` ends first, cancel it and raise `error`."""
+    """Return the result of `work`; if `happens` ends first, cancel it and raise `error`."""
     task = asyncio.ensure_future(work)
     ending = asyncio.ensure_future(happens)
     try:
@@ -38,7 +38,7 @@ async def unless(happens: Coroutine[Any, Any, Any], error: Exception, work: Coro
 
 
 async def together(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Do all at the same time; the first failure cancels the others and is raised."""
+    """Run all concurrently; the first failure cancels the others and is raised."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         return list(await asyncio.gather(*tasks))

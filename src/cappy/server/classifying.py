@@ -1,4 +1,4 @@
-"""`/classify` as vLLM has it, with choices; `/zero-shot-classification` as Hugging Face's clients call it."""
+"""`/classify` as in vLLM, plus choices; `/zero-shot-classification` as Hugging Face's clients call it."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def classifying_routes(engine: Engine) -> APIRouter:
         if len(set(choices)) < len(choices):
             raise RequestError(422, "a choice is given twice.")
         if "{text}" not in template:
-            raise RequestError(422, "the instruction must hold {text} where the text goes.")
+            raise RequestError(422, "the instruction must contain {text}.")
         room = engine.settings.body_bytes
         size = len(template) + sum(map(len, choices))
-        # A short template that names {text} or {choices} a thousand times must not make a large text of a small body.
+        # A short template that repeats {text} or {choices} many times must not turn a small body into a large text.
         if sum(template.count("{text}") * len(text) + template.count("{choices}") * size for text in texts) > room:
-            raise RequestError(413, "the instructions are too large once the texts and choices are in them.")
+            raise RequestError(413, "the instructions are too large after inserting the texts and choices.")
         groups = [(fill(template, choices, text), choices) for text in texts]
         return await while_connected(request, engine.score(model, groups, choices))
 
     @router.post("/classify", responses=declared())
     async def classify(body: ClassifyRequest, request: Request) -> ClassifyResponse:
-        """Choose the best of `choices` for every text."""
+        """Choose the best of `choices` for each text."""
         scored = await scores(request, body.model, as_list(body.input), body.choices, body.instruction)
         data = [
             Classified(
@@ -67,11 +67,11 @@ def classifying_routes(engine: Engine) -> APIRouter:
 
     @router.post("/zero-shot-classification", responses=declared())
     async def zero_shot(body: ZeroShotRequest, request: Request) -> list[ZeroShotItem]:
-        """Choose among labels; a `hypothesis_template` puts each label into its `{}`."""
+        """Choose among labels; `hypothesis_template` inserts each label at `{}`."""
         labels = body.parameters.candidate_labels
         template = body.parameters.hypothesis_template or "{}"
         if len(template) * len(labels) > engine.settings.body_bytes:
-            raise RequestError(413, "the labels are too large once they are in the template.")
+            raise RequestError(413, "the labels are too large after inserting them into the template.")
         choices = [template.replace("{}", label) for label in labels]
         scored = await scores(request, None, [body.inputs], choices, "{text}")
         probs = shares(scored.groups[0].scores, scored.temperature)

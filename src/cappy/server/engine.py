@@ -1,4 +1,4 @@
-"""The engine: requests of all endpoints share one queue, and batches form across them."""
+"""The engine: all endpoints share one queue, and batches form across requests."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from cappy.server.settings import Settings
 
 log = logging.getLogger("cappy.server")
 WINDOW_TOKENS = 1024
-"""Tokens taken from the queue at a time, but a whole piece at least: enough to keep the processor busy, few enough that
-nobody waits long."""
+"""Tokens taken from the queue at a time (at least one whole piece): enough to keep the processor busy, few enough to
+keep waits short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a request gets: the scorer's name, one result a group, the tokens it took, and what its checkpoint notes."""
+    """The result of a request: the scorer's name, one result per group, the tokens used, and checkpoint settings."""
 
     model: str
     groups: list[GroupScores]
@@ -46,11 +46,11 @@ class Scored:
 
 
 class Engine:
-    """Scores requests: tokenises in a pool of threads, admits by tokens, computes on two threads of its own.
+    """Scores requests: tokenises in a thread pool, admits by tokens, and computes on two worker threads.
 
-    The second one scores small requests while the first is busy with long ones.
+    The second worker scores small requests while the first is busy with long ones.
 
-    Made and used inside one event loop. A result depends on its request alone, whatever is computed with it.
+    Create and use it in one event loop. A result depends only on its request, not on the rest of the batch.
     """
 
     def __init__(self, scorers: Scorers, settings: Settings, metrics: Metrics) -> None:
@@ -83,17 +83,17 @@ class Engine:
         truncate: bool = True,
         inside: bool = False,
     ) -> Scored:
-        """Score (instruction, responses) groups by the scorer of that name.
+        """Score (instruction, responses) groups with the named scorer.
 
         Args:
             name: a scorer's name; None for the first.
             groups: what to score.
-            choices: a closed set that all responses are from, which leaves instructions more room.
-            truncate: whether texts over the limit are cut; they are refused otherwise.
-            inside: whether this is part of work that was admitted already, which draining lets finish.
+            choices: a closed set that contains all responses; it leaves more room for instructions.
+            truncate: cut texts over the limit instead of refusing them.
+            inside: this is part of admitted work, which may finish while the server drains.
 
         Raises:
-            RequestError: 404, 413, 422, 429 or 503; the message says why.
+            RequestError: 404, 413, 422, 429 or 503; the message gives the reason.
 
         """
         used, scorer = self.scorers.find(name)
@@ -103,7 +103,9 @@ class Engine:
             encoded = await self._encode(scorer.for_choices(choices) if choices else scorer, groups, size)
             tokens = sum(group.tokens for group in encoded)
             if tokens > self.settings.request_tokens:
-                raise RequestError(413, f"the request has {tokens} tokens; at most {self.settings.request_tokens} go.")
+                raise RequestError(
+                    413, f"the request has {tokens} tokens; the limit is {self.settings.request_tokens}."
+                )
             if not truncate:
                 _refuse_cuts(encoded)
             job = await self._run(scorer, encoded)
@@ -112,21 +114,21 @@ class Engine:
         return Scored(used, results, tokens, scorer.temperature, scorer.selection)
 
     async def usual_selector(self, name: str | None) -> str:
-        """Return how to choose by the scorer of that name unless somebody says; see `cappy.selection.selectors`."""
+        """Return the default selector of the named scorer; see `cappy.selection.selectors`."""
         learnt = await self.aside(self._learnt_by, name)
         return usual_selector(self.scorers.find(name)[1].selection, learnt is not None)
 
     async def learnt(self, name: str | None, pool: Pool) -> tuple[float, ...]:
-        """Value scored samples [samples] by what the scorer of that name has learnt; part of admitted work.
+        """Value scored samples [samples] with the named scorer's learnt selector; part of admitted work.
 
         Raises:
-            RequestError: 422, it has learnt nothing, or a text cannot be read; 503, the server is stopping.
+            RequestError: 422, it has no learnt selector, or a text cannot be read; 503, the server is stopping.
 
         """
         used, scorer = self.scorers.find(name)
         choosing = await self.aside(self._learnt_by, name)
         if choosing is None:
-            raise RequestError(422, f"the scorer {used!r} has not learnt to choose; cappy adapt makes one that has.")
+            raise RequestError(422, f"the scorer {used!r} has not learnt to choose; train one with cappy adapt.")
         values = await self.aside(choosing.values, scorer, pool.instruction, pool.samples, pool.scores)
         return tuple(map(float, values))
 
@@ -134,7 +136,7 @@ class Engine:
         return read_choosing(self.scorers.find(name)[1].checkpoint.folder)
 
     async def aside(self, work: Callable[..., Result], *given: Any) -> Result:
-        """Do work on a thread of its own, while the event loop goes on."""
+        """Run work on a separate thread without blocking the event loop."""
         if self.draining and self._closed.is_set():
             raise RequestError(503, "the server is stopping.", 5)
         try:
@@ -144,10 +146,10 @@ class Engine:
 
     @contextmanager
     def working(self, inside: bool = False) -> Iterator[None]:
-        """Hold off the end of draining while a request is worked on.
+        """Keep draining from ending while a request is in progress.
 
         Raises:
-            RequestError: 503, the server is stopping and this is not `inside` of admitted work.
+            RequestError: 503, the server is stopping and this is not `inside` admitted work.
 
         """
         if self.draining and not inside:
@@ -159,11 +161,11 @@ class Engine:
             self._active -= 1
 
     async def until_closed(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what `work` gives; give it up with 503 where the time for draining is over."""
+        """Return the result of `work`; cancel it with 503 when the time for draining is over."""
         return await unless(self._closed.wait(), RequestError(503, "the server is stopping.", 5), work)
 
     async def drain(self, seconds: float) -> None:
-        """Refuse new requests, let those inside finish, and after `seconds` refuse what is left."""
+        """Refuse new requests and let admitted ones finish; after `seconds`, refuse the rest."""
         self.draining = True
         deadline = time.monotonic() + seconds
         while self._active and time.monotonic() < deadline:
@@ -172,7 +174,7 @@ class Engine:
         self._queue.close()
 
     def stop(self) -> None:
-        """End the workers; what still waits is refused."""
+        """End the workers; refuse what still waits."""
         self.draining = True
         self._queue.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -183,14 +185,14 @@ class Engine:
     def _check(self, groups: Sequence[tuple[str, Sequence[str]]], size: int) -> None:
         if not groups:
             raise RequestError(422, "there is nothing to score.")
-        # A body of allowed size may ask for much more: a classification repeats its instruction once an input.
+        # A body within the limit can expand to much more: a classification repeats its instruction for each input.
         if size > self.settings.body_bytes:
             most = self.settings.body_bytes
-            raise RequestError(413, f"the request comes to {size} characters to read; at most {most} go.")
+            raise RequestError(413, f"the request expands to {size} characters; the limit is {most}.")
         count = sum(len(responses) for _, responses in groups)
         if count > self.settings.candidates:
-            raise RequestError(413, f"the request has {count} candidates; at most {self.settings.candidates} go.")
-        # Work is counted in tokens, which are not known yet; what waits to be tokenised is bounded in bytes.
+            raise RequestError(413, f"the request has {count} candidates; the limit is {self.settings.candidates}.")
+        # Work is counted in tokens, which are not known yet; text waiting for tokenisation is bounded in bytes.
         if self._queue.tokens >= self._queue.capacity or self._encoding + size > 8 * self.settings.body_bytes:
             raise RequestError(429, "the server is busy; try again later.", self._queue.retry_after())
 
@@ -211,7 +213,7 @@ class Engine:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
         def wake(_: Job) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: nobody is waiting
                 loop.call_soon_threadsafe(ended.set)
 
         job = Job(scorer, encoded, wake)
@@ -230,8 +232,8 @@ class Engine:
             started, tokens = time.perf_counter(), sum(piece[2].tokens for _, piece in taken)
             try:
                 self._score(taken)
-            except Exception as error:  # one bad request must not take its neighbours along
-                log.warning("a batch failed and is tried piece by piece", extra={"error": type(error).__name__})
+            except Exception as error:  # one bad request must not fail the rest of its batch
+                log.warning("a batch failed; retrying it piece by piece", extra={"error": type(error).__name__})
                 for one in taken:
                     self._score_alone(one)
             seconds = time.perf_counter() - started
@@ -243,7 +245,7 @@ class Engine:
             self.metrics.batch_seconds.observe(seconds)
 
     def _score(self, taken: Sequence[tuple[Job, Piece]]) -> None:
-        """Score pieces, all of one scorer, and give the results to their jobs."""
+        """Score pieces of one scorer and hand the results to their jobs."""
         results = taken[0][0].scorer.score_encoded([piece[2] for _, piece in taken])
         for (job, piece), scores in zip(taken, results, strict=True):
             if np.isfinite(scores).all():
@@ -265,4 +267,4 @@ def _refuse_cuts(encoded: Sequence[EncodedGroup]) -> None:
     """Refuse texts that would have to be cut."""
     cut: Cut | None = next((cut for group in encoded for cut in group.cuts if cut), None)
     if cut:
-        raise RequestError(413, f"a text is over the token limit ({cut}); set truncate to true to have it cut.")
+        raise RequestError(413, f"a text is over the token limit ({cut}); set truncate to true to cut it.")

@@ -1,4 +1,4 @@
-"""The bodies of errors as the OpenAPI document declares them; `errors.error_body` writes what is described here."""
+"""Error bodies as declared in the OpenAPI document; `errors.error_body` writes them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pydantic import BaseModel
 MEANINGS = {
     400: "The body is not JSON.",
     401: "The API key is missing or wrong.",
-    403: "The server does not answer to the name in `Host`.",
-    404: "There is no scorer of that name.",
-    405: "The path is asked with another method.",
-    408: "The request did not come whole in time.",
-    413: "The body, the number of candidates or of tokens is over the limit, or a text is and may not be cut.",
+    403: "The host name in `Host` is not allowed.",
+    404: "No scorer has this name.",
+    405: "The method is not allowed for this path.",
+    408: "The request was not complete in time.",
+    413: "The body, the candidates or the tokens exceed a limit, or a text does and must not be cut.",
     422: "A field is missing or wrong.",
-    429: "The queue is full; `Retry-After` says in how many seconds to try again.",
-    500: "The server failed on this request.",
-    502: "The language model's server cannot be reached or answers nonsense.",
+    429: "The queue is full; `Retry-After` gives the seconds until a retry.",
+    500: "The server failed to process the request.",
+    502: "The language model's server cannot be reached or sent an invalid response.",
     503: "The server is stopping or has too many connections; `Retry-After` is set.",
-    504: "The language model's server takes too long.",
+    504: "The language model's server timed out.",
 }
 WORK = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
-"""What a route that scores may answer with besides 200."""
+"""Error statuses of a route that scores."""
 OPEN = (400, 405, 408, 413, 500)
-"""What a route that needs no key may answer with: the gate and the router stand before every route."""
+"""Error statuses of a route that needs no key, including those of the gate and the router."""
 LOOK = (*OPEN, 401, 403, 503)
-"""What a route that only tells something may answer with."""
+"""Error statuses of a read-only route."""
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong: a sentence, a name for it, and the HTTP status."""
+    """What went wrong: a sentence, an error name, and the HTTP status."""
 
     message: str
     type: str
@@ -39,13 +39,13 @@ class ErrorDetail(BaseModel):
 
 
 class OpenAIError(BaseModel):
-    """An error as OpenAI and vLLM write it."""
+    """An error in the format of OpenAI and vLLM."""
 
     error: ErrorDetail
 
 
 class CohereError(BaseModel):
-    """An error as Cohere writes it, with Jina's `detail`."""
+    """An error in Cohere's format, with Jina's `detail`."""
 
     id: str
     message: str
@@ -53,14 +53,14 @@ class CohereError(BaseModel):
 
 
 class InferenceError(BaseModel):
-    """An error as text-embeddings-inference writes it."""
+    """An error in text-embeddings-inference's format."""
 
     error: str
     error_type: str
 
 
 def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route whose errors are of `shape`, one entry a status."""
+    """Return the `responses` of a route whose errors have this `shape`, one entry per status."""
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return {
         status: {"model": shape, "description": MEANINGS[status], **({"headers": retry} if status == 429 else {})}
@@ -69,10 +69,10 @@ def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict
 
 
 def declared_before_llm() -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that stands before a language model, whose own refusals it hands on."""
+    """Return the `responses` of a route that forwards to a language model and passes its errors through."""
     whole = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
     return {
         200: {"description": "OpenAI's answer, whole or streamed.", "content": whole},
         **declared(OpenAIError | dict[str, Any], (*WORK, 502, 504)),
-        "default": {"description": "A refusal of the language model's server, as it wrote it."},
+        "default": {"description": "An error of the language model's server, passed through unchanged."},
     }

@@ -1,4 +1,4 @@
-"""What a request can be refused for, and each dialect's own way to say it."""
+"""Request errors and their format in each API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INFERENCE_NAMES = dict.fromkeys((400, 408, 413, 422), "Validation") | {429: "Ove
 
 
 class RequestError(CappyError):
-    """A request that is refused: its HTTP status, one sentence, and after how many seconds to try again."""
+    """A refused request: HTTP status, one sentence, and optionally seconds until a retry."""
 
     def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
         """Refuse with `status`; `retry_after` is in seconds."""
@@ -36,7 +36,7 @@ class RequestError(CappyError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The response headers that go with it."""
+        """The response headers of the error."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
@@ -44,12 +44,12 @@ class RequestError(CappyError):
 
 
 def error_body(path: str, status: int, message: str, request_id: str) -> dict[str, Any]:
-    """Return the JSON of an error as the clients of `path` read it.
+    """Return the JSON of an error in the format that clients of `path` expect.
 
-    text-embeddings-inference's on `/rerank` and `/predict`, Cohere's (with Jina's `detail`) on `/v1/rerank` and
-    `/v2/rerank`, OpenAI's and vLLM's everywhere else.
+    The format is text-embeddings-inference's on `/rerank` and `/predict`, Cohere's (with Jina's `detail`) on
+    `/v1/rerank` and `/v2/rerank`, and that of OpenAI and vLLM everywhere else.
     """
-    # A text may hold half a surrogate pair, which no JSON encoder can write.
+    # A text may contain a lone surrogate, which JSON encoders cannot write.
     safe = message.encode("utf-8", "replace").decode("utf-8")
     if path in INFERENCE_PATHS:
         return {"error": safe, "error_type": INFERENCE_NAMES.get(status, "Backend")}

@@ -1,4 +1,4 @@
-"""`/rank`, scores together with what was cut, and `/explain`, which words moved a score."""
+"""`/rank` returns scores and what was cut; `/explain` tells which words moved a score."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def explaining_routes(engine: Engine) -> APIRouter:
 
     @router.post("/rank", responses=declared())
     async def rank(body: RankRequest, request: Request) -> RankResponse:
-        """Order candidates from best to worst, with what was cut for each."""
+        """Rank candidates from best to worst, with what was cut from each."""
         scored = await while_connected(request, engine.score(body.model, [(body.instruction, body.candidates)]))
         ranking = Ranking.of(body.instruction, body.candidates, scored.groups[0], body.top_k)
         return RankResponse(
@@ -43,12 +43,10 @@ def explaining_routes(engine: Engine) -> APIRouter:
 
     @router.post("/explain", responses=declared())
     async def explain(body: ExplainRequest, request: Request) -> ExplainResponse:
-        """Say how much each word of the instruction and of the response moved the score."""
+        """Return how much each word of the instruction and the response moved the score."""
         planned = await asyncio.to_thread(plan, body.instruction, body.response, body.limit)
         if planned.characters > engine.settings.body_bytes:
-            raise RequestError(
-                413, "the texts are too long to be scored once for each of so many spans; lower `limit`."
-            )
+            raise RequestError(413, "the texts are too long for this many spans; lower `limit`.")
         scored = await while_connected(request, engine.score(body.model, planned.groups))
         explained = planned.explanation(scored.groups)
         return ExplainResponse(
@@ -65,10 +63,10 @@ def explaining_routes(engine: Engine) -> APIRouter:
 
 
 def cut_tokens(cut: Cut) -> CutTokens:
-    """Return what was cut as the answer has it."""
+    """Return the cut in the format of the response."""
     return CutTokens(instruction=cut.instruction, response=cut.response)
 
 
 def span_effect(effect: Effect) -> SpanEffect:
-    """Return an effect as the answer has it."""
+    """Return an effect in the format of the response."""
     return SpanEffect(**asdict(effect))

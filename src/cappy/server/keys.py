@@ -1,4 +1,4 @@
-"""Keys: which are taken, who sent one, and what of a request may go on to a language model's server."""
+"""API keys: which are accepted, and which request headers are forwarded to a language model's server."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 from cappy.errors import InputError
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""Names, in lower case, and values as they came."""
+"""Lower-case names, and values as received."""
 ONWARD = ("authorization", "openai-organization", "openai-project")
-"""All that a language model's server is told of a client's headers."""
+"""The only client headers forwarded to a language model's server."""
 
 
 def check_key(key: str, where: str) -> None:
-    """Refuse a key that nobody means, as an unset variable of a shell gives it; `where` says where it stands.
+    """Refuse an empty or malformed key, for example from an unset shell variable; `where` names its source.
 
     Raises:
-        InputError: it is empty or holds white space.
+        InputError: it is empty or contains white space.
 
     """
     if not key.strip():
-        raise InputError(f"{where}: the key is empty; an unset variable, perhaps.")
+        raise InputError(f"{where}: the key is empty; is a variable unset?")
     if any(character.isspace() for character in key):
-        raise InputError(f"{where}: a key holds no white space; several keys are given one by one.")
+        raise InputError(f"{where}: a key must not contain white space; give several keys one by one.")
 
 
 def read_keys(path: Path) -> list[str]:
-    """Read keys from a file, one a line; empty lines are passed over, and space around a key.
+    """Read keys from a file, one per line; empty lines and surrounding space are ignored.
 
     Raises:
-        InputError: the file cannot be read, holds none, or one that is no key.
+        InputError: the file cannot be read, contains no key, or contains an invalid one.
 
     """
     try:
@@ -41,26 +41,26 @@ def read_keys(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read ({error}).") from error
     keys = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not keys:
-        raise InputError(f"{path} holds no key.")
+        raise InputError(f"{path} contains no key.")
     for number, key in keys.items():
         check_key(key, f"{path}:{number}")
     return list(keys.values())
 
 
 class Keys:
-    """The keys that a server takes; without any, everybody may ask."""
+    """The accepted keys; if there are none, requests need no key."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Take keys that `check_key` has passed."""
+        """Take keys that passed `check_key`."""
         self._digests = [_digest(key.encode()) for key in keys]
         self._keys = [key.encode() for key in keys]
 
     def __bool__(self) -> bool:
-        """Tell whether a key is asked for."""
+        """Tell whether a key is required."""
         return bool(self._keys)
 
     def admit(self, headers: Headers) -> bool:
-        """Tell whether a request has a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+        """Tell whether a request has a valid key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
         given = _values(headers, b"x-api-key")
         for value in _values(headers, b"authorization"):
             kind, _, rest = value.partition(b" ")
@@ -68,9 +68,9 @@ class Keys:
         return sum(map(self._known, given)) > 0
 
     def onward(self, headers: Headers) -> dict[str, str]:
-        """Return the headers that may go on to a language model's server: `ONWARD`, each given once and without a key.
+        """Return the headers to forward to a language model's server: those of `ONWARD` that were given exactly once.
 
-        A header that holds one of the server's keys stays here, whatever stands around the key.
+        A header that contains one of this server's keys is not forwarded.
         """
         found = {}
         for name in ONWARD:
@@ -80,7 +80,7 @@ class Keys:
         return found
 
     def _known(self, given: bytes) -> bool:
-        """Compare with every key, each in constant time, so that the time tells nothing."""
+        """Compare with every key in constant time, so that timing reveals nothing."""
         found = _digest(given)
         return bool(sum(hmac.compare_digest(found, key) for key in self._digests))
 
@@ -90,5 +90,5 @@ def _values(headers: Headers, name: bytes) -> list[bytes]:
 
 
 def _digest(key: bytes) -> bytes:
-    """Make keys of all lengths alike long, as a comparison in constant time wants them."""
+    """Hash keys to equal length, as constant-time comparison requires."""
     return hashlib.sha256(key).digest()

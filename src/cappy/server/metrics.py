@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""The server's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FILL = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metrics:
-    """Counters, gauges and histograms in a registry of their own, so that servers in one process stay apart."""
+    """Counters, gauges and histograms in a separate registry, so that servers in one process do not share them."""
 
     def __init__(self) -> None:
         """Register everything at zero."""
@@ -19,13 +19,15 @@ class Metrics:
         self.queue_tokens = Gauge("cappy_queue_tokens", "Tokens admitted and not yet scored.", registry=registry)
         self.queue_requests = Gauge("cappy_queue_requests", "Requests admitted and not yet done.", registry=registry)
         self.connections = Gauge("cappy_connections", "Open connections.", registry=registry)
-        self.cache_bytes = Gauge("cappy_cache_bytes", "Memory of the encoded instructions kept.", registry=registry)
-        self.cache_hits = Gauge("cappy_cache_hits", "Repeated instructions that were not encoded.", registry=registry)
-        self.cache_misses = Gauge("cappy_cache_misses", "Repeated instructions encoded again.", registry=registry)
+        self.cache_bytes = Gauge("cappy_cache_bytes", "Memory of cached encoded instructions.", registry=registry)
+        self.cache_hits = Gauge("cappy_cache_hits", "Repeated instructions in the cache.", registry=registry)
+        self.cache_misses = Gauge("cappy_cache_misses", "Repeated instructions not in the cache.", registry=registry)
         self.tokens = Counter("cappy_tokens", "Tokens scored.", registry=registry)
         self.candidates = Counter("cappy_candidates", "Candidates scored.", registry=registry)
-        self.cancelled = Counter("cappy_cancelled_requests", "Requests whose client left.", registry=registry)
-        self.fill = Histogram("cappy_batch_fill", "Tokens of a batch over its budget.", buckets=FILL, registry=registry)
+        self.cancelled = Counter("cappy_cancelled_requests", "Requests whose client disconnected.", registry=registry)
+        self.fill = Histogram(
+            "cappy_batch_fill", "A batch's tokens as a share of its budget.", buckets=FILL, registry=registry
+        )
         self.batch_requests = Histogram(
             "cappy_batch_requests", "Requests in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
         )
@@ -45,11 +47,9 @@ class Metrics:
             "cappy_upstream_seconds", "Time the language model took.", buckets=UPSTREAM_SECONDS, registry=registry
         )
         self.samples = Counter("cappy_samples", "Samples drawn.", registry=registry)
-        self.samples_failed = Counter("cappy_samples_failed", "Samples asked for that failed.", registry=registry)
-        self.samples_saved = Counter(
-            "cappy_samples_saved", "Samples that adaptive requests did not need.", registry=registry
-        )
+        self.samples_failed = Counter("cappy_samples_failed", "Requested samples that failed.", registry=registry)
+        self.samples_saved = Counter("cappy_samples_saved", "Samples that adaptive requests saved.", registry=registry)
 
     async def render(self) -> bytes:
-        """Return all of it in Prometheus's format."""
+        """Return all metrics in Prometheus's format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""What every request passes first: its id, its key, its size and its pace; and what is written and counted about it."""
+"""Checks before every request (id, key, size, pace), and its log line and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_PATHS = ("/health", "/ready")
 
 
 class _ClosingError(RequestError):
-    """A refusal after which the connection is closed, whatever the client still sends."""
+    """A refusal that closes the connection, whatever the client still sends."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -33,13 +33,13 @@ class Gate:
     """An ASGI layer around the application; texts and keys never reach the log."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, paths: frozenset[str]) -> None:
-        """Stand before `app`; `paths` are those worth naming in logs and metrics."""
+        """Wrap `app`; `paths` are those named in logs and metrics."""
         self.app, self.settings, self.metrics, self.paths = app, settings, metrics, paths
         self._keys = Keys(settings.api_keys)
         self._room = Room(settings.waiting_bytes, settings.body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer for it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -69,15 +69,15 @@ class Gate:
                 await self.app(scope, await self._in_time(scope, receive, visit), watched)
         except RequestError as error:
             await refuse(error)
-        except asyncio.CancelledError:  # the time to drain is over, and the client has not sent all of its request
+        except asyncio.CancelledError:  # draining is over, and the client has not sent its whole request
             if not status:
                 await refuse(_ClosingError(503, "the server is stopping."))
-        except Exception as error:  # the type alone: a message may hold a text
+        except Exception as error:  # only the type: a message may contain a text
             log.error("a request failed", extra={"id": request_id, "error": type(error).__name__})
             if not status:
                 await refuse(RequestError(500, "the server failed on this request."))
         finally:
-            # A path may hold anything; only known ones are written down.
+            # A path may contain anything; only known ones are logged.
             if status in (0, 499):
                 self.metrics.cancelled.inc()
             path, seconds = scope["path"] if scope["path"] in self.paths else "other", time.perf_counter() - started
@@ -93,13 +93,13 @@ class Gate:
             raise RequestError(401, "the API key is missing or wrong.")
 
     def _check_host(self, scope: Scope) -> None:
-        """Refuse other names than the server's own: a web page may have its own name lead to this machine."""
+        """Refuse host names other than the server's own, against DNS rebinding."""
         if not self.settings.hosts or scope["path"] in OPEN_PATHS:
             return
         given = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
         name = given if given.endswith("]") else given.rpartition(":")[0] or given
         if name not in self.settings.hosts:
-            raise RequestError(403, f"this server does not answer to that name; start it with --allowed-host {name}.")
+            raise RequestError(403, f"the host name is not allowed; start the server with --allowed-host {name}.")
 
     async def _in_time(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
         seconds = self.settings.body_seconds
@@ -108,10 +108,10 @@ class Gate:
         except asyncio.TimeoutError as error:
             if visit.waiting:
                 raise _ClosingError(429, "the server is busy with large requests; try again later.", 5) from error
-            raise _ClosingError(408, f"the request did not come whole within {seconds:g} seconds.") from error
+            raise _ClosingError(408, f"the request was not complete within {seconds:g} seconds.") from error
 
     async def _whole(self, scope: Scope, receive: Receive, visit: Visit) -> Receive:
-        """Read the body up to the limit, and return what hands it on."""
+        """Read the body up to the limit; return a `receive` that replays it."""
         limit = self.settings.body_bytes
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limit:
@@ -142,7 +142,7 @@ class Gate:
 
 
 def _check_head(scope: Scope) -> None:
-    """Refuse a head over the limit; uvicorn does so only for one that comes in pieces."""
+    """Refuse oversized headers; uvicorn checks only those that arrive in pieces."""
     size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     if size > HEADER_BYTES:

@@ -1,4 +1,4 @@
-"""The bodies of the routes that only Cappy has: `/rank` and `/explain`."""
+"""The bodies of Cappy's own routes, `/rank` and `/explain`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cappy.server.schemas import Text, Texts, Usage, example
 
 ASKED = "The soup was cold and nobody apologised.\nIs this review positive or negative?"
 MOST_SPANS = 256
-"""Every span is one more text to score, so that the request cannot ask for as many as it likes."""
+"""Each span is one more text to score, so the number is limited."""
 
 
 class CutTokens(BaseModel):
-    """How many tokens were left out so that the pair fits the scorer's limit."""
+    """The number of tokens cut so that the pair fits the scorer's limit."""
 
     instruction: int
     response: int
 
 
 class RankRequest(BaseModel):
-    """An instruction, its candidates, and how many of the best to return (all unless given)."""
+    """An instruction, its candidates, and how many of the best to return (default: all)."""
 
     model_config = example({"instruction": ASKED, "candidates": ["positive", "negative"]})
 
@@ -32,7 +32,7 @@ class RankRequest(BaseModel):
 
 
 class RankedItem(BaseModel):
-    """One candidate: its place in the request, its text, its score, what was cut."""
+    """One candidate: its index in the request, text, score, and what was cut."""
 
     index: int
     text: str
@@ -50,7 +50,7 @@ class RankResponse(BaseModel):
 
 
 class ExplainRequest(BaseModel):
-    """An instruction, one response, and into how many spans each may be taken apart."""
+    """An instruction, a response, and the maximum number of spans for each."""
 
     model_config = example({"instruction": ASKED, "response": "negative"})
 
@@ -61,7 +61,7 @@ class ExplainRequest(BaseModel):
 
 
 class SpanEffect(BaseModel):
-    """A span of a text, in Unicode code points, and how much it moved the score: positive where it raised it."""
+    """A span of a text, in Unicode code points, and its effect on the score; positive effects raise it."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ class SpanEffect(BaseModel):
 
 
 class ExplainResponse(BaseModel):
-    """The score, what was cut for it, and the spans of both texts in their order."""
+    """The score, what was cut, and the spans of both texts in order."""
 
     id: str
     model: str

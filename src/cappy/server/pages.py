@@ -1,4 +1,4 @@
-"""The pages of a server: the playground at `/` and the description of the API at `/docs`."""
+"""The server's pages: the playground at `/` and the API reference at `/docs`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cappy.server.reference import reference_html
 
 SCRIPTS = ("dom", "api", "candidates", "results", "effects", "snippets", "sampling", "main")
-"""The playground's scripts in the order in which they are joined; the last one starts it."""
+"""The playground's scripts in the order they are joined; the last one starts it."""
 
 
 class Pages:
-    """An ASGI layer that answers for the pages and hands everything else on.
+    """An ASGI layer that serves the pages and passes everything else on.
 
-    It stands before the gate: the pages hold no secret, and it is in the playground that a person enters the key.
+    It comes before the gate: the pages are public, and users enter their key in the playground.
     """
 
     def __init__(self, app: ASGIApp, description: Mapping[str, Any]) -> None:
-        """Stand before `app`, whose OpenAPI document is `description`; the pages are made once, here."""
+        """Wrap `app`, whose OpenAPI document is `description`; the pages are built once, here."""
         self.app = app
         self._pages = {
             "/": playground(),
@@ -32,13 +32,13 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer GET and HEAD of a page."""
+        """Answer GET and HEAD requests for a page."""
         found = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and self._pages.get(scope["path"])
         await (found or self.app)(scope, receive, send)
 
 
 def playground() -> Response:
-    """Return the playground as one page, its styles and scripts within it."""
+    """Return the playground as one page with inline styles and scripts."""
     return page(
         read("playground.html"),
         read("style.css", "playground.css", "results.css"),
@@ -47,8 +47,8 @@ def playground() -> Response:
 
 
 def page(html: str, style: str, script: str = "") -> Response:
-    """Return a page with `style` and `script` put into it, under a policy that lets nothing else run or load."""
-    # Browsers compare hashes of exactly what stands between the tags.
+    """Return a page with inline `style` and `script`, and a policy that blocks everything else."""
+    # Browsers hash exactly the text between the tags.
     body = html.replace("/*style*/", style).replace("/*script*/", script)
     policy = (
         f"default-src 'none'; style-src {_hashed(style)}; script-src {_hashed(script)}; "
@@ -64,7 +64,7 @@ def page(html: str, style: str, script: str = "") -> Response:
 
 
 def read(*names: str) -> str:
-    """Return files of the playground, joined."""
+    """Return the joined text of playground files."""
     folder = files("cappy.server").joinpath("playground")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 

@@ -1,4 +1,4 @@
-"""The queue of a server: admitted work of all requests, handed out in fair batches."""
+"""The server's queue: admitted work of all requests, handed out in fair batches."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cappy.scorer import Scorer
 from cappy.server.errors import RequestError
 
 SMALL_TOKENS = 128
-"""A job of at most so many need not wait for longer ones that are being scored."""
+"""Jobs of at most this many tokens can overtake longer ones."""
 Piece = tuple[int, int, EncodedGroup]
 """A part of a job: the group's number, the first candidate's number, and the tokens."""
 
 
 class Job:
-    """What one request wants scored. `scores` fill up: one array [candidates] a group."""
+    """The work of one request. `scores` fills up: one array [candidates] per group."""
 
     def __init__(self, scorer: Scorer, groups: Sequence[EncodedGroup], done: Callable[[Job], None]) -> None:
-        """Cut the groups into pieces; `done` is called once, from any thread, when the job ends."""
+        """Split the groups into pieces; `done` is called once, from any thread, when the job ends."""
         self.scorer = scorer
         self.pieces: deque[Piece] = deque(
             (number, start, part)
@@ -41,10 +41,10 @@ class Job:
 
 
 class Queue:
-    """Jobs that wait, bounded in tokens; threads may share it.
+    """Waiting jobs, bounded in tokens; thread-safe.
 
-    Pieces are taken from the jobs in turn, so that a large request does not hold up small ones. One thread takes all
-    there is; a second one takes small jobs while the first is busy with larger ones.
+    Pieces are taken from the jobs in turn, so that a large request does not block small ones. One thread takes any
+    job; a second one takes small jobs while the first is busy with larger ones.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -53,7 +53,7 @@ class Queue:
         self.tokens = 0
         self.jobs = 0
         self.rate = 5000.0
-        """Tokens a second, a running mean; it only serves `Retry-After`."""
+        """Tokens per second, a running mean; used only for `Retry-After`."""
         self._waiting: deque[Job] = deque()
         self._open: set[Job] = set()
         self._closed = False
@@ -61,14 +61,14 @@ class Queue:
         self._changed = threading.Condition()
 
     def retry_after(self) -> int:
-        """Return the seconds after which the queue has likely room, from 1 to 60."""
+        """Return the seconds until the queue is likely to have room, from 1 to 60."""
         return min(60, max(1, math.ceil(self.tokens / self.rate)))
 
     def put(self, job: Job) -> None:
-        """Admit a job, the whole of it or nothing.
+        """Admit a whole job or refuse it.
 
         Raises:
-            RequestError: 413, it can never be admitted; 429, there is no room now; 503, the queue is closed.
+            RequestError: 413, it exceeds the capacity; 429, the queue is full; 503, the queue is closed.
 
         """
         with self._changed:
@@ -85,7 +85,7 @@ class Queue:
             self._changed.notify_all()
 
     def take(self, budget: int) -> list[tuple[Job, Piece]]:
-        """Wait for work; return pieces for one scorer, of `budget` tokens or one piece; none once it is closed."""
+        """Wait for work; return pieces of one scorer up to `budget` tokens, at least one; none once closed."""
         with self._changed:
             self._long = False
             taken = self._await(lambda: self._gather(budget))
@@ -95,7 +95,7 @@ class Queue:
             return taken
 
     def take_small(self, budget: int) -> list[tuple[Job, Piece]]:
-        """Wait for small jobs that would have to wait for what `take` gave out; else as `take`."""
+        """Wait for small jobs while `take` has given out a long one; otherwise like `take`."""
         with self._changed:
             return self._await(lambda: self._gather(budget, SMALL_TOKENS) if self._long else [])
 
@@ -105,7 +105,7 @@ class Queue:
         return taken
 
     def _gather(self, budget: int, most: float = math.inf) -> list[tuple[Job, Piece]]:
-        """Take pieces in turn from jobs of one scorer, of those that have at most `most` tokens left."""
+        """Take pieces in turn from jobs of one scorer that have at most `most` tokens left."""
         taken: list[tuple[Job, Piece]] = []
         used, others = 0, []
         while self._waiting and used < budget:
@@ -123,12 +123,12 @@ class Queue:
             used += piece[2].tokens
             if job.pieces:
                 self._waiting.append(job)
-        # Those passed over have waited longest: they come next.
+        # Skipped jobs have waited longest: they come next.
         self._waiting.extendleft(reversed(others))
         return taken
 
     def give(self, job: Job, piece: Piece, scores: NDArray[np.float32]) -> None:
-        """Put a piece's scores [candidates] into its job; the last piece ends it."""
+        """Store a piece's scores [candidates] in its job; the last piece ends the job."""
         number, start, part = piece
         with self._changed:
             if job.ended:
@@ -142,7 +142,7 @@ class Queue:
             self.end(job)
 
     def end(self, job: Job, error: Exception | None = None) -> None:
-        """End a job, done or not, and free its place."""
+        """End a job, finished or not, and free its capacity."""
         with self._changed:
             if job.ended:
                 return
@@ -154,7 +154,7 @@ class Queue:
         job.done(job)
 
     def close(self) -> None:
-        """Take no more jobs, and end those that wait."""
+        """Accept no more jobs, and end those that wait."""
         with self._changed:
             self._closed = True
             left = list(self._open)

@@ -1,4 +1,4 @@
-"""The description of the API as one page, made from the OpenAPI document; it needs no script and no other file."""
+"""The API reference as one static HTML page, generated from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAD = """<!doctype html>
 
 
 def reference_html(document: Mapping[str, Any]) -> str:
-    """Return the page: a list of the paths; every operation with its fields, an example and its answers; the shapes."""
+    """Return the page: the list of paths, each operation with fields, example and responses, and the schemas."""
     operations = [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -44,23 +44,23 @@ def reference_html(document: Mapping[str, Any]) -> str:
     for tag in tags:
         parts.append(f"<h2>{escape(tag.capitalize())}</h2>")
         parts += [_operation(document, *one) for one in operations if one[2]["tags"][0] == tag]
-    parts.append("<h2>Shapes</h2>")
+    parts.append("<h2>Schemas</h2>")
     parts += [_shape(name, schema) for name, schema in document["components"]["schemas"].items()]
     return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
 
 
 def prose(text: str) -> str:
-    """Return a sentence as HTML; what stands between backticks becomes code."""
+    """Return a sentence as HTML; text in backticks becomes code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def anchor(method: str, path: str) -> str:
-    """Return the name of an operation's place in the page."""
+    """Return the HTML id of an operation."""
     return f"{method}-{path.strip('/').replace('/', '-')}"
 
 
 def type_name(schema: Mapping[str, Any]) -> str:
-    """Say in words what a schema lets through: `string`, `list of string or Document`, `integer (1 to 256)`."""
+    """Describe the type of a schema: `string`, `list of string or Document`, `integer (1 to 256)`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     shapes = schema.get("anyOf") or schema.get("oneOf")
@@ -83,17 +83,17 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
         f"<p>{prose(operation.get('description', ''))}</p>",
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    # A path may take bodies of several shapes.
+    # A path may accept several body schemas.
     for place, one in enumerate(body.get("oneOf", [body]) if body else []):
         model = _model(document, one)
-        parts += ["<h4>Or a body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
+        parts += ["<h4>Or body</h4>" if place else "<h4>Body</h4>", *_fields(model, _need)]
         for example in model.get("examples", [])[:1]:
             text = shlex.quote(json.dumps(example, ensure_ascii=False))
             call = f"curl localhost:8100{path} -H 'content-type: application/json' \\\n  -d {text}"
             parts += ["<h4>Example</h4>", f'<pre tabindex="0" aria-label="Example">{escape(call)}</pre>']
     schema = _schema(operation["responses"]["200"])
     if schema:
-        parts.append(f"<h4>Answer: {escape(type_name(schema))}</h4>")
+        parts.append(f"<h4>Response: {escape(type_name(schema))}</h4>")
         parts += _fields(_model(document, schema.get("items", schema)), lambda *_: "")
     parts += ["<details>", *_refusals(operation), "</details>"]
     return "\n".join([*parts, "</section>"])
@@ -118,13 +118,13 @@ def _need(model: Mapping[str, Any], name: str) -> str:
     if name in model.get("required", []):
         return "required"
     found = model["properties"][name].get("default")
-    return "optional" if found is None else f"{json.dumps(found, ensure_ascii=False)} unless given"
+    return "optional" if found is None else f"default: {json.dumps(found, ensure_ascii=False)}"
 
 
 def _refusals(operation: Mapping[str, Any]) -> Iterator[str]:
     refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
     shapes = dict.fromkeys(type_name(_schema(answer)) for answer in refusals.values() if _schema(answer))
-    yield f"<summary>Refusals, as {escape(', '.join(shapes))}</summary>"
+    yield f"<summary>Errors, as {escape(', '.join(shapes))}</summary>"
     yield '<table class="fields"><tbody>'
     for status, answer in refusals.items():
         yield f'<tr><th scope="row"><code>{escape(str(status))}</code></th>'
@@ -138,7 +138,7 @@ def _schema(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _model(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema, or the one it refers to."""
+    """Return a schema, with a reference resolved."""
     found: Mapping[str, Any] = schema
     if "$ref" in schema:
         found = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]

@@ -1,4 +1,4 @@
-"""Serving by several replicas on a Ray cluster: Ray Serve keeps them, each with scorers and an engine of its own."""
+"""Serving with several replicas on a Ray cluster: Ray Serve runs them, each with its own scorers and engine."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ log = logging.getLogger("cappy.server")
 APPLICATION = "cappy"
 BOARD = "cappy-metrics"
 AT_ONCE = 512
-"""Requests inside a replica at a time; its own queue refuses what is too much in tokens."""
+"""Concurrent requests per replica; its own queue limits the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """How many replicas there are, with how many cores each."""
+    """The number of replicas, and the cores of each."""
 
     count: int = 2
     cpus: float = 1.0
@@ -40,7 +40,7 @@ class Replicas:
 
 @dataclass(frozen=True)
 class Serving:
-    """What a replica serves; `version` tells one reading of the checkpoints from the next."""
+    """What a replica serves; `version` increases each time the checkpoints are reloaded."""
 
     loaders: Mapping[str, Loader]
     settings: Settings
@@ -49,7 +49,7 @@ class Serving:
     version: int = 0
 
     def application(self) -> FastAPI:
-        """Load the scorers and return the application of one server; called in a replica."""
+        """Load the scorers and return the application; called in a replica."""
         ray = import_ray()
         board = ray.get_actor(BOARD, namespace=APPLICATION)
         metrics = SharedMetrics(board, ray.get_runtime_context().get_actor_id())
@@ -61,11 +61,11 @@ class Serving:
 def serve_replicas(ray_address: str, serving: Serving, host: str, port: int, replicas: Replicas) -> None:
     """Serve on the cluster at `ray_address` until SIGTERM or SIGINT.
 
-    SIGHUP has the checkpoints read again: new replicas come, one after another, and take the requests of old ones,
-    which finish what they have. Stopping removes the application.
+    SIGHUP reloads the checkpoints by a rolling update: new replicas start one by one and take over the requests, while
+    old ones finish what they have. Stopping removes the application.
 
     Raises:
-        ClusterError: the cluster or the replicas do not come up.
+        ClusterError: the cluster or the replicas do not start.
 
     """
     try:
@@ -97,7 +97,7 @@ def serve_replicas(ray_address: str, serving: Serving, host: str, port: int, rep
                     _reload(serving, replicas)
         finally:
             serve.delete(APPLICATION)
-            serve.shutdown()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+            serve.shutdown()  # type: ignore[no-untyped-call]  # untyped in Ray
             import_ray().kill(board)
 
 
@@ -107,26 +107,26 @@ def _calling(act: Callable[[], None]) -> Callable[..., None]:
 
 def _reload(serving: Serving, replicas: Replicas) -> None:
     try:
-        Scorers(serving.loaders)  # what cannot be loaded here replaces no replica
+        Scorers(serving.loaders)  # a checkpoint that cannot be loaded here replaces no replica
         deploy(Serving(serving.loaders, serving.settings, serving.address, serving.defaults, time.time_ns()), replicas)
-        log.info("checkpoints are read again")
+        log.info("checkpoints reloaded")
     except Exception as error:
-        log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
+        log.error("reload failed; checkpoints unchanged", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def deploy(serving: Serving, replicas: Replicas) -> None:
-    """Bring the application up, or change it replica by replica if it is there, and wait until it is.
+    """Deploy the application, or update it replica by replica, and wait until it runs.
 
     Raises:
-        ClusterError: Ray gives it up.
+        ClusterError: Ray gives up.
 
     """
     from ray import serve
 
     if replicas.count < 1:
-        raise InputError(f"there is at least one replica, not {replicas.count}.")
+        raise InputError(f"the number of replicas must be at least 1, not {replicas.count}.")
 
-    def build() -> FastAPI:  # a function, in which Ray Serve knows what makes an application in each replica
+    def build() -> FastAPI:  # Ray Serve calls a function in each replica to build its application
         return serving.application()
 
     deployment: Any = serve.deployment(
@@ -140,4 +140,4 @@ def deploy(serving: Serving, replicas: Replicas) -> None:
     try:
         serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
-        raise ClusterError(f"the replicas do not come up ({str(error).strip().splitlines()[0]}).") from error
+        raise ClusterError(f"the replicas did not start ({str(error).strip().splitlines()[0]}).") from error

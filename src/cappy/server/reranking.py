@@ -1,6 +1,6 @@
-"""`/v1/rerank` and `/v2/rerank` as Cohere, Jina and vLLM have them; `/rerank` and `/predict` as TEI has them.
+"""`/v1/rerank` and `/v2/rerank` as in Cohere, Jina and vLLM; `/rerank` and `/predict` as in TEI.
 
-vLLM and Infinity have `/rerank` too; their requests name `documents` where text-embeddings-inference's name `texts`.
+vLLM and Infinity also have `/rerank`; their requests use `documents`, those of text-embeddings-inference `texts`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from cappy.server.schemas import (
 
 
 def shown(score: float, raw: bool) -> float:
-    """Return a score as text-embeddings-inference's clients expect it: inside [0, 1] unless `raw` is asked for.
+    """Return a score as text-embeddings-inference's clients expect it: clipped to [0, 1] unless `raw` is set.
 
-    Scores are about 0 to 1 as they are; a sigmoid, which that server would apply, would press them together.
+    Scores already lie between about 0 and 1; the sigmoid that TEI applies would compress them.
     """
     return score if raw else min(1.0, max(0.0, score))
 
 
 def dialect(body: Any) -> str:
-    """Tell whose request `/rerank` has got: "documents" (vLLM, Infinity) or "texts" (text-embeddings-inference)."""
+    """Detect the API of a `/rerank` request: "documents" (vLLM, Infinity) or "texts" (text-embeddings-inference)."""
     return "documents" if isinstance(body, dict) and "documents" in body and "texts" not in body else "texts"
 
 
@@ -50,7 +50,7 @@ def reranking_routes(engine: Engine) -> APIRouter:
     @router.post("/v1/rerank", response_model_exclude_none=True, responses=declared(CohereError))
     @router.post("/v2/rerank", response_model_exclude_none=True, responses=declared(CohereError))
     async def rerank(body: RerankRequest, request: Request) -> RerankResponse:
-        """Order documents from best to worst; `top_n` keeps the first (0 or none: all)."""
+        """Rank documents from best to worst; `top_n` keeps the first (0 or none: all)."""
         return await documents(body, request)
 
     async def documents(body: RerankRequest, request: Request) -> RerankResponse:
@@ -77,9 +77,9 @@ def reranking_routes(engine: Engine) -> APIRouter:
 
     @router.post("/rerank", response_model_exclude_none=True, responses=declared(InferenceError))
     async def rank(body: EitherRerankRequest, request: Request) -> list[Rank] | RerankResponse:
-        """Order texts from best to worst, as a bare list; too long texts are refused unless `truncate`.
+        """Rank texts from best to worst, as a bare list; texts over the limit are refused unless `truncate` is set.
 
-        A request with `documents` gets what `/v1/rerank` answers.
+        A request with `documents` gets the response of `/v1/rerank`.
         """
         if isinstance(body, RerankRequest):
             return await documents(body, request)

@@ -1,4 +1,4 @@
-"""The bodies that requests and responses have, in the dialects of other servers."""
+"""Request and response bodies, compatible with other servers' APIs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 from cappy.text.normalization import repair
 
 Text = Annotated[StrictStr, AfterValidator(repair)]
-"""A text; halves of surrogate pairs become U+FFFD, as everywhere in Cappy, since no answer could hold them."""
+"""A text; lone surrogates become U+FFFD, because no response could contain them."""
 Texts = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Text | Texts
 
 
 def example(body: dict[str, Any]) -> ConfigDict:
-    """Return the settings of a request's model that put an example into its description."""
+    """Return the model config that adds an example to a request's schema."""
     return ConfigDict(json_schema_extra={"examples": [body]})
 
 
 class ScoreRequest(BaseModel):
-    """vLLM's: `text_1` one instruction or one for each response, `text_2` the responses."""
+    """vLLM's request: `text_1` is one instruction or one per response, `text_2` the responses."""
 
     model_config = example({"text_1": "Is the sky green?", "text_2": ["Yes", "No"]})
 
@@ -63,7 +63,7 @@ class Document(BaseModel):
 
 
 class RerankRequest(BaseModel):
-    """Cohere's, Jina's and vLLM's."""
+    """The request of Cohere, Jina and vLLM."""
 
     model_config = example({"query": "Is the sky green?", "documents": ["Yes", "No"], "top_n": 1})
 
@@ -75,7 +75,7 @@ class RerankRequest(BaseModel):
 
 
 class RerankItem(BaseModel):
-    """One document: its place in the request and its score."""
+    """One document: its index in the request and its score."""
 
     index: int
     relevance_score: float
@@ -83,7 +83,7 @@ class RerankItem(BaseModel):
 
 
 class RerankResponse(BaseModel):
-    """Documents from best to worst; `usage` as Jina and vLLM have it, `meta` as Cohere has it."""
+    """Documents from best to worst; `usage` as in Jina and vLLM, `meta` as in Cohere."""
 
     id: str
     model: str
@@ -93,7 +93,7 @@ class RerankResponse(BaseModel):
 
 
 class InferenceRerankRequest(BaseModel):
-    """text-embeddings-inference's."""
+    """text-embeddings-inference's request."""
 
     model_config = example({"query": "Is the sky green?", "texts": ["Yes", "No"]})
 
@@ -116,7 +116,7 @@ Pair = Annotated[list[Text], Field(min_length=2, max_length=2)]
 
 
 class PredictRequest(BaseModel):
-    """text-embeddings-inference's: one pair [instruction, response], or a list of pairs."""
+    """text-embeddings-inference's request: one pair [instruction, response], or a list of pairs."""
 
     model_config = example({"inputs": [["Is the sky green?", "Yes"], ["Is the sky green?", "No"]]})
 
@@ -126,14 +126,14 @@ class PredictRequest(BaseModel):
 
 
 class Prediction(BaseModel):
-    """A score under the only label there is."""
+    """A score with the only label."""
 
     score: float
     label: str = "LABEL_0"
 
 
 class ClassifyRequest(BaseModel):
-    """vLLM's, and what a scorer needs besides: the choices, and an instruction that holds `{text}`."""
+    """vLLM's request, plus what a scorer needs: the choices, and an instruction that contains `{text}`."""
 
     model_config = example({"input": "The soup was cold.", "choices": ["good", "bad"]})
 
@@ -144,7 +144,7 @@ class ClassifyRequest(BaseModel):
 
 
 class Classified(BaseModel):
-    """One text's best choice; `probs` and `scores` are in the order of the choices, `probs` sum to 1."""
+    """The best choice for one text; `probs` and `scores` follow the order of the choices, `probs` sum to 1."""
 
     index: int
     label: str
@@ -165,7 +165,7 @@ class ClassifyResponse(BaseModel):
 
 
 class ZeroShotParameters(BaseModel):
-    """What Hugging Face's clients send beside the text."""
+    """The parameters that Hugging Face's clients send with the text."""
 
     candidate_labels: Annotated[list[Text], Field(min_length=2)]
     hypothesis_template: Text | None = None
@@ -173,7 +173,7 @@ class ZeroShotParameters(BaseModel):
 
 
 class ZeroShotRequest(BaseModel):
-    """Hugging Face's zero-shot classification."""
+    """Hugging Face's zero-shot classification request."""
 
     model_config = example({"inputs": "They won.", "parameters": {"candidate_labels": ["sports", "food"]}})
 

@@ -1,4 +1,4 @@
-"""The scorers of a server by name, and putting a new checkpoint in place of an old one."""
+"""The server's scorers by name, and replacing their checkpoints."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Loader = Callable[[], Scorer]
 
 
 class Scorers:
-    """Scorers by name; the first is used where a request names none.
+    """Scorers by name; the first is the default.
 
-    A request keeps the scorer it began with, so that a swap drops nothing and mixes nothing.
+    A request keeps its scorer until it ends, so a swap neither drops requests nor mixes scores.
     """
 
     def __init__(self, loaders: Mapping[str, Loader]) -> None:
-        """Load every scorer; `loaders` are called again by `reload`.
+        """Load every scorer; `reload` calls the `loaders` again.
 
         Raises:
-            InputError: there is none.
-            CheckpointError: one cannot be loaded.
+            InputError: there is no scorer.
+            CheckpointError: a checkpoint cannot be loaded.
 
         """
         if not loaders:
@@ -37,15 +37,15 @@ class Scorers:
         return list(self._scorers)
 
     def caches(self) -> list[PrefixCache]:
-        """Return the caches of encoded instructions, one a scorer that has one."""
+        """Return the caches of encoded instructions, one for each scorer that has one."""
         return [scorer.cache for scorer in self._scorers.values() if scorer.cache is not None]
 
     def find(self, name: str | None) -> tuple[str, Scorer]:
-        """Return the name and the scorer of that name; the first for None or "".
+        """Return the name and the scorer for a name; the first scorer for None or "".
 
         Raises:
-            RequestError: 404, there is none of that name. A server with a single scorer answers to any name, since
-                clients of other services send that service's model names.
+            RequestError: 404, the name is unknown. A server with a single scorer accepts any name, because clients of
+                other services send that service's model names.
 
         """
         scorers = self._scorers
@@ -54,17 +54,17 @@ class Scorers:
         first = next(iter(scorers))
         if not name or len(scorers) == 1:
             return first, scorers[first]
-        raise RequestError(404, f"the model {name!r} does not exist; there are {', '.join(scorers)}.")
+        raise RequestError(404, f"the model {name!r} does not exist; available: {', '.join(scorers)}.")
 
     def swap(self, name: str, scorer: Scorer) -> None:
-        """Answer requests that come from now on with another scorer."""
+        """Use another scorer for new requests."""
         self._scorers = {**self._scorers, name: scorer}
 
     def reload(self) -> None:
-        """Read every checkpoint again and swap them in, all or none.
+        """Reload every checkpoint and swap them in, all or none.
 
         Raises:
-            CheckpointError: one cannot be loaded; all stay as they were.
+            CheckpointError: a checkpoint cannot be loaded; nothing is swapped.
 
         """
         self._scorers = {**self._scorers, **{name: load() for name, load in self._loaders.items()}}

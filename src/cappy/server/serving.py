@@ -27,26 +27,26 @@ _FIELDS = ("id", "path", "status", "ms", "error", "models", "address")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, of known fields only."""
+    """Writes records as JSON lines with known fields only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
+        """Format one record."""
         said: dict[str, Any] = {
             "time": self.formatTime(record),
             "level": record.levelname,
             "event": record.getMessage().strip(),
         }
-        if record.exc_info and record.exc_info[0]:  # the type alone: a message may hold a text
+        if record.exc_info and record.exc_info[0]:  # only the type: a message may contain a text
             said["error"] = record.exc_info[0].__name__
         said |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
         return json.dumps(said)
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that drains: at a stop it goes on answering, new requests with 503, until admitted work is done."""
+    """Uvicorn with draining: after a stop signal, new requests get 503 until admitted work is done."""
 
     def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
-        """Serve `config`, whose application stands on `engine`."""
+        """Serve `config`, whose application uses `engine`."""
         super().__init__(config)
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -55,14 +55,14 @@ class Server(uvicorn.Server):
         engine.metrics.connections.set_function(lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and listen for SIGHUP, which swaps in the checkpoints as they are on disk now."""
+        """Start, and on SIGHUP reload the checkpoints from disk."""
         self._loop = asyncio.get_running_loop()
         if hasattr(signal, "SIGHUP"):
             self._loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(self._reload()))
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at the first signal, leave at the second."""
+        """Drain at the first signal, exit at the second."""
         if self._engine.draining or self._loop is None:
             self.should_exit = self.force_exit = True
             return
@@ -83,15 +83,15 @@ class Server(uvicorn.Server):
         async with self._reloading:
             try:
                 await asyncio.to_thread(self._engine.scorers.reload)
-                log.info("checkpoints are read again")
+                log.info("checkpoints reloaded")
             except CappyError as error:
-                log.error("checkpoints stay as they were", extra={"error": str(error)})
-            except Exception as error:  # a folder that is being written, say; the server goes on with what it has
-                log.error("checkpoints stay as they were", extra={"error": f"{type(error).__name__}: {error}"})
+                log.error("reload failed; checkpoints unchanged", extra={"error": str(error)})
+            except Exception as error:  # such as a folder that is being written; the old checkpoints stay in use
+                log.error("reload failed; checkpoints unchanged", extra={"error": f"{type(error).__name__}: {error}"})
 
 
 def log_lines() -> None:
-    """Write what the server and the libraries below it say as JSON lines on standard error."""
+    """Log the server and its libraries as JSON lines on standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     for name, level in ((log.name, logging.INFO), ("uvicorn", logging.WARNING), ("asyncio", logging.WARNING)):
@@ -108,10 +108,10 @@ def serve(
     address: Address | None = None,
     defaults: Wishes | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; admitted work is finished first. See `build_app` for the last two.
+    """Serve until SIGTERM or SIGINT; admitted work is finished first. For `address` and `defaults` see `build_app`.
 
     Raises:
-        InputError: the address cannot be listened on.
+        InputError: the address is unavailable.
 
     """
     log_lines()
@@ -119,7 +119,7 @@ def serve(
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        raise InputError(f"{host}:{port} cannot be listened on ({error}).") from error
+        raise InputError(f"cannot listen on {host}:{port} ({error}).") from error
     engine = Engine(scorers, settings, Metrics())
     try:
         config = uvicorn.Config(

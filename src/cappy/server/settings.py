@@ -1,4 +1,4 @@
-"""How much a server takes on, and who may ask."""
+"""The server's limits and access rules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cappy.server.keys import check_key
 class Settings:
     """The limits of a server.
 
-    `body_bytes` is the largest request body, `waiting_bytes` what those inside may have together; `candidates` and
-    `request_tokens` what one request may ask for; `queue_tokens` what may wait at once, over all requests;
-    `drain_seconds` how long admitted work may take after a stop; `body_seconds` how long a client may take to send a
-    request, or to read an answer that piles up; `keep_alive_seconds` how long an idle connection is kept;
-    `connections` how many may be open; `llm_most` the samples one request may ask of a language model, `llm_waiting`
-    those that may be under way at once, over all requests; `api_keys` are accepted keys (none: everybody may ask);
-    `cors_origins` web pages that may ask; `hosts` the names that requests may call the server by (none: any).
+    `body_bytes` limits one request body, `waiting_bytes` all bodies in memory together. `candidates` and
+    `request_tokens` limit one request; `queue_tokens` limits the queue over all requests. `drain_seconds` is the time
+    admitted work may take after a stop. `body_seconds` is the time a client may take to send a request, or to read a
+    buffered response. `keep_alive_seconds` is how long an idle connection stays open, and `connections` how many may be
+    open. `llm_most` limits the samples of one request, `llm_waiting` those in progress over all requests.
+    `api_keys` are the accepted keys (none: no key is needed), `cors_origins` the web pages that may call the server,
+    and `hosts` the host names it accepts (none: any).
     """
 
     body_bytes: int = 8 * 2**20
@@ -36,10 +36,10 @@ class Settings:
     hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse keys that are none.
+        """Check the keys.
 
         Raises:
-            InputError: a key is empty or holds white space.
+            InputError: a key is empty or contains white space.
 
         """
         for number, key in enumerate(self.api_keys, 1):

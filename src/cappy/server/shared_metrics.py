@@ -1,4 +1,4 @@
-"""The metrics of several replicas as those of one server: every series is the sum over the replicas."""
+"""The metrics of several replicas as those of one server: each series is the sum over replicas."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from prometheus_client.parser import text_string_to_metric_families
 from cappy.server.metrics import Metrics
 
 PUBLISHED = 1.0
-"""Seconds between two times that a replica puts its metrics where the others find them."""
+"""Seconds between two publications of a replica's metrics."""
 
 
 class Board:
-    """The last metrics of every replica, kept by an actor; those of replicas that are gone still count."""
+    """An actor with the last metrics of every replica, including replicas that have stopped."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._texts: dict[str, str] = {}
 
     def exchange(self, replica: str, text: str) -> list[str]:
-        """Put a replica's metrics in place of its last ones, and return those of all."""
+        """Replace a replica's metrics, and return those of all replicas."""
         self._texts[replica] = text
         return list(self._texts.values())
 
 
 class SharedMetrics(Metrics):
-    """A replica's metrics, which it puts on the board; whoever asks any replica gets the sums over all."""
+    """A replica's metrics, published on the board; every replica reports the sums over all."""
 
     def __init__(self, board: Any, replica: str) -> None:
-        """Name the replica that these are of; `board` is the actor."""
+        """Publish the metrics of the named replica; `board` is the actor."""
         super().__init__()
         self._board, self._replica = board, replica
 
@@ -44,7 +44,7 @@ class SharedMetrics(Metrics):
         return summed(texts)
 
     def keep_publishing(self) -> None:
-        """Put these metrics on the board every `PUBLISHED` seconds, on a thread that ends with the process."""
+        """Publish these metrics every `PUBLISHED` seconds, on a daemon thread."""
         threading.Thread(target=self._publish, name="cappy-metrics", daemon=True).start()
 
     def _publish(self) -> None:
@@ -57,7 +57,7 @@ class SharedMetrics(Metrics):
 
 
 class _Sums:
-    """A collector of sums, as prometheus_client wants one."""
+    """A Prometheus collector of the sums."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = list(texts)
@@ -67,7 +67,7 @@ class _Sums:
         values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
         for text in self._texts:
             for family in text_string_to_metric_families(text):
-                if family.name.endswith("_created"):  # moments, whose sum says nothing
+                if family.name.endswith("_created"):  # timestamps, whose sum is meaningless
                     continue
                 families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 found = values.setdefault(family.name, {})

@@ -1,4 +1,4 @@
-"""What of a chat is scored: the conversation as an instruction, a choice as a response. Pure functions over JSON."""
+"""Turning a chat into scorable texts: a conversation into an instruction, a choice into a response. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ STAND_INS = {"image_url": "[image]", "input_image": "[image]", "input_audio": "[
 
 
 def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Write a conversation as the instruction that its next message answers.
+    """Format a conversation as the instruction that its next message answers.
 
-    What the system (or developer) says comes first. A single message of a user follows as it is; several turns follow
-    as a transcript, one `User: …`, `Assistant: …` or `Tool: …` a line. Images, sounds and files are named, not read.
+    System (or developer) messages come first. A single user message follows unchanged; several turns follow as a
+    transcript with one `User: …`, `Assistant: …` or `Tool: …` per line. Images, audio and files are named, not read.
 
     Raises:
-        ValueError: a field that is read has none of the protocol's shapes.
+        ValueError: a field does not follow the protocol.
 
     """
     for message in messages:
@@ -35,10 +35,10 @@ def instruction_of(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def response_of(message: Mapping[str, Any]) -> str:
-    """Return a message's text; a call of a tool is written as `name(arguments)`, a refusal as it is worded.
+    """Return a message's text; a tool call becomes `name(arguments)`, a refusal stays as worded.
 
     Raises:
-        ValueError: a field that is read has none of the protocol's shapes.
+        ValueError: a field does not follow the protocol.
 
     """
     parts = [text_of(message.get("content"))]
@@ -51,10 +51,10 @@ def response_of(message: Mapping[str, Any]) -> str:
 
 
 def text_of_choice(choice: Mapping[str, Any]) -> str:
-    """Return what of a choice is scored: its message, calls of tools among it, or its text.
+    """Return the text of a choice that is scored: its message, including tool calls, or its text.
 
     Raises:
-        ValueError: it has neither, or a field that is read has none of the protocol's shapes.
+        ValueError: it has neither, or a field does not follow the protocol.
 
     """
     message = choice.get("message")
@@ -67,10 +67,10 @@ def text_of_choice(choice: Mapping[str, Any]) -> str:
 
 
 def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return a message's calls of tools.
+    """Return a message's tool calls.
 
     Raises:
-        ValueError: they are no list of objects.
+        ValueError: they are not a list of objects.
 
     """
     calls = message.get("tool_calls")
@@ -82,7 +82,7 @@ def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def text_of(content: Any) -> str:
-    """Return a content's text: a string, or parts of which some are no text.
+    """Return the text of a content: a string, or a list of parts.
 
     Raises:
         ValueError: it is neither.

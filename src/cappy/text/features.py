@@ -1,4 +1,4 @@
-"""What a sample's text tells by itself and beside its instruction: form, repetition, and what it copies."""
+"""Features of a sample's text, alone and relative to its instruction: form, repetition, copying."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ FORMS = (
 
 
 def words(text: str) -> list[str]:
-    """Return a text's words, in lower case."""
+    """Return a text's words in lower case."""
     return _WORD.findall(text.lower())
 
 
 def repetition(words: Sequence[str]) -> float:
-    """Return the share of runs of three words that stood before, in [0, 1)."""
+    """Return the share of three-word sequences that occurred before, in [0, 1)."""
     runs = list(zip(words, words[1:], words[2:], strict=False))
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 def form(text: str) -> list[float]:
-    """Return the form of a text, as `FORMS` lists it."""
+    """Return the features of a text's form, in the order of `FORMS`."""
     size = max(len(text), 1)
     return [
         float(np.log1p(len(text))),
@@ -57,7 +57,7 @@ def form(text: str) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An instruction as `copied` compares texts with it; of a long one the start and the end."""
+    """An instruction prepared for `copied`; a long one is reduced to its start and end."""
 
     text: str
     pairs: frozenset[tuple[str, str]]
@@ -65,19 +65,19 @@ class Asked:
 
     @classmethod
     def of(cls, instruction: str) -> Asked:
-        """Read an instruction."""
+        """Prepare an instruction."""
         text = bounded(instruction).lower()
         said = words(text)
         return cls(text, frozenset(pairwise(said)), Counter(said))
 
 
 def bounded(text: str) -> str:
-    """Return a text, or of one over `READ` characters the start and the end."""
+    """Return a text, reduced to its start and end if it is longer than `READ` characters."""
     return text if len(text) <= READ else f"{text[: READ // 2]} {text[-READ // 2 :]}"
 
 
 def copied(text: str, asked: Asked) -> list[float]:
-    """Return what a text takes from its instruction, as `COPIED` lists it."""
+    """Return the features of what a text copies from its instruction, in the order of `COPIED`."""
     own = words(text)
     pairs = set(pairwise(own))
     return [
@@ -89,7 +89,7 @@ def copied(text: str, asked: Asked) -> list[float]:
 
 
 def overlap(one: Sequence[str], other: Sequence[str]) -> float:
-    """Return the F1 of two lists of words, order aside, in [0, 1]."""
+    """Return the F1 of two lists of words, ignoring order, in [0, 1]."""
     return _overlap(Counter(one), Counter(other))
 
 

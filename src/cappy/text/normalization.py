@@ -1,4 +1,4 @@
-"""Making texts comparable: the one normalisation that duplicates and contamination checks share."""
+"""Text normalisation, shared by deduplication and contamination checks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _NOT_WORD = re.compile(r"[^\w]+", re.UNICODE)
 
 
 def normalise(text: str) -> str:
-    """Fold case, width, punctuation and spacing, so that equal sayings become equal strings.
+    """Fold case, width, punctuation and spacing, so that equivalent texts become equal.
 
-    A text of symbols alone ("★★") keeps them: nothing else tells it from another.
+    A text of symbols only ("★★") keeps them, because nothing else identifies it.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     words = _NOT_WORD.sub(" ", folded).strip()
@@ -19,7 +19,7 @@ def normalise(text: str) -> str:
 
 
 def repair(text: str) -> str:
-    """Replace lone surrogates, which no encoder accepts, by U+FFFD; pairs of surrogates are joined."""
+    """Replace lone surrogates, which no encoder accepts, by U+FFFD; join surrogate pairs."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -153,6 +153,6 @@ def test_headers_go_before_the_body_and_that_before_the_defaults() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused(wrong: dict) -> None:
-    with pytest.raises(RequestError, match=r"cappy\.|samples are asked for") as found:
+    with pytest.raises(RequestError, match=r"cappy\.|samples are requested") as found:
         read_wishes(Wishes(), wrong, {}, 64)
     assert found.value.status == 422

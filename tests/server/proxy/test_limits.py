@@ -33,9 +33,9 @@ def answering(*texts: str | None, **message: Any) -> Any:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"n": 65}, "at most 64"),
+        ({"n": 65}, "the limit is 64"),
         ({"n": 3, "extra_body": wanting(plan="greedy,temp0.7")}, "only 2 samples"),
-        ({"extra_body": wanting(selector="self-sum")}, "ask for logprobs"),
+        ({"extra_body": wanting(selector="self-sum")}, "request logprobs"),
     ],
 )
 def test_too_much_or_too_little_is_refused_before_sampling(
@@ -54,7 +54,7 @@ def test_a_message_of_no_known_shape_is_refused(running: Running, spoiled: Any) 
 
 
 def test_many_prompts_of_many_samples_are_refused(client: openai.OpenAI, spoiled: Any) -> None:
-    with pytest.raises(openai.UnprocessableEntityError, match="2048 samples are asked for; at most 1024"):
+    with pytest.raises(openai.UnprocessableEntityError, match="2048 samples are requested; the limit"):
         client.completions.create(model="m", prompt=["a"] * 32, extra_body=wanting(n=64))
     assert not spoiled.bodies
 

@@ -1,4 +1,4 @@
-// Calls of this server, and its refusals in words.
+// Calls to this server, and its errors in words.
 class Problem extends Error {
   constructor(words, status = 0) {
     super(words);
@@ -18,11 +18,11 @@ async function call(path, body, signal) {
     text = await answer.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server cannot be reached. Is it still running, and is the network there?");
+    throw new Problem("The server cannot be reached. Check that it is running and that the network works.");
   }
   const data = parsed(text);
   if (!answer.ok) throw new Problem(words(answer, data), answer.status);
-  if (data === undefined) throw new Problem("The server answered with something that is not JSON.");
+  if (data === undefined) throw new Problem("The server's answer is not JSON.");
   return data;
 }
 
@@ -39,8 +39,8 @@ function words(answer, data) {
   const message = typeof found === "string" && found ? found[0].toUpperCase() + found.slice(1) : "";
   const wait = answer.headers.get("Retry-After");
   switch (answer.status) {
-    case 401: return "The server wants an API key, and this one is missing or wrong. Enter it below the Score button.";
-    case 413: return `That is too much for one request. ${message}`;
+    case 401: return "The server needs an API key; it is missing or wrong. Enter it below the Score button.";
+    case 413: return `This is too much for one request. ${message}`;
     case 429: return `The server is busy. Try again ${wait ? `in ${count(Number(wait), "second")}` : "in a moment"}.`;
     default: return message || `The server answered with status ${answer.status}.`;
   }

@@ -1,9 +1,9 @@
-// The candidates' text boxes: one each; a box of several lines offers to make each line a candidate.
+// The candidates' text boxes; a box of several lines offers to split them into candidates.
 const rows = () => [...at("candidates").children];
 const box = (row) => row.querySelector("textarea");
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
-// Blank boxes are nothing to score; the others keep the number of their box.
+// Blank boxes are skipped; the others keep the number of their box.
 const filled = () => rows().map((row, place) => ({ text: box(row).value, number: place + 1 })).filter(({ text }) => text.trim());
 
 function addCandidate(text = "", after = null) {

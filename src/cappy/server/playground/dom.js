@@ -1,4 +1,4 @@
-// Elements. Texts of people and servers only ever become text nodes, never HTML.
+// Elements. Texts from users and servers only become text nodes, never HTML.
 const at = (id) => document.getElementById(id);
 
 function make(tag, properties = {}, ...children) {

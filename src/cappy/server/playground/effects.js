@@ -1,4 +1,4 @@
-// Which words moved a score: marks in both texts, and the strongest as a table, which also screen readers can read.
+// Which words moved a score: marks in both texts, and a table of the strongest for screen readers too.
 const STRONGEST = 6;
 
 async function toggleEffects(button, row, request, response) {
@@ -24,7 +24,7 @@ function effects(answer, instruction, response) {
   return [
     make("div", { className: "legend" },
       make("span", {}, make("mark", { className: "up", textContent: "raised" }), " the score"),
-      make("span", {}, make("mark", { className: "down", textContent: "lowered" }), " it; the stronger, the fuller the colour")),
+      make("span", {}, make("mark", { className: "down", textContent: "lowered" }), " it; stronger colours mean larger effects")),
     ...sides.flatMap(([name, text, spans]) => [
       make("h3", { textContent: name === "candidate" ? "Candidate" : "Instruction" }), marked(text, spans, most),
     ]),
@@ -57,7 +57,7 @@ function mark(word, effect, strength) {
 function strongest(all) {
   const few = all.sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, STRONGEST);
   return make("table", { className: "strongest" },
-    make("caption", { textContent: "Score with everything minus score without:" }),
+    make("caption", { textContent: "Score of the whole text minus score without:" }),
     make("tbody", {}, ...few.map((span) => make("tr", {},
       make("td", { textContent: signed(span.effect) }),
       make("td", { textContent: span.name }),

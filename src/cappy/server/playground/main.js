@@ -1,4 +1,4 @@
-// The page put together: examples, what runs at the moment, and what the keys and buttons do.
+// The whole page: examples, the running request, and the actions of keys and buttons.
 const EXAMPLES = [
   ["a request", "A customer writes: I still have not received my new card, it has been two weeks.\nWhat is it about?",
     ["exchange rate", "card arrival", "top up failed", "lost phone"]],
@@ -16,7 +16,7 @@ function rankRequest() {
 
 async function scoreAll(signal) {
   const request = rankRequest(), numbers = filled().map(({ number }) => number);
-  if (!request.candidates.length) throw new Problem("There is no candidate to score.");
+  if (!request.candidates.length) throw new Problem("Add a candidate to score.");
   say("Scoring …");
   const started = performance.now();
   const answer = await call("rank", request, signal);
@@ -26,7 +26,7 @@ async function scoreAll(signal) {
   say(`${count(answer.items.length, "candidate")} scored by ${answer.model} in ${took.toLocaleString("en")} ms.`);
 }
 
-// One thing at a time: a new one ends the one before, whose answer is then worth nothing.
+// One request at a time: a new one aborts the previous one, whose answer is ignored.
 async function run(work) {
   running?.abort();
   const mine = (running = new AbortController());
@@ -44,7 +44,7 @@ async function run(work) {
   at("output").removeAttribute("aria-busy");
 }
 
-// On a narrow screen what comes out stands below what went in.
+// On a narrow screen the results are below the inputs.
 function reveal(element) {
   if (element.getBoundingClientRect().top > 0.7 * innerHeight) element.scrollIntoView({ block: "start" });
 }
@@ -52,7 +52,7 @@ function reveal(element) {
 function showProblem(error) {
   if (!(error instanceof Problem)) console.error(error);
   say("");
-  at("problem").textContent = error instanceof Problem ? error.message : "This page failed; its console says more.";
+  at("problem").textContent = error instanceof Problem ? error.message : "This page failed; see its console for details.";
   at("problem").hidden = false;
   if (error.status !== 401) return reveal(at("problem"));
   at("settings").open = true;
@@ -90,7 +90,7 @@ function start() {
   at("key").addEventListener("change", () => listModels().catch(() => {}));
   at("code").addEventListener("toggle", showSnippets);
   for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
-  listModels().catch(() => {}); // without a list the default scorer answers; scoring says what is wrong
+  listModels().catch(() => {}); // without a list the default scorer is used; scoring reports errors
 }
 
 start();

@@ -1,4 +1,4 @@
-// Bars of scores, best first, on one axis that holds 0 and 1 and every score.
+// Bars of scores, best first, on one axis that includes 0, 1 and every score.
 function showResults(request, numbers, answer) {
   const scores = answer.items.map((item) => item.score);
   const low = Math.min(0, ...scores), high = Math.max(1, ...scores);
@@ -36,7 +36,7 @@ function bar(score, share) {
   fill.style.left = `${share(Math.min(0, score))}%`;
   fill.style.width = `${Math.abs(share(score) - share(0))}%`;
   for (const value of [0, 1]) {
-    if (share(value) <= 0 || share(value) >= 100) continue; // the track's own ends show these
+    if (share(value) <= 0 || share(value) >= 100) continue; // the ends of the track show these
     const tick = make("b");
     tick.style.left = `${share(value)}%`;
     track.append(tick);

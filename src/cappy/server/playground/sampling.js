@@ -1,9 +1,9 @@
-// Samples of the language model that may stand behind this server.
+// Samples of this server's language model, if it has one.
 const ABSENT = [404, 405, 501];
 
 async function askModel(signal) {
   const instruction = at("instruction").value;
-  if (!instruction.trim()) throw new Problem("There is no instruction to answer.");
+  if (!instruction.trim()) throw new Problem("Enter an instruction to answer.");
   const n = Math.max(1, Math.min(64, Math.round(Number(at("samples").value)) || 1));
   const body = { messages: [{ role: "user", content: instruction }], cappy: { n, candidates: true } };
   if (at("llm").value) body.model = at("llm").value;
@@ -20,7 +20,7 @@ async function askModel(signal) {
     return at("no-llm").focus();
   }
   const texts = (answer.cappy?.candidates ?? []).map((candidate) => candidate.text ?? "");
-  if (!texts.some((text) => text.trim())) throw new Problem("The language model gave no text.");
+  if (!texts.some((text) => text.trim())) throw new Problem("The language model returned no text.");
   setCandidates([...new Set(texts)]);
   await scoreAll(signal);
 }

@@ -1,4 +1,4 @@
-// The same call as curl and as Python. Keys are named, never written out.
+// The same call as curl and as Python. Keys appear as variables, never as values.
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curlOf(address, body, key) {
@@ -29,7 +29,7 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
-  } catch { // pages that came over plain HTTP from elsewhere may not write to the clipboard
+  } catch { // remote pages over plain HTTP must not write to the clipboard
     getSelection().selectAllChildren(source);
     button.textContent = "Press Ctrl+C";
   }

@@ -1,1 +1,1 @@
-"""Best of n between any OpenAI client and any OpenAI-compatible server."""
+"""Best of n as a proxy between any OpenAI client and any OpenAI-compatible server."""

@@ -1,4 +1,4 @@
-"""Best of n of one conversation: samples from the language model, scores from the engine, and which are chosen."""
+"""Best of n for one conversation: sample from the language model, score with the engine, choose."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from cappy.server.proxy.upstream import UpstreamError
 from cappy.text.conversation import text_of_choice
 
 Draw = Callable[[Mapping[str, Any], int, int], Awaitable[tuple[list[dict[str, Any]], list[UpstreamError]]]]
-"""Fields of a request in place of its own, how many samples, and how many came before; answers and errors out."""
+"""(request fields to override, number of samples, number drawn before) to (answers, errors)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What best of n gives.
+    """The result of best of n.
 
-    `choices` are the protocol's, as they came; `texts` what of them was scored; `values` [choices] the selector's, NaN
-    where it has none, and empty where there was nothing to choose; `order` lists places from best to worst.
+    `choices` are the protocol's choices, unchanged; `texts` are their scored texts. `values` [choices] are the
+    selector's, NaN if it gives none, and empty if there was nothing to choose. `order` lists indices, best first.
     """
 
     answers: list[dict[str, Any]]
@@ -49,14 +49,14 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
 
     Args:
         instruction: what the samples answer.
-        wishes: how to sample and to choose.
-        kept: how many of the best are wanted; at least so many are sampled.
-        draw: what asks the language model.
-        engine: what scores.
-        greedy: whether the request's own sampling gives the same each time, so that one sample a choice is enough.
+        wishes: how to sample and choose.
+        kept: how many of the best to return; at least as many are sampled.
+        draw: asks the language model.
+        engine: scores.
+        greedy: whether the request samples deterministically, so that one sample per choice is enough.
 
     Raises:
-        RequestError: nothing could be sampled (the language model's own error), or scoring is refused.
+        RequestError: sampling failed (the language model's own error), or scoring was refused.
 
     """
     if wishes.selector is None:
@@ -80,7 +80,7 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
 
 
 class _Found:
-    """Samples so far and their scores; a text is scored once."""
+    """The samples so far and their scores; each distinct text is scored once."""
 
     def __init__(self, instruction: str, wishes: Wishes, engine: Engine) -> None:
         self._instruction, self._wishes, self._engine = instruction, wishes, engine
@@ -125,7 +125,7 @@ class _Found:
             except InputError as problem:
                 name = self._wishes.selector
                 raise RequestError(
-                    422, f"selector {name!r} needs log-likelihoods: ask for logprobs, or choose another."
+                    422, f"selector {name!r} needs log-likelihoods: request logprobs, or use another selector."
                 ) from problem
             values = [float(value) for value in found]
         return Chosen(
@@ -143,7 +143,7 @@ class _Found:
 
 
 def _sample(choice: Mapping[str, Any], text: str) -> Sample:
-    """Read a choice's log-likelihood, where it has one."""
+    """Read a choice's log-likelihood, if it has one."""
     try:
         return replace(read_samples({"choices": [choice]}, "sampling")[0], text=text)
     except (ValueError, InputError):
@@ -151,7 +151,7 @@ def _sample(choice: Mapping[str, Any], text: str) -> Sample:
 
 
 def _rounds(wishes: Wishes, kept: int, greedy: bool) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield what to ask for in turn: fields in place of the request's own, and how many samples."""
+    """Yield one pair per round: fields that override the request's own, and the number of samples."""
     plan = wishes.decodings()
     parts = [(_fields(one), one.count) for one in plan]
     if not plan:
@@ -163,6 +163,6 @@ def _rounds(wishes: Wishes, kept: int, greedy: bool) -> Iterator[tuple[dict[str,
 
 
 def _fields(decoding: Decoding) -> dict[str, Any]:
-    """Return the request's fields that ask for a decoding; those that do nothing are not said."""
+    """Return the request fields for a decoding, without those that have no effect."""
     fields: dict[str, Any] = {"temperature": decoding.temperature, "top_p": decoding.top_p}
     return {**fields, "top_k": decoding.top_k} if decoding.top_k else fields

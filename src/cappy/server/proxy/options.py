@@ -1,4 +1,4 @@
-"""How a request wants its answer chosen: the server's defaults, `cappy` in the body, and headers before both."""
+"""Best-of-n options of a request: the server's defaults, overridden by the field `cappy`, then by headers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from cappy.server.errors import RequestError
 
 HEADER = "x-cappy-"
 OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam"))
-"""Selectors that need no decoding of a certain kind among the samples."""
+"""Selectors that need no greedy or beam output among the samples."""
 
 
 class Wishes(BaseModel):
-    """What a request may say in its field `cappy`, or in headers such as `X-Cappy-N`."""
+    """Options of a request, in its field `cappy` or in headers such as `X-Cappy-N`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n: Annotated[int, Field(ge=1, description="Samples to choose among; the server's default unless said.")] = 8
+    n: Annotated[int, Field(ge=1, description="Samples to choose among; default: the server's setting.")] = 8
     plan: Annotated[
-        str, Field(description="Decodings in place of the request's own, like 'temp0.7*4,topk40*4'; counts for n.")
+        str, Field(description="Decodings that replace the request's own, like 'temp0.7*4,topk40*4'; sets n.")
     ] = ""
     selector: Annotated[
         str | None,
         Field(
-            description=f"How to choose: {', '.join(OFFERED)}. Unless said, learnt where the scorer has learnt to "
-            "choose for a task, combined where it notes how, else cappy."
+            description=f"How to choose: {', '.join(OFFERED)}. Default: learnt if the scorer has a learnt "
+            "selector, else combined if its checkpoint has weights for it, else cappy."
         ),
     ] = None
-    scorer: Annotated[str | None, Field(description="A scorer by name; the first unless said.")] = None
-    adaptive: Annotated[bool, Field(description="Sample in rounds; stop when more would likely not help.")] = False
+    scorer: Annotated[str | None, Field(description="A scorer's name; default: the first.")] = None
+    adaptive: Annotated[bool, Field(description="Sample in rounds; stop once more samples would hardly help.")] = False
     candidates: Annotated[bool, Field(description="Return all candidates with their scores.")] = False
 
     @field_validator("selector")
@@ -51,19 +51,19 @@ class Wishes(BaseModel):
         return value
 
     def decodings(self) -> tuple[Decoding, ...]:
-        """Return the plan; empty where the request's own way of sampling holds."""
+        """Return the plan; empty if the request's own sampling applies."""
         return decodings_of(self.plan)
 
     def samples(self, kept: int) -> int:
-        """Return how many samples a prompt may have, of which `kept` are wanted: the plan's, or as many as are said."""
+        """Return the number of samples for a prompt: the plan's, or the larger of `n` and `kept`."""
         return sum(one.count for one in self.decodings()) or max(self.n, kept)
 
 
 def decodings_of(plan: str) -> tuple[Decoding, ...]:
-    """Read a plan that other servers can follow: no beam search, which the protocol has no word for.
+    """Read a plan that other servers can follow: without beam search, which the protocol does not have.
 
     Raises:
-        ValueError: it is not understood.
+        ValueError: the plan is invalid.
 
     """
     if not plan:
@@ -73,15 +73,15 @@ def decodings_of(plan: str) -> tuple[Decoding, ...]:
     except InputError as error:
         raise ValueError(str(error)) from error
     if any(one.beams > 1 for one in found):
-        raise ValueError("beam search cannot be asked of the language model's server; leave it out of the plan")
+        raise ValueError("the OpenAI protocol has no beam search; leave it out of the plan")
     return found
 
 
 def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: int, kept: int = 1) -> Wishes:
-    """Put defaults, the body's field `cappy` and headers together; `kept` answers are wanted.
+    """Combine defaults, the body's field `cappy` and headers; `kept` answers are wanted.
 
     Raises:
-        RequestError: 422, something is not understood, over `most` samples are asked for, or a plan has too few.
+        RequestError: 422, an option is invalid, over `most` samples are requested, or the plan has too few.
 
     """
     said = dict(body or {})
@@ -98,5 +98,5 @@ def read_wishes(defaults: Wishes, body: Any, headers: Mapping[str, str], most: i
     if count < kept:
         raise RequestError(422, f"n is {kept}, but the plan has only {count} samples.")
     if count > most:
-        raise RequestError(422, f"{count} samples are asked for; at most {most} go.")
+        raise RequestError(422, f"{count} samples are requested; the limit is {most}.")
     return wishes

@@ -1,4 +1,4 @@
-"""The chosen samples as one answer of the protocol, whole or as a stream of chunks. Pure functions over JSON."""
+"""Building the protocol's response from chosen samples, whole or streamed. Pure functions over JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIECES = re.compile(r"\s*\S+\s*|\s+")
 
 
 def added(usages: Sequence[Any]) -> dict[str, Any]:
-    """Sum what answers say they used, details too; fields that are no numbers are left out."""
+    """Sum the usage of answers, including details; fields that are not numbers are left out."""
     total: dict[str, Any] = {}
     for usage in usages:
         if not isinstance(usage, Mapping):
@@ -34,7 +34,7 @@ def _is_number(value: Any) -> bool:
 
 
 def whole(answers: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, Any]], extra: Any) -> dict[str, Any]:
-    """Put the chosen choices into the first answer's frame; `extra` is the field `cappy`, left out if None."""
+    """Put the chosen choices into the first answer; `extra` is the field `cappy`, omitted if None."""
     body = {name: value for name, value in answers[0].items() if name not in ("choices", "usage", "timings")}
     body["choices"] = [{**choice, "index": place} for place, choice in enumerate(choices)]
     usage = added([answer.get("usage") for answer in answers])
@@ -46,7 +46,7 @@ def whole(answers: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, A
 
 
 def written(body: Any) -> bytes:
-    """Write JSON; numbers that JSON has no word for, which some servers send, become null."""
+    """Write JSON; NaN and infinity, which some servers send, become null."""
     try:
         return json.dumps(body, allow_nan=False).encode()
     except ValueError:

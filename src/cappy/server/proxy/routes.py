@@ -1,4 +1,4 @@
-"""`/v1/chat/completions` and `/v1/completions`: the best of n samples of the language model behind."""
+"""`/v1/chat/completions` and `/v1/completions`: the best of n samples of the upstream language model."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from cappy.server.schemas import ModelItem
 from cappy.text.conversation import instruction_of
 
 _OWN = ("n", "stream", "stream_options", "cappy", "best_of")
-NO_MODEL = "no language model stands behind this server; start it with: cappy serve --llm URL (or --llm smollm2)."
+NO_MODEL = "this server has no language model; start it with: cappy serve --llm URL (or --llm smollm2)."
 
 
 class Proxy:
-    """Best of n over HTTP, on top of an engine and an upstream."""
+    """Best of n over HTTP, with an engine and an upstream."""
 
     def __init__(self, engine: Engine, upstream: Upstream | None, defaults: Wishes) -> None:
-        """Choose by `defaults` where a request says nothing else; without `upstream` requests are refused."""
+        """Set the default options; without `upstream`, requests are refused."""
         self._engine, self._upstream, self._defaults = engine, upstream, defaults
         self._open = 0
 
@@ -45,7 +45,7 @@ class Proxy:
         return await self._answer(body, request, "/chat/completions", [(instruction, {})])
 
     async def completion(self, body: CompletionRequest, request: Request) -> Response:
-        """Go on from one prompt or several."""
+        """Complete one prompt or several."""
         prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
         parts = [(prompt, {"prompt": prompt}) for prompt in prompts]
         return await self._answer(body, request, "/completions", parts)
@@ -64,7 +64,7 @@ class Proxy:
         wishes = read_wishes(defaults, body.cappy, request.headers, self._engine.settings.llm_most, kept)
         self._engine.scorers.find(wishes.scorer)
         if wishes.selector in NEED_LIKELIHOODS and not fields.get("logprobs"):
-            raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: ask for logprobs.")
+            raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: request logprobs.")
         base = {name: value for name, value in fields.items() if name not in _OWN}
         if upstream.address.model and (upstream.address.only or not base.get("model")):
             base["model"] = upstream.address.model
@@ -89,10 +89,10 @@ class Proxy:
 
     @contextmanager
     def _admitted(self, samples: int) -> Iterator[None]:
-        """Hold places for a request's samples, all or none."""
+        """Reserve places for all samples of a request, or refuse it."""
         room = self._engine.settings.llm_waiting
         if samples > room:
-            raise RequestError(422, f"{samples} samples are asked for; at most {room} go in one request.")
+            raise RequestError(422, f"{samples} samples are requested; the limit per request is {room}.")
         with self._engine.working():
             if self._open + samples > room:
                 raise RequestError(429, "the server is busy; try again later.", 5)
@@ -111,7 +111,7 @@ class Proxy:
 
 
 def proxy_routes(engine: Engine, upstream: Upstream | None, defaults: Wishes) -> APIRouter:
-    """Return the routes, and the list of models, which holds the language model's and the scorers."""
+    """Return the routes, including the list of models: the language model's and the scorers."""
     router = APIRouter(tags=["best of n"], lifespan=_closing(upstream))
     proxy = Proxy(engine, upstream, defaults)
     started = int(time.time())
@@ -123,12 +123,12 @@ def proxy_routes(engine: Engine, upstream: Upstream | None, defaults: Wishes) ->
 
     @router.post("/v1/completions", responses=declared_before_llm())
     async def completion(body: CompletionRequest, request: Request) -> Response:
-        """Go on from a prompt with the best of n samples; OpenAI's older request and response."""
+        """Complete a prompt with the best of n samples; OpenAI's older request and response."""
         return await proxy.completion(body, request)
 
     @router.get("/v1/models", responses=declared(statuses=LOOK))
     async def models(request: Request) -> dict[str, Any]:
-        """List the language model's models, where there is one, and the scorers (owned by `cappy`)."""
+        """List the language model's models, if there is one, and the scorers (owned by `cappy`)."""
         scorers = [ModelItem(id=name, created=started).model_dump() for name in engine.scorers.names]
         behind = await upstream.models(request.state.onward) if upstream else []
         return {"object": "list", "data": [*behind, *scorers]}
@@ -160,7 +160,7 @@ def _response(body: SampledRequest, found: Sequence[Chosen], kept: int, wishes: 
 
 
 def candidates_of(chosen: Chosen) -> dict[str, Any]:
-    """Describe how an answer was chosen: all candidates from best to worst, with their scores."""
+    """Describe how an answer was chosen: all candidates from best to worst, with scores."""
     return {
         "scorer": chosen.scorer,
         "asked": chosen.asked,
@@ -178,7 +178,7 @@ def candidates_of(chosen: Chosen) -> dict[str, Any]:
 
 
 def _headers(found: Sequence[Chosen]) -> dict[str, str]:
-    """Say in headers how many samples were drawn, the first answer's score, and what failed."""
+    """Return headers with the number of samples, the first answer's score, and failures."""
     headers = {"x-cappy-samples": str(sum(len(one.choices) for one in found))}
     first = found[0]
     if first.scores:

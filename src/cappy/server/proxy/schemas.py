@@ -1,4 +1,4 @@
-"""The bodies of chat and completion requests, as far as they are read here; all other fields pass through."""
+"""The bodies of chat and completion requests: the fields read here; all others pass through."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from cappy.server.schemas import Text
 
 MOST_KEPT = 128
-"""OpenAI's own limit of `n`."""
+"""OpenAI's limit of `n`."""
 
 
 class SampledRequest(BaseModel):
-    """What chat and completion requests share."""
+    """The fields that chat and completion requests share."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -25,7 +25,7 @@ class SampledRequest(BaseModel):
 
 
 class ChatRequest(SampledRequest):
-    """OpenAI's chat completion."""
+    """OpenAI's chat completion request."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Name a sea."}], "cappy": {"n": 4}}]}
@@ -35,7 +35,7 @@ class ChatRequest(SampledRequest):
 
 
 class CompletionRequest(SampledRequest):
-    """OpenAI's older completion; prompts are texts."""
+    """OpenAI's older completion request; prompts are texts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "The Danube flows into", "cappy": {"n": 4}}]})
 

@@ -1,4 +1,4 @@
-"""The language model's server: requests to it, and its refusals handed on as they are."""
+"""The client of the language model's server; its errors are passed through unchanged."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from cappy.server.metrics import Metrics
 from cappy.text.conversation import text_of_choice
 
 MOST_AT_ONCE = 8
-"""Samples asked for in one request: more are refused by servers with few slots."""
+"""Samples per request; servers with few slots refuse more."""
 _ABOUT_N = re.compile(r"['\"`]n['\"`]|\bn must\b|\bn >|\bn is\b|\bparameter n\b|\bbest_of\b|\bn choices\b|\bn_cmpl\b")
 _HANDED_ON = ("retry-after", "content-type")
 
 
 class UpstreamError(RequestError):
-    """What the language model's server answered in place of samples: its status, body and headers, to be handed on."""
+    """An error response of the language model's server: status, body and headers, to be passed through."""
 
     def __init__(
         self, status: int, message: str, content: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> None:
-        """Keep the answer; without `content` the error is Cappy's own, and `message` says what happened."""
+        """Keep the response; without `content` the error is Cappy's own and `message` describes it."""
         super().__init__(status, message)
         self.content = content
         self.upstream_headers = {
@@ -42,10 +42,10 @@ class UpstreamError(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the language model is.
+    """The address of the language model.
 
-    `url` ends in /v1 as for the openai client. `key` is sent in place of what clients send; without one, a client's own
-    Authorization goes through. `model` is used where a request names none, or always where `only`.
+    `url` ends in /v1, as for the openai client. `key` replaces the clients' keys; without one, a client's own
+    Authorization is forwarded. `model` is used for requests that name none, or for all requests if `only` is set.
     """
 
     url: str
@@ -58,9 +58,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of a client's request goes on beside its body: the path below /v1, headers, the query.
+    """The forwarded parts of a client's request other than its body: the path below /v1, headers, query.
 
-    All `headers` go on: which do is decided in `cappy.server.keys`.
+    All `headers` are forwarded; `cappy.server.keys` selects them.
     """
 
     path: str
@@ -69,17 +69,17 @@ class Request:
 
 
 class Upstream:
-    """Sends requests on; made and used inside one event loop."""
+    """Sends requests to the language model; created and used in one event loop."""
 
     def __init__(self, address: Address, metrics: Metrics) -> None:
-        """Connect at the first request."""
+        """Prepare the client; it connects at the first request."""
         self.address = address
         self._metrics = metrics
         self._places = asyncio.Semaphore(address.at_once)
         self._one_each = False
         limits = httpx.Limits(max_connections=address.at_once, max_keepalive_connections=address.at_once)
         timeout = httpx.Timeout(address.seconds, connect=10.0)
-        # A model on this machine is never behind the proxy that the environment may name.
+        # A local model is never reached through the proxy set in the environment.
         outside = not is_loopback(address.url)
         self._client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=outside)
 
@@ -88,7 +88,7 @@ class Upstream:
         await self._client.aclose()
 
     async def models(self, headers: Mapping[str, str]) -> list[Any]:
-        """Return the server's list of models; empty where it gives none."""
+        """Return the server's list of models; empty if it has none."""
         try:
             answer = await self._client.get(f"{self._root}/models", headers=self._headers(headers), timeout=10.0)
             found = answer.json().get("data") if answer.status_code == 200 else None
@@ -99,13 +99,13 @@ class Upstream:
     async def draw(
         self, request: Request, body: Mapping[str, Any], count: int, before: int = 0
     ) -> tuple[list[dict[str, Any]], list[UpstreamError]]:
-        """Ask for `count` samples; return the answers, and the errors of what failed. `before` samples came before.
+        """Request `count` samples; return the answers, and the errors of failed requests. `before` were drawn earlier.
 
-        Servers may know no `n`, refuse a large one, or give fewer choices than asked: what lacks is asked for again,
-        one a request, with seeds that follow the request's own.
+        Servers may not support `n`, refuse a large one, or return too few choices. Missing samples are then requested
+        one by one, with seeds that continue the request's own.
         """
         answers: list[dict[str, Any]] = []
-        # Of greedy answers servers refuse more than one at a time, which says nothing about others.
+        # Servers refuse several greedy answers at once, which says nothing about sampling.
         greedy = body.get("temperature") == 0
         if not self._one_each and not greedy:
             sizes = [min(MOST_AT_ONCE, count - start) for start in range(0, count, MOST_AT_ONCE)]
@@ -113,7 +113,7 @@ class Upstream:
             refused = count > 1 and errors and all(_about_n(error) for error in errors)
             if not refused and errors:
                 return [*map(_kept, answers)], errors
-            # A server that is known to ignore `n` or refuse it is not asked in vain again.
+            # Do not send `n` again to a server that is known to ignore or refuse it.
             self._one_each = bool(refused) or (count > 1 and all(len(answer["choices"]) == 1 for answer in answers))
             answers = [_kept(answer) for answer in answers]
             lacking = count - sum(len(answer["choices"]) for answer in answers)
@@ -127,7 +127,7 @@ class Upstream:
     async def _gather(
         self, request: Request, body: Mapping[str, Any], sizes: list[int], first: int
     ) -> tuple[list[dict[str, Any]], list[UpstreamError]]:
-        """Send a request of each size at the same time; `first` samples came before."""
+        """Send one request per size concurrently; `first` samples were drawn earlier."""
         starts = [first + sum(sizes[:place]) for place in range(len(sizes))]
 
         async def one(size: int, start: int) -> dict[str, Any] | UpstreamError:
@@ -144,8 +144,8 @@ class Upstream:
         """Send one request.
 
         Raises:
-            UpstreamError: it is refused (the server's own answer), cannot be sent (502), takes too long (504), or its
-                answer is none of the protocol (502).
+            UpstreamError: the server refuses it (its own error), cannot be reached (502), times out (504), or breaks
+                the protocol (502).
 
         """
         url = f"{self._root}{request.path}{'?' + request.query if request.query else ''}"
@@ -153,15 +153,15 @@ class Upstream:
         try:
             async with self._places:
                 started = time.perf_counter()
-                content = json.dumps(body).encode()  # in ASCII: half a surrogate pair is no UTF-8
+                content = json.dumps(body).encode()  # ASCII: a lone surrogate is not valid UTF-8
                 work = self._client.post(url, content=content, headers=self._headers(request.headers))
-                answer = await asyncio.wait_for(work, self.address.seconds)  # httpx bounds the time of each read alone
+                answer = await asyncio.wait_for(work, self.address.seconds)  # httpx only limits the time of each read
             status = str(answer.status_code)
             return _read(answer)
         except (httpx.TimeoutException, asyncio.TimeoutError) as error:
-            raise UpstreamError(504, "the language model's server takes too long to answer.") from error
+            raise UpstreamError(504, "the language model's server timed out.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UpstreamError(502, f"the language model's server fails ({type(error).__name__}).") from error
+            raise UpstreamError(502, f"the language model's server failed ({type(error).__name__}).") from error
         finally:
             self._metrics.upstream_requests.labels(status).inc()
             self._metrics.upstream_seconds.observe(time.perf_counter() - started)
@@ -176,7 +176,7 @@ class Upstream:
 
 
 def _sized(body: Mapping[str, Any], size: int, start: int) -> dict[str, Any]:
-    """Ask for `size` samples, with a seed of their own where others came before."""
+    """Request `size` samples; shift the seed if samples were drawn before."""
     sized = {**body, "n": size}
     if size == 1:
         del sized["n"]
@@ -187,17 +187,17 @@ def _sized(body: Mapping[str, Any], size: int, start: int) -> dict[str, Any]:
 
 def _read(answer: httpx.Response) -> dict[str, Any]:
     if answer.status_code != 200:
-        message = f"the language model's server answers {answer.status_code}."
-        # What is no error by its status is none of the protocol either.
+        message = f"the language model's server responded with status {answer.status_code}."
+        # A status that is neither success nor error does not follow the protocol.
         status = answer.status_code if answer.status_code >= 400 else 502
         raise UpstreamError(status, message, answer.content if status < 502 or answer.content else b"", answer.headers)
     try:
         found = answer.json()
     except (ValueError, RecursionError) as error:
-        raise UpstreamError(502, "the language model's server gives no readable answer.") from error
+        raise UpstreamError(502, "the language model's server sent an unreadable response.") from error
     choices = found.get("choices") if isinstance(found, dict) else None
     if not readable(choices):
-        raise UpstreamError(502, "the language model's server gives an answer without choices.")
+        raise UpstreamError(502, "the language model's server sent a response without choices.")
     return {str(key): value for key, value in found.items()}
 
 
@@ -206,7 +206,7 @@ def _kept(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def readable(choices: Any) -> list[dict[str, Any]]:
-    """Return the choices that can be read; others are set aside, and asked for again as those that lack."""
+    """Return the readable choices; the others count as missing and are requested again."""
     kept = []
     for choice in choices if isinstance(choices, list) else []:
         try:
@@ -218,5 +218,5 @@ def readable(choices: Any) -> list[dict[str, Any]]:
 
 
 def _about_n(error: UpstreamError) -> bool:
-    """Tell whether a refusal is for the number of samples."""
+    """Tell whether a request was refused because of the number of samples."""
     return error.status in (400, 404, 422) and bool(_ABOUT_N.search(error.content.decode("utf-8", "replace")))
