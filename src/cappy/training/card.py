@@ -1,4 +1,4 @@
-"""Model cards: what a checkpoint is, from the facts of its run and its measurements."""
+"""Model cards: describe a checkpoint from the facts of its run and its measurements."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ Its weights are {share:g} times those of the run below plus {other:g} times thos
 
 
 def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
-    """Write the card of a checkpoint called `name` from `run.json`'s facts; `measured` is Markdown put in as it is.
+    """Write the card of a checkpoint called `name` from the facts in `run.json`; `measured` is inserted as Markdown.
 
-    Facts of an average ("averaged": its `share` of the run, the `other` share and the `first` checkpoint) say so.
+    An average of checkpoints has the fact "averaged": the `share` of the run, the `other` share, and the `first`
+    checkpoint.
     """
     parts = [
         FRONT.format(encoder=facts["encoder"]),
@@ -107,7 +108,7 @@ def _training(facts: Mapping[str, Any]) -> str:
 
 
 def _instructions(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Tell of tasks with definitions and of samples, where a recipe has them."""
+    """Return the rows about tasks with definitions and about samples, if the recipe has them."""
     plan = recipe.get("natural_instructions")
     rows: dict[str, str] = {}
     if plan:
@@ -126,7 +127,7 @@ def _batch(recipe: Mapping[str, Any]) -> str:
 
 
 def _device(facts: Mapping[str, Any]) -> str:
-    """Name what computed; runs of before it was noted had processor threads."""
+    """Name the device of a run; facts of older runs lack it, and those ran on a CPU."""
     one = str(facts.get("device") or f"{facts['threads']} CPU threads")
     count = facts.get("processes", 1)
     return one if count == 1 else f"{count} × {one} ({facts['parallel'].upper()})"
@@ -142,7 +143,7 @@ def _joint(recipe: Mapping[str, Any]) -> str:
 
 
 def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
-    """Tell of wrong answers beside the ordinary ones; ready-made groups are lent no hard ones."""
+    """Return the rows about distractors, hard and response-only negatives; ready-made groups have no hard ones."""
     rows: dict[str, str] = {}
     if recipe.get("suggested") and not ready_made:
         rows["suggested wrong answers"] = f"in up to {100 * recipe['suggested']:.0f}% of the rows' groups"
