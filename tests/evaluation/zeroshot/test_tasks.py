@@ -244,7 +244,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
     (part,) = render_task(task_templates(mine, None), mine.name, task_rows(mine, None))
     assert [group.instruction for group in part.groups] == ["a ?", "a ?"]
     assert len(task_templates(own_task(tmp_path / "mine.jsonl", "glue/sst2"), TEMPLATES)) == 5
-    with pytest.raises(InputError, match="no file of rows"):
+    with pytest.raises(InputError, match="is not a file"):
         own_task(tmp_path / "other.jsonl", str(tmp_path))
     write(tmp_path / "RTE.jsonl", [{"label": 0}])
     with pytest.raises(InputError, match="name of a known task"):
@@ -258,7 +258,7 @@ def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
 
     assert labels("no", "Yes", "maybe") == ["no", "Yes", "maybe"]
     assert labels("2", 0, True) == [2, 0, 1]
-    with pytest.raises(InputError, match="row 2: the label is no text, as those of other rows are"):
+    with pytest.raises(InputError, match="row 2: the label is not text, but those of other rows are"):
         labels("no", 1)
     write(tmp_path / "mine.jsonl", [{"text": "a", "label": "no"}, {"text": "b"}])
     with pytest.raises(InputError, match="row 2: the label is no text"):
@@ -267,7 +267,7 @@ def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"row 2: .* is no label; rows without one cannot be measured"):
             labels(*given)
     for twice in ("yes", "Yes "):
-        with pytest.raises(InputError, match="labels differ by case or spaces alone"):
+        with pytest.raises(InputError, match="labels differ only by case or spaces"):
             labels("Yes", twice, "no")
     write(tmp_path / "mine.jsonl", [{"text": "a", "right": "no"}])
     assert task_rows(own_task(tmp_path / "mine.jsonl", "t"), None) == [{"text": "a", "right": "no"}]

@@ -76,7 +76,7 @@ def test_the_order_is_that_of_all_rows_and_not_of_those_drawn() -> None:
     assert right(part) == ["z", "y"]
 
 
-MEANING, CHOICE, GROUP = "does not tell what the labels", "does not make the choice right", "no row gives a group"
+MEANING, CHOICE, GROUP = "does not show what the labels", "the right choice is not the one", "no row gives a group"
 
 
 @pytest.mark.parametrize(

@@ -177,11 +177,11 @@ def test_other_rows_are_asked_again_and_other_settings_refused(questions: Questi
     assert any("Worse" in text for text in system.asked)
     assert len(found.predictions) == 15
     for other, asked in ((Constant((0.0, 1.0)), questions), (Constant(), replace(questions, limit=3))):
-        with pytest.raises(InputError, match="made otherwise; name a new folder"):
+        with pytest.raises(InputError, match="with other settings; give a new folder"):
             open_run(tmp_path / "run", other, asked)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="in use for something else"):
+    with pytest.raises(InputError, match="used for something else"):
         open_run(tmp_path / "taken", Constant(), questions)
 
 
@@ -194,7 +194,7 @@ def test_a_damaged_file_is_noticed(questions: Questions, tmp_path: Path) -> None
     system = Constant()
     evaluate_task(TASK, questions, system, open_run(tmp_path / "run", system, questions))
     assert len(system.asked) == 15
-    with pytest.raises(InputError, match="no folder of predictions"):
+    with pytest.raises(InputError, match="not a folder of predictions"):
         read_run(tmp_path)
 
 
