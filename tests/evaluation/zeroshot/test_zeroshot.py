@@ -117,7 +117,7 @@ def test_a_set_that_is_not_there_is_a_row_that_says_so(questions: Questions, tmp
     absent = Task("absent", "toy", ("someone/absent",))
     found = evaluate_task(absent, questions, Constant())
     assert not found.predictions
-    assert found.notes == ("no file absent in the folder, and the hub was not asked",)
+    assert found.notes == ("no file absent in the folder, and downloading is off",)
     lost = evaluate_task(Task("lost", "nowhere", ("someone/toy",)), questions, Constant())
     assert "not a readable PromptSource template file" in lost.notes[0]
     folder = open_run(tmp_path / "run", Constant(), questions)
@@ -165,7 +165,7 @@ def test_rows_whose_choices_do_not_hold_the_answer_are_counted(questions: Questi
         TEMPLATES.replace("{{ answer_choices[label] }}", "{% if number == 2 %}perhaps{% else %}yes{% endif %}", 1)
     )
     found = evaluate_task(TASK, questions, Constant())
-    assert "template 'good' leaves 1 of 9 rows out" in found.notes[1]
+    assert "template 'good' skips 1 of 9 rows" in found.notes[1]
     assert len([one for one in found.predictions if one.template == "good"]) == 8
 
 
