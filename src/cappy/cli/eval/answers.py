@@ -109,7 +109,7 @@ def _read(
         read, problems = read_answers(path, strengths, columns)
         usable = [row for row in read if len(row.answers) > 1]
         for problem in problems[:3]:
-            typer.echo(f"{problem.address} skipped: {problem.reason}", err=True)
+            typer.echo(f"{problem.address} is left out: {problem.reason}", err=True)
         if len(problems) > 3:
             typer.echo(f"and {len(problems) - 3} more", err=True)
         if not usable:
