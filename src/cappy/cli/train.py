@@ -90,7 +90,8 @@ def train(
         bool, typer.Option("--recompute", help="Activation checkpointing: less memory, slower steps.")
     ] = False,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the layers (torch.compile): a start of minutes, faster steps.")
+        bool,
+        typer.Option("--compile", help="Compile the layers (torch.compile): faster steps after minutes of compiling."),
     ] = False,
     workers: Annotated[
         Optional[int],  # noqa: UP045

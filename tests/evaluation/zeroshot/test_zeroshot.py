@@ -117,7 +117,7 @@ def test_a_set_that_is_not_there_is_a_row_that_says_so(questions: Questions, tmp
     absent = Task("absent", "toy", ("someone/absent",))
     found = evaluate_task(absent, questions, Constant())
     assert not found.predictions
-    assert found.notes == ("no file absent in the folder, and downloading is off",)
+    assert found.notes == ("no file absent in the folder, and downloading from the hub is off",)
     lost = evaluate_task(Task("lost", "nowhere", ("someone/toy",)), questions, Constant())
     assert "not a readable PromptSource template file" in lost.notes[0]
     folder = open_run(tmp_path / "run", Constant(), questions)

@@ -30,7 +30,7 @@ def task_rows(task: Task, folder: Path | None, hub: bool = False) -> list[Row]:
     if hub and task.hub:
         return _from_hub(task)
     missing = f"no file {task.file_stems()[0]} in the folder" if folder else "no folder of rows is given"
-    raise InputError(missing if hub or not task.hub else f"{missing}, and downloading is off")
+    raise InputError(missing if hub or not task.hub else f"{missing}, and downloading from the hub is off")
 
 
 def find_file(task: Task, folder: Path | None) -> Path | None:
