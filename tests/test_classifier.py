@@ -128,9 +128,9 @@ def test_what_every_text_gives_a_choice_makes_no_difference_after_batch_calibrat
         ({"choices": ["a", "b"], "labels": [1, "x"]}, "one simple type"),
         ({"choices": ["a", "a"]}, "twice"),
         ({"choices": [1, 2]}, "texts"),
-        ({"choices": ["a", "b"], "batch_calibration": 1.5}, "within 0 and 1"),
+        ({"choices": ["a", "b"], "batch_calibration": 1.5}, "between 0 and 1"),
         ({"choices": ["a", "b"], "batch_calibration": "1"}, "not '1'"),
-        ({"choices": ["a", "b"], "batch_calibration": float("nan")}, "within 0 and 1"),
+        ({"choices": ["a", "b"], "batch_calibration": float("nan")}, "between 0 and 1"),
     ],
 )
 def test_unusable_parameters_are_refused(parameters: dict[str, object], words: str) -> None:

@@ -97,5 +97,5 @@ def test_systems_are_named_by_what_was_done_to_them() -> None:
     task = TaskPredictions("colours", 60, tuple(biased("constant")), (), "key")
     names = [one.name for one in summarise(Run("one", {"score": 1.0}, (task,)), 0, 0.5)]
     assert names == ["one", "one, batch-calibrated 0.5"]
-    with pytest.raises(InputError, match="within 0 and 1"):
+    with pytest.raises(InputError, match="between 0 and 1"):
         summarise(Run("one", {"score": 1.0}, (task,)), 0, 2.0)

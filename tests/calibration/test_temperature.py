@@ -56,7 +56,7 @@ def test_groups_that_tell_nothing_are_passed_over() -> None:
     scores, labels = drawn(2, 0.2, 200)
     more = fit_temperature([*scores, np.array([0.1, 0.9]), np.array([0.3])], [*labels, np.zeros(2), np.ones(1)])
     assert more == pytest.approx(fit_temperature(scores, labels))
-    with pytest.raises(InputError, match="nothing to fit"):
+    with pytest.raises(InputError, match="no temperature can be fitted"):
         fit_temperature([np.array([0.1, 0.2])], [np.ones(2)])
 
 
@@ -107,7 +107,7 @@ def test_calibration_refuses_what_it_cannot_use(tmp_path: Path, bert: Path) -> N
         calibrate(cappy.load(bert), [Group.of("q", ["a", "b"])])
     write_groups(tmp_path / "groups.jsonl", GROUPS, {})
     result = CliRunner().invoke(app, ["eval", "calibration", str(tmp_path / "groups.jsonl"), "--write"])
-    assert "folder of a checkpoint of your own" in str(result.exception or result.output)
+    assert "needs a local checkpoint folder" in str(result.exception or result.output)
 
 
 @pytest.mark.parametrize("noted", [0, -1, "warm", True, float("inf")])

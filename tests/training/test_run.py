@@ -158,7 +158,7 @@ def test_wrong_answers_and_losses_of_a_recipe_reach_its_run(bert: Path, tmp_path
         done = train(changed, dataclasses.replace(options, output=tmp_path / name))
         assert (done / "model.safetensors").read_bytes() != first, name
         assert said[name] in (done / "README.md").read_text()
-    with pytest.raises(InputError, match="cannot be hard"):
+    with pytest.raises(InputError, match="must not be above wrong"):
         dataclasses.replace(plain, hard=6)
 
 

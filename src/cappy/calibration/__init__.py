@@ -1,4 +1,4 @@
-"""What is fitted on validation data and kept with a scorer: temperature, batch calibration, `combined`'s weights.
+"""Parameters fitted on validation data and kept with a scorer: temperature, batch calibration, `combined`'s weights.
 
-Imports `errors` alone. Start reading in `temperature`.
+Imports only `errors`. Start reading in `temperature`.
 """

@@ -1,8 +1,7 @@
-"""Weights of the `combined` selector, noted in the checkpoint whose scores they weigh.
+"""Weights of the `combined` selector, stored in the checkpoint whose scores they combine.
 
-They were fitted on answers whose worth is known. Longer answers are often better, and often only longer. So the score
-has a veto: an answer scored well below the best is not chosen, however long it is, and the other features decide among
-the rest.
+They were fitted on answers of known worth. Longer answers are often better, but sometimes only longer. So the score has
+a veto: an answer scored well below the best is never chosen. The other features decide among the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from cappy.errors import CheckpointError
 Floats = NDArray[np.float64]
 
 COPIED = ("words from the instruction", "pairs of words from it", "a part of it", "overlap with it")
-"""Features of what a response takes from its instruction."""
+"""Features that measure how much a response copies from its instruction."""
 FEATURES = (
     "score",
     "agreement",
@@ -30,20 +29,20 @@ FEATURES = (
     *COPIED,
 )
 """Cappy's score; mean Rouge-L with the other samples; the language model's log-likelihood, and its mean over tokens;
-the logarithm of one more than the number of distinct words; the share of three-word runs that repeat; `COPIED`."""
+log(1 + number of distinct words); the share of repeated trigrams; `COPIED`."""
 KINDS = ("open", "short", "either")
-"""Open instructions, whose answers people judge by how much they help; those with a short right answer; either."""
+"""Open instructions, whose answers people judge by helpfulness; instructions with a short right answer; either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """Weights of `FEATURES`, in units of the score, whose own is 1, and how far below the best score is vetoed."""
+    """Weights of `FEATURES`, where the score has weight 1, and the distance below the best score that is vetoed."""
 
     weights: tuple[float, ...]
     margin: float
 
     def values(self, features: Floats) -> Floats:
-        """Value samples [samples] by their features [samples, features]; vetoed ones stand behind, by their score."""
+        """Value samples [samples] by features [samples, features]; vetoed ones rank last, ordered by score."""
         scores = features[:, 0]
         vetoed = scores < scores.max() - self.margin
         values: Floats = features @ np.array(self.weights)
@@ -53,15 +52,15 @@ class Weighing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How the samples of each of `KINDS` are weighed."""
+    """The weights for each of `KINDS`."""
 
     kinds: Mapping[str, Weighing]
 
     @classmethod
     def read(cls, noted: Any, where: str) -> Selection:
-        """Read what is noted in a checkpoint: for every kind an object of `weights` (by feature) and a `margin`.
+        """Read the selection stored in a checkpoint: for each kind an object with `weights` by feature and a `margin`.
 
-        Features that are not named weigh nothing.
+        Missing features have weight 0.
 
         Raises:
             CheckpointError: it cannot be read.
@@ -74,19 +73,19 @@ class Selection:
                 for kind, (weights, margin) in found.items()
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{where}: the selection noted under 'cappy' cannot be read ({error}).") from error
+            raise CheckpointError(f"{where}: the selection under 'cappy' cannot be read ({error}).") from error
         unknown = sorted({name for weights, _ in found.values() for name in weights} - set(FEATURES))
         if unknown or not all(
             np.isfinite([*one.weights, one.margin]).all() and one.margin >= 0 for one in kinds.values()
         ):
             raise CheckpointError(
-                f"{where}: the selection noted under 'cappy' must weigh some of {', '.join(FEATURES)}, by numbers, and "
-                "have a margin from 0."
+                f"{where}: the selection under 'cappy' must have finite weights of {', '.join(FEATURES)}, and a margin "
+                "of at least 0."
             )
         return cls(kinds)
 
 
 def is_former(noted: Any) -> bool:
-    """Tell whether what a checkpoint notes has the form of before there were names: weights of other features."""
+    """Tell whether a stored selection has the old format, with unnamed weights of other features."""
     kinds = noted.values() if isinstance(noted, Mapping) else ()
     return any(isinstance(one, Mapping) and isinstance(one.get("weights"), list) for one in kinds)

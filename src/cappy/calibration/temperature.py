@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cappy.errors import InputError
 
 TEMPERATURE = 0.15
-"""Where none was fitted. Scores live in about [0, 1]; this is the unit in which training compares choices."""
+"""The default if none was fitted. Scores lie in about [0, 1]; training compares choices at this temperature."""
 _BOUNDS = (0.005, 5.0)
 _STEPS = 60
 
@@ -23,22 +23,22 @@ def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits [texts, classes] into shares [texts, classes]; rows sum to 1."""
+    """Return the softmax of each row: [texts, classes] to [texts, classes]; rows sum to 1."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
     return shares
 
 
 def fit_temperature(scores: Sequence[ArrayLike], labels: Sequence[ArrayLike]) -> float:
-    """Fit the temperature under which the right choices of labelled groups are likeliest (Guo et al., 2017).
+    """Fit the temperature that makes the right choices of labelled groups most likely (Guo et al., 2017).
 
-    `scores` and `labels` hold an array [choices] for each group; labels above 0.5 are right. What is minimised is the
-    cross-entropy, averaged over groups, of softmax(scores / temperature) and the right choices, each weighing the same.
-    It is convex in 1 / temperature. Groups of which no choice is right, or all are, tell nothing and are passed over.
-    The result lies in [0.005, 5].
+    `scores` and `labels` have an array [choices] for each group; labels above 0.5 are right. The fit minimises the mean
+    cross-entropy of softmax(scores / temperature) and the right choices, which share the weight of a group equally. The
+    objective is convex in 1 / temperature. Groups without both right and wrong choices are skipped. The result lies in
+    [0.005, 5].
 
     Raises:
-        InputError: no group has a right and a wrong choice.
+        InputError: no group has both a right and a wrong choice.
 
     """
     rows = [
@@ -48,7 +48,7 @@ def fit_temperature(scores: Sequence[ArrayLike], labels: Sequence[ArrayLike]) ->
         if 0 < right.sum() < len(right)
     ]
     if not rows:
-        raise InputError("no group has a right and a wrong choice; there is nothing to fit a temperature to.")
+        raise InputError("no group has both a right and a wrong choice, so no temperature can be fitted.")
     most = max(len(values) for values, _ in rows)
     below = np.full((len(rows), most), -np.inf)  # how far each choice is below its group's best
     right_below = np.empty(len(rows))

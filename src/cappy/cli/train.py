@@ -1,4 +1,4 @@
-"""`cappy train`: a recipe and data to a checkpoint."""
+"""`cappy train`: train a checkpoint from a recipe and data."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from cappy.errors import MissingExtraError
 
 
 def train(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; the same one resumes it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; the same folder resumes it.")],
     data: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(envvar="CAPPY_DATA", help="Folder of the recipe's data files."),
     ] = None,
     groups: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Train on these groups instead: a file, or a folder that `cappy data build` made."),
+        typer.Option(help="Train on these groups instead: a file, or a folder made by `cappy data build`."),
     ] = None,
     recipe: Annotated[
         str,
         typer.Option(
-            help="base, mini, mini-t0 (the T0 mixture alone), large (the paper's: RoBERTa-large, joint), large-shared."
+            help="base, mini, mini-t0 (only the T0 mixture), large (the paper's: RoBERTa-large, joint) or large-shared."
         ),
     ] = "mini",
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many minutes of computing, above 0.")
+        float | None, typer.Option(min=0, help="Stop after this many minutes of computing, above 0.")
     ] = None,
-    steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many steps.")] = None,  # noqa: UP045
+    steps: Annotated[Optional[int], typer.Option(min=1, help="Stop after this many steps.")] = None,  # noqa: UP045
     encoder: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="Encoder to start from, a folder or a hub name; the recipe's unless given "
+            help="Encoder to start from, a folder or a hub name; the recipe's by default "
             "(base: all-mpnet-base-v2, mini: all-MiniLM-L6-v2)."
         ),
     ] = None,
@@ -44,63 +44,64 @@ def train(
         Optional[str],  # noqa: UP045
         typer.Option(
             "--from",
-            help="Go on from this scorer's weights: a bundled scorer, a folder, or a hub name. "
-            "Recipe base then takes a third of its learning rate.",
+            help="Start from this scorer's weights: a bundled scorer, a folder, or a hub name. "
+            "Recipe base then uses a third of its learning rate.",
         ),
     ] = None,
     learning_rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, help="Peak learning rate, above 0; the recipe's unless given."),
+        typer.Option(min=0, help="Peak learning rate, above 0; the recipe's by default."),
     ] = None,
     batch_tokens: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Tokens a step; the recipe's unless given. Fewer need less memory."),
+        typer.Option(min=1, help="Tokens per step; the recipe's by default. Fewer need less memory."),
     ] = None,
     against: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of evaluation files: groups that hold one of their texts are left out."),
+        typer.Option(help="Folder of evaluation files; groups that contain one of their texts are left out."),
     ] = None,
     seed: Annotated[
         int,
         typer.Option(
             min=0,
-            help="Decides what is drawn from the data, its order and a new head; the split is the same for all.",
+            help="Seed of the draws from the data, their order and a new head; the split is the same for all seeds.",
         ),
     ] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 uses all cores.")] = 0,
     parallel: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="How several processes share the model: ddp (each has it whole) or fsdp (each has a shard). ddp "
-            "unless accelerate is set to FSDP."
+            help="How several processes share the model: ddp (each has a copy) or fsdp (each has a shard). Default: "
+            "ddp, unless accelerate is set to FSDP."
         ),
     ] = None,
     micro_tokens: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(
             min=1,
-            help="Tokens a process computes together, a step's gradients accumulated; all of its share unless given.",
+            help="Tokens that a process computes at once, accumulating gradients; its whole share by default.",
         ),
     ] = None,
     precision: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="fp32 or bf16; bf16 where the device has it unless given."),
+        typer.Option(help="fp32 or bf16; by default bf16 if the device supports it."),
     ] = None,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Keep less for the backward pass and compute it again: less memory.")
+        bool, typer.Option("--recompute", help="Activation checkpointing: less memory, slower steps.")
     ] = False,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Fuse the layers (torch.compile): minutes at the start, faster steps.")
+        bool,
+        typer.Option("--compile", help="Compile the layers (torch.compile): faster steps after minutes of compiling."),
     ] = False,
     workers: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Processes that prepare batches ahead; 4 with a GPU, else none, unless given."),
+        typer.Option(min=0, help="Processes that prepare batches ahead; by default 4 with a GPU, else none."),
     ] = None,
 ) -> None:
-    """Train a scorer. Stop it at any moment; the same command goes on where it was.
+    """Train a scorer. It can be stopped at any time; the same command resumes.
 
     On several GPUs: torchrun --nproc-per-node 8 --no-python cappy train ..., or accelerate launch. The batch stays that
-    of the recipe, and a run goes on with any number of processes.
+    of the recipe, and a run resumes with any number of processes.
     """
     try:
         from cappy.training.recipes import find_recipe
@@ -131,5 +132,5 @@ def train(
 
 
 def _launched(variable: str, known: Mapping[str, str]) -> str | None:
-    """Return what accelerate's configuration, which it hands on in the environment, means here."""
+    """Translate a setting that accelerate passes in the environment; None if it is not `known`."""
     return known.get(os.environ.get(variable, "").lower())

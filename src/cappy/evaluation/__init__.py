@@ -1,4 +1,4 @@
-"""Measuring scorers on tasks they were not trained for, beside what users would do without them.
+"""Measure scorers on tasks they were not trained for, against what users would do without them.
 
-Imports everything but `server` and `cli`. A package a kind of evaluation; `run` in each is where to start.
+Imports everything but `server` and `cli`. Each kind of evaluation is a package; start reading in its `run`.
 """

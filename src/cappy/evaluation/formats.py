@@ -1,4 +1,4 @@
-"""Shares, intervals and plain values as reports write them."""
+"""Format shares, intervals and plain values for reports."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from cappy.metrics.bootstrap import Interval
 
 
 def percent(share: float) -> str:
-    """Show a share in percent."""
+    """Format a share as percent."""
     return f"{100 * share:.1f}"
 
 
 def span(bounds: Interval) -> str:
-    """Show an interval of shares in percent."""
+    """Format an interval of shares as percent."""
     return f"{percent(bounds.low)} to {percent(bounds.high)}"
 
 
 def plain(value: Any) -> Any:
-    """Return a tree of mappings and sequences as dicts and lists, None for NaN, which JSON does not know."""
+    """Convert a tree of mappings and sequences to dicts and lists, with None for NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

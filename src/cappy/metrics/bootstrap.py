@@ -1,4 +1,4 @@
-"""How far figures would move on other rows of the same kind: percentile bootstrap intervals (Efron, 1979)."""
+"""Percentile bootstrap intervals (Efron, 1979): how much a metric would vary on other rows of the same kind."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The bounds of a figure at `LEVEL`."""
+    """A confidence interval at `LEVEL`."""
 
     low: float
     high: float
 
 
 def interval(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
-    """Return the percentile interval of resampled figures [samples]."""
+    """Return the percentile interval of resampled values [samples]."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
 def resampled_means(table: NDArray[np.float64], seed: int, name: str, samples: int = SAMPLES) -> NDArray[np.float64]:
-    """Return means of resampled rows, one for each column [samples, columns].
+    """Return the mean of each column over resampled rows: [samples, columns].
 
-    `table` is [rows, columns], a column a template; a row that a template passes over is NaN there. Rows are drawn
-    with replacement, all columns of a row together, since templates ask about the same rows. `seed` and `name` decide
-    the draw: the same rows are drawn for every system, so that differences of systems can be read off.
+    `table`: [rows, columns], a column per template, NaN where a template skips a row. Rows are drawn with replacement,
+    with all columns of a row together. `seed` and `name` determine the draw: every system gets the same rows, so that
+    systems can be compared in pairs.
     """
     rows = len(table)
     draw = np.random.default_rng([seed, *name.encode()])
@@ -40,7 +40,7 @@ def resampled_means(table: NDArray[np.float64], seed: int, name: str, samples: i
     means = np.empty((samples, table.shape[1]))
     for start, counts in _counts(draw, rows, samples):
         weighed = counts @ filled
-        # A template of very few rows may miss them all in a draw: then its figure is that of all its rows.
+        # A draw may miss all rows of a template that has very few; its mean over all rows is used then.
         total = counts @ known
         means[start : start + len(counts)] = np.where(
             total > 0, weighed / np.maximum(total, 1), filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -49,7 +49,7 @@ def resampled_means(table: NDArray[np.float64], seed: int, name: str, samples: i
 
 
 def _counts(draw: np.random.Generator, rows: int, samples: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield how often each row is drawn [some samples, rows], a block at a time so that memory stays small."""
+    """Yield (first sample, counts of each row [block, rows]), in blocks that bound the memory."""
     block = max(1, 2_000_000 // max(rows, 1))
     for start in range(0, samples, block):
         size = min(block, samples - start)
@@ -59,5 +59,5 @@ def _counts(draw: np.random.Generator, rows: int, samples: int) -> Iterator[tupl
 
 
 def average_interval(tasks: Sequence[NDArray[np.float64]], level: float = LEVEL) -> Interval:
-    """Return the interval of the average over independent tasks, from each one's resampled means [samples]."""
+    """Return the interval of the average over independent tasks, given each task's resampled means [samples]."""
     return interval(np.mean(tasks, axis=0), level)

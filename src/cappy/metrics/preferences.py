@@ -1,6 +1,6 @@
-"""What a system's values say of judged answers: pairs in the right order, worth of the chosen, liking for length.
+"""Metrics of a system's values on judged answers: pair order, worth of the chosen answer, length preference.
 
-A row is one instruction. `values` and `worth` are [answers] of a row; equal values share what they choose.
+A row is one instruction. `values` and `worth` are [answers] of a row; ties at the top share the choice.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ Floats = NDArray[np.float64]
 
 
 def pair_order(values: Floats, worth: Floats) -> float:
-    """Return the share of pairs of different worth that `values` put in the right order, a tie of values counted half.
+    """Return the share of pairs of different worth that `values` order correctly; ties of values count half.
 
-    NaN where no two answers differ in worth.
+    NaN if no two answers differ in worth.
     """
     better = worth[:, None] > worth[None, :]
     if not better.any():
@@ -24,14 +24,14 @@ def pair_order(values: Floats, worth: Floats) -> float:
 
 
 def chosen_worth(values: Floats, worth: Floats) -> float:
-    """Return the worth of the highest-valued answer, the mean of them where several are highest."""
+    """Return the worth of the highest-valued answer, or the mean worth of those tied for it."""
     return float(worth[values == values.max()].mean())
 
 
 def length_liking(values: Floats, lengths: Floats) -> float:
-    """Return Kendall's tau-b of values and lengths, in [-1, 1]; NaN where either does not differ.
+    """Return Kendall's tau-b of values and lengths, in [-1, 1]; NaN if either is constant.
 
-    1: the longer of any two answers is always valued higher.
+    At 1, the longer of any two answers is always valued higher.
     """
     order = np.sign(values[:, None] - values[None, :])
     longer = np.sign(lengths[:, None] - lengths[None, :])
@@ -41,9 +41,9 @@ def length_liking(values: Floats, lengths: Floats) -> float:
 
 
 def share_of_the_way(chosen: Floats, random: Floats, best: Floats) -> Floats:
-    """Return how much of the way from a random answer to the best is gone, over the last axis: 0 to 1, or below 0.
+    """Return the share of the way from a random answer to the best, over the last axis: at most 1, negative if worse.
 
-    Sums of [..., rows], so that rows count by what there is to win; NaN where nothing is.
+    All are [..., rows] and are summed over rows first, so that rows weigh by what can be gained; NaN if nothing can.
     """
     room = (best - random).sum(axis=-1)
     gained = (chosen - random).sum(axis=-1)

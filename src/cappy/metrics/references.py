@@ -1,8 +1,8 @@
-"""Labels: how right a response is, in [0, 1], judged by the references of its row.
+"""Labels: how right a response is, in [0, 1], given the references of its row.
 
-Cappy's labels for sampled responses are Rouge-L (Tan et al., 2023, section 3.1). `rouge_l` gives what the package
-rouge-score gives with stemming, many times faster: stems are remembered, and the longest common
-subsequence is found by a compiled bit-parallel algorithm (Hyyrö, 2004).
+Cappy labels sampled responses by Rouge-L (Tan et al., 2023, section 3.1). `rouge_l` equals the package rouge-score with
+stemming but is many times faster: stems are cached, and the longest common subsequence is found by a compiled
+bit-parallel algorithm (Hyyrö, 2004).
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from cappy.errors import InputError, MissingExtraError
 from cappy.text.normalization import normalise
 
 Labeller = Callable[[str, Sequence[str]], float]
-"""A response and its row's references to a label in [0, 1]."""
+"""Maps a response and its row's references to a label in [0, 1]."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def rouge_l(response: str, references: Sequence[str]) -> float:
-    """Return the best Rouge-L F-measure over the references (Lin, 2004), words of over three letters stemmed.
+    """Return the best Rouge-L F-measure over the references (Lin, 2004), with words of over three letters stemmed.
 
-    Equals `rouge_score.rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)`: lower case, runs of a to z and digits
-    as words, precision and recall of the longest common subsequence, F their harmonic mean; 0 without words.
+    Equals `rouge_score.rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)`: words are
+    runs of a to z and digits in lower case; F is the harmonic mean of the precision and recall of the longest common
+    subsequence, and 0 without words.
     """
     codes: dict[str, str] = {}
     words = _coded(response, codes)
@@ -34,7 +35,7 @@ def rouge_l(response: str, references: Sequence[str]) -> float:
 
 
 def _coded(text: str, codes: dict[str, str]) -> str:
-    """Write every stem as one character, the same in all texts that share `codes`: what compares fastest."""
+    """Encode every stem as one character, the same in all texts that share `codes`, for fast comparison."""
     stems = map(_stem, _WORD.findall(text.lower()))
     return "".join([codes.setdefault(stem, chr(len(codes))) for stem in stems if stem])
 
@@ -71,12 +72,12 @@ def _stemmer() -> _Stemmer:
 
 
 def exact_match(response: str, references: Sequence[str]) -> float:
-    """Return 1 if the response equals a reference under `normalise`, else 0."""
+    """Return 1 if the response equals a reference after `normalise`, else 0."""
     return float(normalise(response) in {normalise(reference) for reference in references})
 
 
 def token_f1(response: str, references: Sequence[str]) -> float:
-    """Return the best F-measure of words in common, order aside (Rajpurkar et al., 2016, section 6.1)."""
+    """Return the best F-measure of common words in any order (Rajpurkar et al., 2016, section 6.1)."""
     words = Counter(normalise(response).split())
     best = 0.0
     for reference in references:
@@ -87,7 +88,7 @@ def token_f1(response: str, references: Sequence[str]) -> float:
 
 
 def chrf(response: str, references: Sequence[str]) -> float:
-    """Return the best chrF (Popović, 2015) over the references as sacrebleu computes it, as a share of 1."""
+    """Return the best chrF (Popović, 2015) over the references, as computed by sacrebleu, in [0, 1]."""
     try:
         from sacrebleu.metrics.chrf import CHRF
     except ImportError as error:
@@ -99,10 +100,10 @@ LABELLERS: dict[str, Labeller] = {"rouge-l": rouge_l, "exact": exact_match, "tok
 
 
 def find_labeller(name: str | Labeller) -> Labeller:
-    """Return the labeller of that name; a callable is returned as it is.
+    """Return the labeller called `name`; a callable is returned unchanged.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such labeller.
 
     """
     if callable(name):

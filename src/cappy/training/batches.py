@@ -1,4 +1,4 @@
-"""Groups as token ids, kept compactly, and the batches of an epoch in an order that a seed decides."""
+"""Groups as token ids, and the batches of an epoch in an order fixed by the seed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cappy.layout.pack import Batch, pack
 from cappy.layout.tokenizer import TextTokenizer
 
 POOL = 4000
-"""Groups shuffled together before they are sorted by length: enough to fill batches of one length."""
+"""Shuffled groups that are sorted by length together: enough to fill batches of similar length."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingGroup:
-    """An encoded group and its labels [candidates]; `graded` where the labels are degrees and not right or wrong."""
+    """An encoded group and its labels [candidates]; `graded` if the labels are degrees rather than right or wrong."""
 
     encoded: EncodedGroup
     labels: NDArray[np.float32]
@@ -44,10 +44,10 @@ def encode_groups(
     seed: int,
     short_words: int = 0,
 ) -> list[TrainingGroup]:
-    """Tokenise labelled groups, keeping `most` candidates of each: the right ones (else the best) and random others.
+    """Tokenise labelled groups and keep `most` candidates of each: the right ones (else the best) and random others.
 
-    Of short candidates more are kept, up to `short_words` words together: they cost little. Groups that hold what a
-    language model wrote are marked as graded.
+    Short candidates cost little, so more of them are kept, up to `short_words` words in all. Groups with a candidate
+    written by a language model are marked as graded.
     """
     chosen = [_choose(group, most, seed, short_words) for group in groups]
     encoded: list[TrainingGroup] = []
@@ -79,7 +79,7 @@ def _choose(group: Group, most: int, seed: int, short_words: int) -> list[int]:
 
 
 def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of an epoch as lists of group indices; the same for the same seed and epoch.
+    """Return the batches of an epoch as lists of group indices, determined by seed and epoch.
 
     A batch holds groups of one layout.
     """
@@ -99,9 +99,9 @@ def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch
 def pack_training(
     groups: Sequence[TrainingGroup], conventions: Conventions
 ) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
-    """Pack groups of one layout for the encoder with their flat labels and group numbers [candidates].
+    """Pack groups of one layout for the encoder, with flat labels and group numbers [candidates].
 
-    The groups' layout counts, whichever `conventions` names.
+    The layout is that of the groups; the one in `conventions` is ignored.
     """
     conventions = replace(conventions, layout="shared" if groups[0].shared else "joint")
     batch = pack([group.encoded for group in groups], conventions)
@@ -110,9 +110,9 @@ def pack_training(
 
 
 def pair_batches(groups: Sequence[TrainingGroup], pairs: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of an epoch, each of `pairs` candidates or a few more, in an order that the seed decides.
+    """Return the batches of an epoch, each of `pairs` candidates or slightly more, in an order fixed by the seed.
 
-    A batch holds groups of one layout, whatever their lengths.
+    A batch holds groups of one layout and of any length.
     """
     order = list(range(len(groups)))
     draw = random.Random(f"{seed}:{epoch}")
@@ -133,7 +133,7 @@ def pair_batches(groups: Sequence[TrainingGroup], pairs: int, seed: int, epoch: 
 
 
 def single_pairs(groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
-    """Make a group of its own of every candidate of joint groups, as the published Cappy was trained."""
+    """Split joint groups into one group per candidate, as in the training of the published Cappy."""
     return [
         replace(group, encoded=group.encoded.take(place, place + 1), labels=group.labels[place : place + 1])
         for group in groups

@@ -1,4 +1,4 @@
-"""Model cards: what a checkpoint is, from the facts of its run and its measurements."""
+"""Model cards: describe a checkpoint from the facts of its run and its measurements."""
 
 from __future__ import annotations
 
@@ -32,26 +32,27 @@ SHARED = """the *shared* layout (the instruction is encoded once and does not se
 JOINT = """the *joint* layout, every pair alone, as `transformers` and `sentence_transformers.CrossEncoder` run it."""
 LIMITS = """## Limits
 
-- English only. Scores are raw regression outputs: about 0 is wrong, about 1 is right, and they may leave that
-  range. They compare responses to one instruction; they are no probabilities.
+- English only. Scores are raw regression outputs: about 0 is wrong, about 1 is right, and values outside that range
+  occur. They compare responses to one instruction; they are not probabilities.
 - {size} knows few facts. It judges fit to the instruction and its text better than
   truth about the world; arithmetic, code and long reasoning are beyond it.
 - Trained on instructions of at most {instruction_tokens} tokens{longer} and responses of at most {response_tokens}.
   Longer ones are read (up to the limits in config.json) but were not seen in training.
-- It repeats what its training data holds: reviews, news, tweets and web text with their biases.
+- It reflects the biases of its training data: reviews, news, tweets and web text.
 """
 
 
-AVERAGE = """## An average
+AVERAGE = """## Averaged weights
 
 Its weights are {share:g} times those of the run below plus {other:g} times those of {first}.
 """
 
 
 def model_card(name: str, facts: Mapping[str, Any], measured: str = "") -> str:
-    """Write the card of a checkpoint called `name` from `run.json`'s facts; `measured` is Markdown put in as it is.
+    """Write the card of a checkpoint called `name` from the facts in `run.json`; `measured` is inserted as Markdown.
 
-    Facts of an average ("averaged": its `share` of the run, the `other` share and the `first` checkpoint) say so.
+    An average of checkpoints has the fact "averaged": the `share` of the run, the `other` share, and the `first`
+    checkpoint.
     """
     parts = [
         FRONT.format(encoder=facts["encoder"]),
@@ -89,12 +90,12 @@ def _training(facts: Mapping[str, Any]) -> str:
         "recipe": f"`{recipe['name']}`, seed {facts['seed']}",
         **({"code": f"commit {facts['code']}"} if facts.get("code") else {}),
         "encoder": facts["encoder"],
-        **({"weights at the start": facts["start"]} if facts.get("start") else {}),
+        **({"starting weights": facts["start"]} if facts.get("start") else {}),
         "groups": f"{facts['training_groups']} of {len(facts['groups_by_task'])} tasks",
         "similarity groups": _similarity(recipe.get("similarity"), facts["groups_by_task"].get("similarity", 0)),
         **{name: _made(name, facts) for name in ("statements", "continuations") if recipe.get(name)},
         **data,
-        "steps": f"{progress['step']}, together {progress['tokens'] / 1e6:.1f}M packed tokens",
+        "steps": f"{progress['step']}, {progress['tokens'] / 1e6:.1f}M packed tokens in all",
         "time": f"{progress['seconds'] / 60:.0f} minutes on {_device(facts)} in {facts['computed_in']}",
         **_negatives(recipe, bool(facts.get("groups_from"))),
         "loss": _loss(recipe),
@@ -107,12 +108,12 @@ def _training(facts: Mapping[str, Any]) -> str:
 
 
 def _instructions(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Tell of tasks with definitions and of samples, where a recipe has them."""
+    """Return the rows about tasks with definitions and about samples, if the recipe has them."""
     plan = recipe.get("natural_instructions")
     rows: dict[str, str] = {}
     if plan:
         rows["tasks with a definition"] = (
-            f"`{plan['file']}`, {plan['kept_out']} whole tasks kept out for development; "
+            f"`{plan['file']}`, {plan['kept_out']} whole tasks held out for development; "
             f"without {', '.join(plan['left_out']) or 'none'}"
         )
     if recipe.get("samples"):
@@ -126,7 +127,7 @@ def _batch(recipe: Mapping[str, Any]) -> str:
 
 
 def _device(facts: Mapping[str, Any]) -> str:
-    """Name what computed; runs of before it was noted had processor threads."""
+    """Name the device of a run; facts of older runs lack it, and those ran on a CPU."""
     one = str(facts.get("device") or f"{facts['threads']} CPU threads")
     count = facts.get("processes", 1)
     return one if count == 1 else f"{count} × {one} ({facts['parallel'].upper()})"
@@ -142,12 +143,12 @@ def _joint(recipe: Mapping[str, Any]) -> str:
 
 
 def _negatives(recipe: Mapping[str, Any], ready_made: bool) -> dict[str, str]:
-    """Tell of wrong answers beside the ordinary ones; ready-made groups are lent no hard ones."""
+    """Return the rows about distractors, hard and response-only negatives; ready-made groups have no hard ones."""
     rows: dict[str, str] = {}
     if recipe.get("suggested") and not ready_made:
         rows["suggested wrong answers"] = f"in up to {100 * recipe['suggested']:.0f}% of the rows' groups"
     if recipe.get("hard") and not ready_made:
-        rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} that other rows lend"
+        rows["hard wrong answers"] = f"{recipe['hard']} of the {recipe['wrong']} drawn from other rows"
     if recipe.get("response_only_negatives"):
         rows["response-only negatives"] = (
             f"answers of another row in up to {100 * recipe['response_only_negatives']:.0f}% of groups"
@@ -159,7 +160,9 @@ def _loss(recipe: Mapping[str, Any]) -> str:
     names = {"listwise": "listwise cross-entropy", "pairwise": "pairwise logistic loss"}
     more = [f"{recipe[key]} × {name}" for key, name in names.items() if recipe.get(key)]
     if recipe.get("graded_listwise") is not None:
-        more.append(f"{recipe['graded_listwise']} × listwise cross-entropy to graded labels (such groups alone)")
+        more.append(
+            f"{recipe['graded_listwise']} × listwise cross-entropy to graded labels (only groups with such labels)"
+        )
     temperature = f", temperature {recipe['temperature']}" if more else ""
     return " + ".join(["squared error", *more]) + temperature
 
@@ -174,7 +177,7 @@ def _similarity(plan: Mapping[str, Any] | None, count: int) -> str:
 
 
 def _made(task: str, facts: Mapping[str, Any]) -> str:
-    return f"{facts['groups_by_task'].get(task, 0)} groups made from the texts of the others"
+    return f"{facts['groups_by_task'].get(task, 0)} groups made from the texts of other groups"
 
 
 def _development(figures: Mapping[str, Any]) -> str:

@@ -1,8 +1,7 @@
 """Continuation groups: which sentence comes next in this passage? Made from training texts.
 
-They teach what choosing an ending needs (StoryCloze, HellaSwag and COPA are of this kind), as next-sentence prediction
-does (Devlin et al., 2019, section 3.1), with some wrong candidates that are on the subject: other sentences of the same
-passage.
+They train the choice of an ending, as in StoryCloze, HellaSwag and COPA. The task is next-sentence prediction (Devlin
+et al., 2019, section 3.1) with some hard negatives: other sentences of the same passage.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ _ASKED = (
 
 
 def continuation_groups(texts: Sequence[Passage], plan: Continuations, seed: int) -> Iterator[Group]:
-    """Yield up to `plan.groups` groups of the next sentence and others, of this passage and of other ones.
+    """Yield up to `plan.groups` groups: the next sentence, with negatives from the same and other passages.
 
-    A group has two to `plan.candidates` candidates. None of them is a sentence that the instruction shows.
+    A group has two to `plan.candidates` candidates, none of which appears in the instruction.
     """
     draw = random.Random(f"{seed}:continuations")
     if len(texts) < 2:

@@ -1,4 +1,4 @@
-"""Groups made from the texts of a recipe's other groups: similarity, statements, continuations."""
+"""Groups derived from the texts of a recipe's other groups: similarity, statements, continuations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger("cappy.training")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Groups of one kind, and the limits within which training reads them."""
+    """Groups of one kind and their token limits in training."""
 
     task: str
     groups: list[Group]
@@ -32,10 +32,10 @@ class Made:
 
 
 def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int, share: float = 1.0) -> Iterator[Made]:
-    """Make what the recipe asks for, or a `share` of it, from the texts of `groups`.
+    """Make the derived groups of a recipe, or a `share` of them, from the texts of `groups`.
 
-    Sets with questions of the recipe's own wording are passed over, and so are texts that a language model or a rule
-    for wrong answers wrote.
+    Groups whose prompts the recipe writes itself are skipped, as are candidates written by a language model or by a
+    distractor rule.
     """
     recipe = _scaled(recipe, share)
     groups = [_written_by_people(group) for group in groups if has_own_texts(group)]
@@ -60,7 +60,7 @@ def _written_by_people(group: Group) -> Group:
 
 
 def _scaled(recipe: Recipe, share: float) -> Recipe:
-    """Return a recipe that makes a share of its groups; phrases to choose among are as many as ever."""
+    """Return a recipe that makes a share of the derived groups; the number of phrases stays."""
     plans = {
         name: replace(plan, groups=math.ceil(share * plan.groups))
         for name in ("similarity", "statements", "continuations")
@@ -70,17 +70,17 @@ def _scaled(recipe: Recipe, share: float) -> Recipe:
 
 
 def pair_limits(instruction_tokens: int, response_tokens: int) -> Limits:
-    """Return token limits for training; four tokens of a pair are special."""
+    """Return token limits for training; a pair has four special tokens."""
     return Limits(instruction_tokens + response_tokens + 4, response_tokens, response_limit=response_tokens)
 
 
 def _made(task: str, groups: list[Group], recipe: Recipe, instruction_tokens: int) -> Made:
-    log.info("%d groups of task %r made from the texts of the others", len(groups), task)
+    log.info("made %d groups of task %r from the texts of other groups", len(groups), task)
     return Made(task, groups, pair_limits(instruction_tokens, recipe.response_tokens))
 
 
 def _similarity(groups: Sequence[Group], plan: Similarity, encoder: str, seed: int) -> list[Group]:
-    """Label by the recipe's encoder, whatever weights training starts from."""
+    """Label with the recipe's encoder, even if training starts from other weights."""
     folder = find_encoder(encoder)
     _, spec, weights = starting_weights(folder, seed)
     tokenizer = load_tokenizer(folder, spec)

@@ -1,4 +1,4 @@
-"""Further sets: data sets without templates of their own, each with a few wordings and its own wrong answers."""
+"""Further sets: data sets without PromptSource templates, each with its own prompts and negatives."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from cappy.training.wordings import ask_for_name
 Row = Mapping[str, Any]
 
 NAMES, LISTED_NAMES = 16, 24
-"""Candidates of a group that asks for an intent, without and with a list of options."""
+"""Candidates of an intent group without and with a list of options."""
 _WRITTEN: tuple[Callable[[str], str], ...] = (str.lower, str.lower, *STYLES)
 _LENT = WrongAnswers(near=2, far=3)
 _OTHER_ANSWERS = 2
-"""Answers to other questions, labelled 0, beside judged or worked-out ones."""
+"""Negatives per group that are answers to other questions, labelled 0."""
 _WRONG_NUMBERS = 4
 _ASK = (
     "{question}",
@@ -60,13 +60,13 @@ _USE_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class FurtherSet:
-    """Rows that share `column` are held out together; `groups` makes groups of rows by a seed."""
+    """A set: rows with the same `column` are held out together; `groups` makes groups from rows and a seed."""
 
     column: str
     groups: Callable[[Sequence[Row], str], Iterator[Group]]
 
     def key(self, row: Row) -> str:
-        """Return what rows that belong together share."""
+        """Return the key that rows held out together share."""
         return normalise(str(row[self.column]))
 
 
@@ -92,12 +92,12 @@ def intents(task: str) -> Callable[[Sequence[Row], str], Iterator[Group]]:
 
 
 def _spoken(name: str) -> str:
-    """Write the name of an intent in words: "AddToPlaylist" and "transport_ticket" alike."""
+    """Spell out an intent's name: "AddToPlaylist" or "transport_ticket" in lower-case words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
 
 
 def sums(rows: Sequence[Row], seed: str) -> Iterator[Group]:
-    """Ask for the number an arithmetic story ends with, against its other numbers; in half, for the worked solution."""
+    """Ask for the answer of an arithmetic problem, with its other numbers as negatives; in half, for the solution."""
     worked: list[Example] = []
     answers = [_solution(row)[1] for row in rows]
     for place, row in enumerate(rows):
@@ -116,13 +116,13 @@ def sums(rows: Sequence[Row], seed: str) -> Iterator[Group]:
 
 
 def _solution(row: Row) -> tuple[str, str]:
-    """Return a solution without its calculator's notes, and the number it ends with."""
+    """Return a solution without its calculator annotations, and its final number."""
     solution, _, answer = row["answer"].partition("####")
     return re.sub(r"<<.*?>>", "", solution).strip(), answer.strip()
 
 
 def descriptions(rows: Sequence[Row], seed: str) -> Iterator[Group]:
-    """Ask for a text about a restaurant with given attributes; up to two references."""
+    """Ask for a description of a restaurant with given attributes; up to two references."""
     return _written(rows, seed, "e2e_nlg", "meaning_representation", "human_reference", _DESCRIBE)
 
 
@@ -135,7 +135,7 @@ def scenes(rows: Sequence[Row], seed: str) -> Iterator[Group]:
 def _written(
     rows: Sequence[Row], seed: str, task: str, asked: str, answer: str, wordings: Sequence[str]
 ) -> Iterator[Group]:
-    """Ask for a text about column `asked`; texts of column `answer` about other things are wrong."""
+    """Ask for a text about column `asked`; negatives are the `answer` texts of other rows."""
     texts: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         texts[row[asked]].append(row[answer])
@@ -148,7 +148,7 @@ def _written(
 
 
 def judged(rows: Sequence[Row], seed: str) -> Iterator[Group]:
-    """Ask a question; five systems' answers are 1 or 0 as people judged, golden ones 1, two to other questions 0."""
+    """Ask a question. Labels: golden answers 1, five systems' answers 1 or 0 as people judged, two other answers 0."""
     questions: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         questions[row["question"]].append(row)
@@ -166,12 +166,12 @@ def judged(rows: Sequence[Row], seed: str) -> Iterator[Group]:
 
 
 def _golden(answers: str) -> list[str]:
-    """Split golden answers at slashes, those between digits (9/11) aside."""
+    """Split golden answers at slashes, except between digits (9/11)."""
     return [text.strip() for text in re.split(r"(?<!\d)/|/(?!\d)", answers) if text.strip()]
 
 
 def hallucinated(rows: Sequence[Row], seed: str) -> Iterator[Group]:
-    """Ask about a passage; a plausible wrong answer, which a language model wrote, stands beside the right one."""
+    """Ask about a passage: the right answer against a plausible wrong one written by a language model."""
     for row in rows:
         draw = random.Random(f"{seed}:{row['question']}")
         instruction = draw.choice(_ASK_ABOUT).format(text=row["knowledge"], question=row["question"])
@@ -190,4 +190,4 @@ FURTHER = {
     "hwu64": FurtherSet("text", intents("hwu64")),
     "snips_built_in": FurtherSet("text", intents("snips_built_in")),
 }
-"""By the stem of their file, which is also their task."""
+"""Sets by the stem of their file, which is also their task name."""

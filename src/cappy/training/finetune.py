@@ -1,4 +1,4 @@
-"""Training a scorer further on few groups: some epochs, and the weights of the best one."""
+"""Fine-tune a scorer on a few groups for some epochs and keep the best weights."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ log = logging.getLogger("cappy.training")
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How a scorer is trained further.
+    """How a scorer is fine-tuned.
 
-    `patience` epochs without a better held-out loss end the training. The loss is squared error plus `listwise` times
-    the listwise loss at `temperature`, as in pretraining.
+    Training stops early after `patience` epochs without a lower held-out loss. The loss is squared error plus
+    `listwise` times the listwise loss at `temperature`, as in pretraining.
     """
 
     learning_rate: float = 5e-5
@@ -42,7 +42,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Weights [by name] of the best epoch, and the held-out loss before training and after every epoch."""
+    """Weights of the best epoch, by name, and the held-out losses before training and after every epoch."""
 
     weights: dict[str, NDArray[np.float32]]
     losses: tuple[float, ...]
@@ -59,9 +59,9 @@ def finetune(
     seed: int,
     advance: Callable[[int], None] | None = None,
 ) -> Tuned:
-    """Train on `training` until the loss on `held_out` gets no better; epoch 0 is the scorer as it came.
+    """Train on `training` until the loss on `held_out` stops falling; epoch 0 is the untrained scorer.
 
-    Without held-out groups all epochs are run and the last is taken. `advance` is told of every epoch.
+    Without held-out groups all epochs run and the last one is kept. `advance(1)` is called after every epoch.
     """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -92,7 +92,7 @@ def finetune(
 
 
 def mean_loss(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions, tuning: Tuning) -> float:
-    """Return the loss that training minimises, averaged over groups."""
+    """Return the training loss averaged over groups."""
     total = 0.0
     for group, scores in zip(groups, score_training_groups(model, groups, conventions), strict=True):
         total += float(_loss(torch.from_numpy(scores), [group], tuning))
@@ -106,7 +106,7 @@ def _loss(scores: Tensor, groups: Sequence[TrainingGroup], tuning: Tuning) -> Te
 
 
 def _schedule(progress: float) -> float:
-    """Warm up over the first tenth, then a cosine to a tenth."""
+    """Return the learning rate's share of the peak: warm-up over the first tenth, then cosine decay to 0.1."""
     if progress < 0.1:
         return max(progress, 0.01) / 0.1
     return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))

@@ -13,9 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the parts of a loss are averaged over: a batch's groups, those that listwise and pairwise losses count.
+    """Denominators of a batch's losses: all groups, and those that count in the listwise and the pairwise loss.
 
-    They follow from the labels, so parts of a batch know them without each other: their losses add up to the batch's.
+    They depend on labels only, so they are known before any part of the batch is computed, and the losses of the parts
+    add up to that of the batch.
     """
 
     groups: int
@@ -24,7 +25,7 @@ class Totals:
 
     @classmethod
     def of(cls, labels: Sequence[NDArray[np.float32]], graded: Sequence[bool] | None = None) -> Totals:
-        """Count the groups of a batch by their labels, [candidates] each, and whether those are degrees."""
+        """Count the groups of a batch; `labels`: [candidates] per group; `graded`: whether they are degrees."""
         degrees = graded if graded is not None else [False] * len(labels)
         listwise = sum(degree or float(one.sum()) > 0 for one, degree in zip(labels, degrees, strict=True))
         return cls(len(labels), listwise, sum(float(one.max()) > float(one.min()) for one in labels))
@@ -43,12 +44,10 @@ def training_loss(
     graded_listwise: float = 0.0,
     totals: Totals | None = None,
 ) -> Tensor:
-    """Squared error plus `listwise` and `pairwise` times those losses; what weighs nothing is not computed.
+    """Return squared error plus the listwise and pairwise losses with these weights; losses of weight 0 are skipped.
 
-    With the `totals` of a batch this is the share that its part adds to the loss of the whole.
-
-    `graded` [groups] marks groups whose labels are degrees. Their listwise loss is `graded_listwise_loss`, weighted by
-    `graded_listwise` instead of `listwise`.
+    With the `totals` of a batch, return a part's contribution to the loss of the whole batch. `graded` [groups] marks
+    groups whose labels are degrees; their listwise loss is `graded_listwise_loss` with weight `graded_listwise`.
     """
     loss = regression_loss(scores, labels, group, groups)
     if totals:
@@ -68,11 +67,10 @@ def training_loss(
 
 
 def regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Mean squared error against labels in [0, 1] (Tan et al., 2023, section 3.2), averaged within each group first.
+    """Return the mean squared error against labels in [0, 1] (Tan et al., 2023, section 3.2).
 
-    A group of many candidates then weighs as much as one of two.
-
-    `group` [candidates] tells which of `groups` groups a candidate belongs to.
+    It is averaged within each group first, so that large groups weigh no more than small ones. `group` [candidates]:
+    the number of each candidate's group, below `groups`.
     """
     squared = (scores - labels) ** 2
     sums = scores.new_zeros(groups).index_add(0, group, squared)
@@ -81,26 +79,26 @@ def regression_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int) 
 
 
 def listwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> Tensor:
-    """Cross-entropy between the labels and a softmax of the scores within each group (ListNet, Cao et al., 2007).
+    """Return the cross-entropy of labels and a softmax of scores within each group (ListNet, Cao et al., 2007).
 
-    Labels are normalised to sum to 1 in each group; a group whose labels are all 0 counts nothing.
+    Labels are normalised to sum to 1 in each group; groups whose labels are all 0 are ignored.
     """
     losses, informative = _listwise(scores, _shares(labels, group, groups), group, groups, temperature)
     return losses.sum() / informative.sum().clamp(min=1)
 
 
 def graded_listwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> Tensor:
-    """Cross-entropy between a softmax of the labels and one of the scores, both at `temperature`; mean over groups.
+    """Return the mean cross-entropy of a softmax of the labels and one of the scores, both at `temperature`.
 
-    For labels that are degrees (Rouge-L of samples, judged answers): 0.9 beside 0.8 is better, not a tenth of a share
-    better. The loss is least where all scores differ as the labels do, so a group of equal labels teaches that too.
+    It is for labels that are degrees (Rouge-L of samples, judged answers), whose normalised shares hardly differ. The
+    loss is least if scores differ exactly as labels do, so groups of equal labels count too.
     """
     targets = _softmax(labels, group, groups, temperature)
     return _listwise(scores, targets, group, groups, temperature)[0].sum() / groups
 
 
 def _listwise(scores: Tensor, targets: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of every group [groups], and which groups have targets at all [groups]."""
+    """Return the cross-entropy of every group [groups], and which groups have non-zero targets [groups]."""
     log_share = _log_softmax(scores, group, groups, temperature)
     losses = scores.new_zeros(groups).index_add(0, group, -targets * log_share)
     return losses, scores.new_zeros(groups).index_add(0, group, targets) > 0
@@ -125,16 +123,16 @@ def _log_softmax(values: Tensor, group: Tensor, groups: int, temperature: float)
 
 
 def pairwise_loss(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> Tensor:
-    """Logistic loss of every pair of a group whose labels differ, weighed by how much (RankNet, Burges et al., 2005).
+    """Return the logistic loss of pairs in a group, weighted by label difference (RankNet, Burges et al., 2005).
 
-    Averaged within each group, then over the groups that hold such a pair.
+    It is averaged within each group, then over the groups that have different labels.
     """
     lost, telling = _pairwise(scores, labels, group, groups, temperature)
     return lost / telling.clamp(min=1)
 
 
 def _pairwise(scores: Tensor, labels: Tensor, group: Tensor, groups: int, temperature: float) -> tuple[Tensor, Tensor]:
-    """Return the sum over groups of the pairwise loss, and how many groups hold a pair that counts."""
+    """Return the pairwise loss summed over groups, and the number of groups that have different labels."""
     same = group[:, None] == group[None, :]
     better = (labels[:, None] - labels[None, :]).clamp(min=0) * same
     lost = torch.nn.functional.softplus((scores[None, :] - scores[:, None]) / temperature) * better

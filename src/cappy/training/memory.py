@@ -1,4 +1,4 @@
-"""Keeping freed memory for the next step instead of giving it back to the system."""
+"""Keep freed memory for the next step instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _ALL = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to reuse large blocks; a training step frees and takes the same gigabytes again and again.
+    """Tell glibc to reuse large blocks, because every training step frees and allocates the same gigabytes.
 
-    Without this about a tenth of the time goes into page faults. Returns whether it could be set;
-    other C libraries are left as they are.
+    Otherwise about a tenth of the time goes into page faults. Returns whether it could be set; other C libraries are
+    not touched.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,4 +1,4 @@
-"""A recipe and a folder of data to training and development groups."""
+"""Build training and development groups from a recipe and a folder of data."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ from cappy.training.samples import Sampled, read_samples, sampled_group
 from cappy.training.split import fraction
 
 _BLOCK = 10
-"""Templates of one data set render the same rows in the same order, and neighbouring rows often share a passage: so
-many of them are held out or kept together."""
+"""Rows that are held out or kept as a block: templates of a data set render the same rows in the same order, and
+neighbouring rows often share a passage."""
 _SHARED_COLUMNS = ("paragraph", "passage", "context", "question", "question_stem", "goal")
-"""What several rows of a data set may have in common, the most telling first: it decides which of them are held out."""
+"""Columns that several rows may share, in order of preference; rows with the same value are on the same side of the
+split."""
 
 
 def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group], list[Group]]:
     """Build a recipe's groups from `folder`: training groups and held-out development groups.
 
-    The split is by row, not by rendering: all renderings of a held-out row are held out. Of the recipe's sources what a
-    row says decides, so that it is on the same side however many rows are taken, together with all that share its
-    passage or question. Of the rendered rows tens of neighbours are held out, one ten or more of every task. Of
-    super_natural_instructions whole tasks are held out, of open answers all that answer an instruction. Held-out groups
-    that ask word for word what a training group asks are dropped. Training groups get suggested wrong answers as the
-    recipe says; development groups stay plain.
+    All renderings of a row are on the same side of the split. What is held out together depends on the set:
+
+    - sources and further sets: rows with the same passage or question, chosen by a hash of it, so that the split does
+      not depend on the number of rows;
+    - rendered rows: blocks of ten neighbours, at least one per task if it has several;
+    - super_natural_instructions: whole tasks;
+    - open answers: all answers to an instruction.
+
+    Held-out groups with the same instruction as a training group are dropped. Only training groups get distractors.
 
     Raises:
-        InputError: a file the recipe names is missing, unreadable or empty.
+        InputError: a file of the recipe is missing, unreadable or empty.
 
     """
     training: dict[str, list[Group]] = defaultdict(list)
@@ -62,20 +66,20 @@ def build_mixture(recipe: Recipe, folder: Path, seed: int) -> tuple[list[Group],
 
 
 def has_own_texts(group: Group) -> bool:
-    """Tell whether a group is of the rendered rows or a source with templates, whose texts others are made from."""
+    """Tell whether a group is from rendered rows or a templated source; further groups are derived only from these."""
     return group.task not in (*FURTHER, natural_instructions.TASK, open_answers.TASK, samples.TASK)
 
 
 def _suggested(groups: list[Group], recipe: Recipe, seed: int) -> list[Group]:
-    """Add suggested wrong answers, but to sets that have their own, and to samples, which are such by themselves."""
+    """Add distractors, except to sets that have their own and to groups of samples, which are hard already."""
     apart = (natural_instructions.TASK, open_answers.TASK, samples.TASK)
     return [one if one.task in apart else with_suggested([one], recipe.suggested, seed)[0] for one in groups]
 
 
 def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group], list[Group]]:
-    """Part ready-made groups into training and development groups, `held_out` of them for development.
+    """Split ready-made groups into training and development groups; `held_out` is the share for development.
 
-    The instruction decides, so that groups that ask the same are never on both sides.
+    The split is by instruction: groups with the same one are on the same side.
     """
     training: list[Group] = []
     development: list[Group] = []
@@ -89,7 +93,7 @@ def _asked(group: Group) -> str:
 
 
 def _further_groups(further: Further, recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool, Group]]:
-    """Make the groups of a further set; held-out rows and others lend one another nothing."""
+    """Make the groups of a further set; negatives never cross the split."""
     file, made = further.file, FURTHER[further.file]
     rows = list(read_rows(needed_rows(folder / "train", file)))
     if further.rows is not None and further.rows < len(rows):
@@ -109,7 +113,7 @@ def _instruction_groups(recipe: Recipe, folder: Path, seed: int, sampled: Sample
 
 
 def _rendered_groups(recipe: Recipe, folder: Path, seed: int, sampled: Sampled) -> Iterator[tuple[bool, Group]]:
-    """Make the groups of rendered rows, and a second one of every prompt that has samples."""
+    """Make the groups of rendered rows, with a second group for every prompt that has samples."""
     for held, group in _lent_groups(recipe, folder, seed):
         yield held, group
         if recipe.samples and group.instruction in sampled:
@@ -131,14 +135,14 @@ def _lent_groups(recipe: Recipe, folder: Path, seed: int) -> Iterator[tuple[bool
     held = [block in out for block in blocks]
     near = (recipe.wrong - recipe.hard) // 2
     wrong = WrongAnswers(near=near, far=recipe.wrong - recipe.hard - near, hard=recipe.hard)
-    # Held-out groups may be lent any row's answer; a held-out answer is never lent to training, as a wrong one.
+    # Negatives of held-out groups may come from any row. Held-out answers are never negatives in training.
     kept = [example for example, left in zip(examples, held, strict=True) if not left]
     yield from ((False, group) for _, group in make_groups(kept, wrong, seed))
     yield from ((True, group) for number, group in make_groups(examples, wrong, seed) if held[number])
 
 
 def _held_out_blocks(blocks: Iterable[tuple[str, int]], share: float) -> set[tuple[str, int]]:
-    """Choose blocks of every task by their hashes: a `share`, but one at least where a task has several."""
+    """Choose a `share` of every task's blocks by hash, at least one if the task has several."""
     by_task: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for block in blocks:
         by_task[block[0]].add(block)
@@ -173,14 +177,14 @@ def _source_groups(source: Source, recipe: Recipe, folder: Path, seed: int) -> I
 
 
 def _shared_text(row: Mapping[str, Any]) -> str:
-    """Return what a row has in common with others of its data set, or else all that it says."""
+    """Return the text that a row may share with others of its data set, or else all its text."""
     texts = {name: value for name, value in row.items() if isinstance(value, str) and not name.startswith("label")}
     shared = next((texts[name] for name in _SHARED_COLUMNS if name in texts), None)
     return normalise(" ".join(texts[name] for name in sorted(texts)) if shared is None else shared)
 
 
 def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> list[dict[str, Any]]:
-    """Take up to `count` rows at random; of a few labels each gets an equal share, or all it has."""
+    """Draw up to `count` rows; with at most four labels, each gets an equal share or all its rows."""
     draw.shuffle(rows)
     if len(rows) <= count:
         return rows
@@ -197,9 +201,9 @@ def _balanced(rows: list[dict[str, Any]], count: int, draw: random.Random) -> li
 
 
 def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[Group]:
-    """Limit each task's groups, choices and lent answers apart; the order is by task and random within.
+    """Limit each task's groups, separately for real choices and negatives from other rows; shuffle within a task.
 
-    Further sets, super_natural_instructions, samples and open answers are taken whole.
+    Further sets, super_natural_instructions, samples and open answers have no limit here.
     """
     more = {source.file: source.rows * source.renderings for source in recipe.sources}
     kept: list[Group] = []
@@ -212,7 +216,7 @@ def _capped(by_task: dict[str, list[Group]], recipe: Recipe, seed: int) -> list[
 
 
 def has_lent_answers(group: Group) -> bool:
-    """Tell whether a group's wrong answers come from other rows."""
+    """Tell whether a group has negatives drawn from other rows."""
     return any(candidate.origin == "other" for candidate in group.candidates)
 
 

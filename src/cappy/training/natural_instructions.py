@@ -1,4 +1,4 @@
-"""Groups of super_natural_instructions (Wang et al., 2022, arXiv 2204.07705): many tasks, each told by a definition."""
+"""Groups of super_natural_instructions (Wang et al., 2022, arXiv 2204.07705): many tasks, each with a definition."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ WORDINGS = (
     "Here is an input.\n\n{input}\n\nHere is what to do with it. {definition}",
 )
 _SAMPLED_WORDING = WORDINGS[0]
-"""How the language model was asked; its samples serve the other wordings too."""
+"""The wording that samples were drawn with; they are used with the other wordings too."""
 
 
 def kept_out_tasks(tasks: Iterable[str], count: int) -> set[str]:
-    """Choose `count` tasks by a hash of their names, one fewer than there are at most."""
+    """Choose `count` tasks by a hash of their names; at least one task is left for training."""
     ranked = sorted(set(tasks), key=lambda task: hashlib.sha256(task.encode()).hexdigest())
     return set(ranked[: min(count, len(ranked) - 1)])
 
@@ -42,7 +42,7 @@ def kept_out_tasks(tasks: Iterable[str], count: int) -> set[str]:
 def instruction_groups(
     rows: Sequence[Row], samples: Sampled, plan: NaturalInstructions, seed: int
 ) -> Iterator[tuple[bool, Group]]:
-    """Yield groups, those of kept-out tasks marked True. Tasks in `plan.left_out` are passed over."""
+    """Yield (held out, group); kept-out tasks are held out. Tasks in `plan.left_out` are skipped."""
     tasks: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if not any(name in row["task"] for name in plan.left_out):
@@ -62,7 +62,7 @@ def instruction_groups(
 def _task_groups(
     members: Sequence[Row], chosen: Sequence[Row], samples: Sampled, plan: NaturalInstructions, seed: str
 ) -> Iterator[Group]:
-    """Yield the groups of `chosen` rows of one task; wrong answers are those of all its rows, `members`."""
+    """Yield the groups of `chosen` rows of one task; negatives are drawn from all its rows, `members`."""
     answers = [Rendered("", "", text) for row in members for text in row["outputs"]]
     choices = closed_set(answers)
     right: dict[str, list[str]] = defaultdict(list)
@@ -70,7 +70,7 @@ def _task_groups(
         right[row["input"]] += row["outputs"]
     for row in chosen:
         draw = random.Random(f"{seed}:{row['task']}:{row['input']}")
-        references = list(dict.fromkeys(right[row["input"]]))  # the same input may stand in several rows
+        references = list(dict.fromkeys(right[row["input"]]))  # several rows may have the same input
         known = {normalise(text) for text in references}
         if choices:
             wrong = [Candidate(text, 0.0, "choice") for text in choices if normalise(text) not in known]
@@ -89,7 +89,7 @@ def _task_groups(
 def _others(
     members: Sequence[Row], references: Sequence[str], known: set[str], plan: NaturalInstructions, draw: random.Random
 ) -> list[Candidate]:
-    """Draw different answers to other inputs, labelled by their likeness to the references."""
+    """Draw distinct answers to other inputs, labelled by their Rouge-L against the references."""
     found: dict[str, str] = {}
     for row in draw.sample(members, min(len(members), 3 * plan.others)):
         text = draw.choice(row["outputs"])

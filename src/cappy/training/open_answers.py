@@ -1,4 +1,4 @@
-"""Groups of answers to open instructions: judged by people, of models of known strength, and spoiled by rules."""
+"""Groups of answers to open instructions: judged by people, from models of known strength, or corrupted by rules."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from cappy.training.split import fraction
 
 TASK = "open_answers"
 WORSE, BETTER = 0.4, 0.85
-"""Labels of two answers of which people prefer one; what they say between lies between."""
+"""Labels of the worse and the better answer of a judged pair; votes in between are interpolated."""
 MADE_UP, SOUND, REFERENCE, SAMPLE = 0.4, 0.84, 0.88, 0.2
-"""Labels of one answer that people found made up or sound, of a written one, and of a very small model's sample."""
+"""Labels of a single answer judged made up or sound, of a written reference, and of a very small model's sample."""
 LISTED = 3
-"""Answers drawn of a list at a time."""
+"""Answers in a group drawn from a list."""
 LIST = "listed"
-"""What a group's template says where some of its answers are drawn at a time."""
+"""Template name of lists, whose groups are drawn from a longer list of answers."""
 
 
 def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[bool, Group]]:
-    """Yield groups of the sets in `folder`, those of held-out instructions marked True.
+    """Yield (held out, group) for the sets in `folder`.
 
-    The beginning of an instruction decides whether it is held out, so that all sets that ask it are on one side. Wrong
-    answers of a near instruction come from the same side.
+    The split is by the beginning of the instruction, so that an instruction found in several sets is on one side.
+    Negatives from a similar instruction come from the same side.
 
     Raises:
         InputError: a set is missing.
@@ -47,7 +47,7 @@ def answer_groups(folder: Path, plan: OpenAnswers, seed: int) -> Iterator[tuple[
 
 
 def held_out(instruction: str, share: float) -> bool:
-    """Tell whether an instruction is among the `share`, [0, 1], that is held out."""
+    """Tell whether an instruction belongs to the held-out `share`, in [0, 1]."""
     return fraction(key(instruction)) < share
 
 
@@ -104,7 +104,7 @@ def _groups(
 
 
 def _drawn(candidates: Sequence[Candidate], draw: random.Random) -> tuple[Candidate, ...]:
-    """Draw answers of a list; in half of the draws the best is not the longest, if that can be had in a few tries."""
+    """Draw answers from a list; in half of the draws, try up to six times for a best answer that is not the longest."""
     count = min(LISTED, len(candidates))
     free = draw.random() < 0.5
     for _ in range(6):

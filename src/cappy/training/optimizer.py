@@ -1,4 +1,4 @@
-"""AdamW over float32 masters, while forward and backward run on a working copy in a faster type."""
+"""AdamW over float32 master weights; forward and backward run on a working copy in a faster type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the device computes in it, else float32."""
+    """Return bfloat16 if the device computes in it, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
@@ -17,7 +17,7 @@ def training_dtype(device: torch.device) -> torch.dtype:
 
 
 def make_optimizer(masters: Mapping[str, Tensor], learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Return AdamW over the masters; biases and norms do not decay."""
+    """Return AdamW over the masters, without weight decay on biases and norms."""
     decayed = [tensor for tensor in masters.values() if tensor.ndim > 1]
     plain = [tensor for tensor in masters.values() if tensor.ndim == 1]
     options = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -27,7 +27,7 @@ def make_optimizer(masters: Mapping[str, Tensor], learning_rate: float, weight_d
 def move_masters(
     model: nn.Module, masters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rate: float
 ) -> None:
-    """Move float32 masters by the gradients of the working copy, clipped to length 1, and copy them back."""
+    """Update float32 masters with the working copy's gradients, clipped to norm 1, and copy them back."""
     for name, parameter in model.named_parameters():
         masters[name].grad = None if parameter.grad is None else parameter.grad.to(torch.float32)
         parameter.grad = None
@@ -38,7 +38,7 @@ def move_masters(
 
 
 def step_masters(masters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Move masters by their gradients, clipped to length 1, which are gone then."""
+    """Update masters with their gradients, clipped to norm 1, and clear the gradients."""
     torch.nn.utils.clip_grad_norm_(masters.values(), 1.0)
     for options in optimizer.param_groups:
         options["lr"] = rate

@@ -1,4 +1,4 @@
-"""What a step computes, made ready on the CPU: packed parts with labels, in this process or in workers ahead of it."""
+"""Training steps prepared on the CPU: packed parts with labels, made in this process or ahead of time in workers."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from cappy.training.losses import Totals
 from cappy.training.shares import split_batch
 
 ROW = 512
-"""Tokens of a row: what the longest pair of the usual limits needs."""
+"""Tokens per row: the length of the longest pair under the default limits."""
 ROWS = 8
-"""Rows come in multiples of so many, so that a compiled model meets few shapes."""
+"""The number of rows is a multiple of this, so that a compiled model sees few shapes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Groups computed together.
 
-    `labels`, `numbers`: [candidates], as `pack_training` gives them; `graded`: [groups], None where all are treated
-    alike. A part that does not `count` is computed for nothing: the other processes gather weights at the same time.
+    `labels`, `numbers`: [candidates], from `pack_training`; `graded`: [groups], None if the loss does not distinguish
+    graded groups. A part without `count` adds nothing to the loss: it only keeps this process in step with the others,
+    which gather sharded weights.
     """
 
     batch: Batch | TokenRows
@@ -50,9 +51,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """How steps are made: split among `world` processes, this one being `rank`, in parts of `micro_tokens`.
+    """How steps are made: split among `world` processes (this one is `rank`) into parts of `micro_tokens` tokens.
 
-    `rows` lays groups in rows, `graded` says that the loss treats groups of degrees apart.
+    `rows`: lay groups in rows. `graded`: the loss treats graded groups separately.
     """
 
     conventions: Conventions
@@ -63,7 +64,7 @@ class Preparing:
     micro_tokens: int | None = None
 
     def step(self, groups: Sequence[TrainingGroup]) -> Step:
-        """Make one step of a batch's groups."""
+        """Make one step from the groups of a batch."""
         sizes = [Size.of(group.encoded) for group in groups]
         parts = split_batch(sizes, self.world, self.micro_tokens)[self.rank]
         degrees = [group.graded for group in groups] if self.graded else None
@@ -78,7 +79,7 @@ class Preparing:
 
 
 class _Steps:
-    """The steps of an epoch by number: what worker processes are given."""
+    """The steps of an epoch, indexed by number, as a data set for worker processes."""
 
     def __init__(self, groups: Sequence[TrainingGroup], batches: Sequence[Sequence[int]], preparing: Preparing) -> None:
         self._groups, self._batches, self._preparing = groups, batches, preparing
@@ -98,10 +99,10 @@ def endless_steps(
     skip: int,
     workers: int = 0,
 ) -> Iterator[tuple[int, int, Step]]:
-    """Yield (epoch, next batch number, step) for ever, starting at batch `skip` of `epoch`.
+    """Yield (epoch, next batch number, step) endlessly, starting at batch `skip` of `epoch`.
 
-    `batches` gives an epoch's batches of group numbers. With `workers` other processes make the steps ahead, in the
-    same order.
+    `batches` maps an epoch to its batches of group numbers. `workers` processes make steps ahead of time, in the same
+    order.
     """
     while True:
         chosen = batches(epoch)[skip:]

@@ -1,4 +1,4 @@
-"""Passages out of groups' own texts: runs of sentences that belong together, for groups made from plain text."""
+"""Passages: runs of consecutive sentences found in instructions, the raw material of derived groups."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from cappy.group import Group
 from cappy.text.normalization import normalise
 
 Passage = tuple[str, ...]
-"""Sentences in their order."""
+"""Sentences in order."""
 
 FEWEST = 3
-"""Sentences a passage has at least."""
+"""Minimum number of sentences in a passage."""
 MOST_OF_ONE = 4
-"""Groups of a kind that are made from one passage at most."""
+"""Maximum number of groups of one kind made from a passage."""
 SENTENCE_WORDS = (4, 45)
 _BOILERPLATE = 40
-"""A sentence in more groups than this is a template's wording; a passage may have many questions."""
+"""A sentence in more groups than this is template wording; a passage with many questions stays below it."""
 _TEMPLATE_GROUPS = 10
-"""Fewer groups of a template do not show what its wording is."""
+"""Minimum number of groups needed to recognise a template's wording."""
 _FORM = re.compile(
     r"^(?:question|answer|choices?|options?|choose|select|note|hint|context|article)\b|[:?]$", re.IGNORECASE
 )
-"""How sentences begin or end that ask something rather than tell it."""
+"""Beginnings and ends of sentences that ask rather than state something."""
 
 
 def passages(groups: Iterable[Group], count: int, seed: int) -> list[Passage]:
-    """Draw up to `count` different passages: paragraphs of instructions with three sentences or more.
+    """Draw up to `count` different passages from paragraphs of instructions.
 
-    Of the sentences in a paragraph, the longest run of plain ones counts; templates' words and questions end a run.
+    A passage is a paragraph's longest run of at least `FEWEST` plain sentences; template wording and questions end a
+    run.
     """
     found: Counter[str] = Counter()
     paragraphs: dict[str, None] = {}
@@ -51,10 +52,10 @@ def passages(groups: Iterable[Group], count: int, seed: int) -> list[Passage]:
 
 
 def unshared(groups: Sequence[Group], others: Iterable[Group]) -> list[Group]:
-    """Return the `groups` that share no sentence of an instruction or a right response with `others`.
+    """Return the `groups` that share no sentence with `others`, in the instruction or a right response.
 
-    A sentence of six words or more counts, unless most groups of a template among the others have it: then it is the
-    template's wording.
+    Only sentences of six words or more count. A sentence in most of a template's groups among `others` is template
+    wording and is ignored.
     """
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     sizes: Counter[tuple[str, str]] = Counter()

@@ -1,4 +1,4 @@
-"""Where a model's weights lie: whole in one process, whole in each of several (DDP), or in shards (FSDP)."""
+"""Placement of a model's weights: in one process, replicated in several (DDP), or sharded (FSDP)."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ PARALLEL = ("ddp", "fsdp")
 
 
 class Placement(Protocol):
-    """A model to compute with, and its float32 masters to optimise; `masters` are DTensors where they are sharded."""
+    """A model to compute with, and its float32 masters to optimise; sharded `masters` are DTensors."""
 
     encoder: Encoder
     masters: dict[str, Tensor]
 
     def __call__(self, batch: Batch | RowTensors) -> Tensor:
-        """Score every segment of `batch`: [segments]. Sharded, all processes call this equally often."""
+        """Score every segment of `batch`: [segments]. With shards, all processes must call this equally often."""
         ...
 
     def part(self, last: bool) -> Any:
-        """Return the context of a part's forward and backward pass; gradients are exchanged in the `last` one."""
+        """Return the context of a part's forward and backward pass; gradients are exchanged in the `last` part."""
         ...
 
     def gather(self) -> None:
-        """Bring a part's gradients to the masters, added to those of earlier parts."""
+        """Add a part's gradients to those of the masters."""
         ...
 
     def refresh(self) -> None:
-        """Make the model compute with the masters as they are now."""
+        """Make the model compute with the current masters."""
         ...
 
 
 class Alone:
-    """Masters in float32 and a working copy in the type that computes, both whole, in one process."""
+    """One process: float32 masters, and a working copy in the computing type."""
 
     def __init__(
         self, spec: EncoderSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
     ) -> None:
-        """Copy `weights` twice."""
+        """Copy `weights` into the masters and the working copy."""
         masters = {name: weights[name].to(device, torch.float32).clone() for name in spec.shapes()}
         self.masters = {name: tensor.requires_grad_() for name, tensor in masters.items()}
         self.encoder = Encoder(spec, {name: t.detach().to(dtype).clone() for name, t in masters.items()}).to(device)
 
     def __call__(self, batch: Batch | RowTensors) -> Tensor:
-        """Score by the working copy."""
+        """Score with the working copy."""
         scores: Tensor = self.encoder(batch)
         return scores
 
     def part(self, last: bool) -> Any:
-        """Exchange nothing."""
+        """Return a null context: there is no exchange."""
         return nullcontext()
 
     def gather(self) -> None:
-        """Add the copy's gradients to the masters' in float32, in which many parts add up well."""
+        """Add the copy's gradients to the masters' in float32, which keeps the sum of many parts precise."""
         for name, parameter in self.encoder.named_parameters():
             if parameter.grad is not None:
                 added, master = parameter.grad.to(torch.float32), self.masters[name]
@@ -72,14 +72,14 @@ class Alone:
             parameter.grad = None
 
     def refresh(self) -> None:
-        """Copy the masters."""
+        """Copy the masters into the working copy."""
         with torch.no_grad():
             for name, parameter in self.encoder.named_parameters():
                 parameter.copy_(self.masters[name])
 
 
 class Replicated:
-    """The masters themselves in every process, computing under autocast; DDP averages their gradients."""
+    """DDP: every process has the masters and computes with them under autocast; gradients are averaged."""
 
     def __init__(
         self, spec: EncoderSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
@@ -94,7 +94,7 @@ class Replicated:
         self._cast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
     def __call__(self, batch: Batch | RowTensors) -> Tensor:
-        """Score by the weights of this process."""
+        """Score with this process's weights."""
         with self._cast:
             scores: Tensor = (self._wrapped if torch.is_grad_enabled() else self.encoder)(batch)
         return scores
@@ -109,11 +109,11 @@ class Replicated:
         """Do nothing: backward adds to the masters' own gradients."""
 
     def refresh(self) -> None:
-        """Do nothing: the masters compute."""
+        """Do nothing: the model computes with the masters themselves."""
 
 
 class Sharded:
-    """Masters in shards, one unit a layer, gathered in the type that computes when their layer is at work (FSDP)."""
+    """FSDP: masters in shards, one unit per layer, gathered in the computing type while their layer runs."""
 
     def __init__(
         self, spec: EncoderSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
@@ -121,7 +121,7 @@ class Sharded:
         """Copy `weights` and keep this process's shards.
 
         Raises:
-            InputError: this torch has no FSDP of the second generation.
+            InputError: this version of torch lacks FSDP2.
 
         """
         try:
@@ -129,9 +129,9 @@ class Sharded:
             from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
         except ImportError as error:
             raise InputError(
-                "sharded training needs torch 2.6 or later; update torch, or take --parallel ddp."
+                "sharded training needs torch 2.6 or later; update torch, or use --parallel ddp."
             ) from error
-        # Layers hand on views, which FSDP warns of because changing them in place would go wrong; nothing here does.
+        # Layers return views. FSDP warns that changing them in place would be wrong; nothing here does.
         warnings.filterwarnings("ignore", message=".*returned a view tensor", category=UserWarning)
         whole = {name: weights[name].to(device, torch.float32).clone() for name in spec.shapes()}
         self.encoder = Encoder(spec, whole).to(device)
@@ -139,12 +139,12 @@ class Sharded:
         policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
         for node in self.encoder.layer_nodes():
             fully_shard(node, mesh=mesh, mp_policy=policy)
-        # The rest (embeddings and head) is given back too: measuring without a backward pass must not keep it whole.
+        # Embeddings and head are resharded too, or evaluation without a backward pass would keep them unsharded.
         self._root: Any = fully_shard(self.encoder, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
         self.masters: dict[str, Tensor] = dict(self.encoder.named_parameters())
 
     def __call__(self, batch: Batch | RowTensors) -> Tensor:
-        """Score by weights that all processes gather together."""
+        """Score with weights that all processes gather together."""
         scores: Tensor = self.encoder(batch)
         return scores
 
@@ -158,17 +158,17 @@ class Sharded:
         """Do nothing: backward adds to the masters' own gradients."""
 
     def refresh(self) -> None:
-        """Do nothing: weights are gathered anew for every pass."""
+        """Do nothing: every pass gathers the weights again."""
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor whole; all processes call this where it is sharded."""
+    """Return an unsharded tensor. If it is sharded, all processes must call this."""
     full: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return full.detach()
 
 
 def shard_like(full: Tensor, like: Tensor) -> Tensor:
-    """Return a whole tensor as `like` is kept in this process: on its device, and its shard where it is sharded."""
+    """Return a full tensor placed like `like`: on its device, and sharded if `like` is."""
     if not hasattr(like, "device_mesh"):
         return full.to(like.device)
     from torch.distributed.tensor import distribute_tensor
@@ -179,7 +179,7 @@ def shard_like(full: Tensor, like: Tensor) -> Tensor:
 
 
 def placement(parallel: str, processes: int) -> Callable[..., Placement]:
-    """Return what places a model (spec, weights, device, dtype): alone in one process, else as `parallel` says."""
+    """Return the placement class, called with (spec, weights, device, dtype): `Alone`, or the one for `parallel`."""
     if processes == 1:
         return Alone
     return Sharded if parallel == "fsdp" else Replicated

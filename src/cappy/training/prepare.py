@@ -1,4 +1,4 @@
-"""What a run learns from: groups read, held out and made from one another's texts, then encoded."""
+"""Training data of a run: read groups, hold some out, derive further groups, and encode them all."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from cappy.training.response_only import with_response_only_negatives
 
 log = logging.getLogger("cappy.training")
 ALL = 10**6
-"""Candidates kept of groups that are measured, and of those made for their candidates: every one."""
+"""No limit on candidates, for development groups and groups whose candidates were designed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Groups to train on and held-out ones; `made` and `made_development` are made from the texts of each.
+    """Training groups and held-out groups; `made` and `made_development` are derived from the texts of each.
 
-    Kept-out tasks of super_natural_instructions, and answers to kept-out open instructions, are among
-    `made_development`: they have figures of their own.
+    `made_development` also has the held-out tasks of super_natural_instructions and answers to held-out open
+    instructions, because they are measured separately.
     """
 
     training: list[Group]
@@ -42,7 +42,7 @@ class Texts:
     made_development: list[Made]
 
     def all_training(self) -> list[Group]:
-        """Return all groups that are trained on."""
+        """Return all training groups, including derived ones."""
         return [*self.training, *(group for made in self.made for group in made.groups)]
 
 
@@ -58,13 +58,13 @@ class Encoded:
 def read_texts(
     recipe: Recipe, encoder: str, seed: int, *, data: Path | None, groups: Path | None, against: Path | None
 ) -> Texts:
-    """Read `groups`, or the recipe's from the folder `data`, and make what the recipe makes of their texts.
+    """Read `groups`, or the recipe's groups from the folder `data`, and derive further groups from their texts.
 
-    Nothing that holds a text of an evaluation file in the folder `against` is trained on; rewriting makes new texts,
-    so that what is made is checked too. `encoder` labels similarity groups.
+    Training groups that contain a text of an evaluation file in the folder `against` are dropped. Derived groups are
+    checked too, because rewriting makes new texts. `encoder` labels similarity groups.
 
     Raises:
-        InputError: neither groups nor a data folder are given, or there is nothing to train on or to hold out.
+        InputError: neither `groups` nor `data` is given, or the training or the hold-out set is empty.
 
     """
     training, development = _read(recipe, seed, data, groups)
@@ -72,7 +72,7 @@ def read_texts(
     if evaluation:
         found = len(training)
         training = without_overlaps(training, evaluation)
-        log.info("%d groups left out for a text of %s", found - len(training), against)
+        log.info("dropped %d groups that contain a text of %s", found - len(training), against)
     made = list(made_groups(training, recipe, encoder, seed))
     if evaluation:
         made = [replace(one, groups=without_overlaps(one.groups, evaluation)) for one in made]
@@ -83,10 +83,10 @@ def read_texts(
 def held_out_texts(
     training: Sequence[Group], development: Sequence[Group], recipe: Recipe, encoder: str, seed: int
 ) -> Texts:
-    """Return what is measured, and nothing to train on: development groups, shuffled, and groups made of their texts.
+    """Return `Texts` with the shuffled development groups and groups derived from them, and no training groups.
 
-    Those are made only of development groups that share no sentence with `training` groups: other questions about a
-    held-out row's passage may be among them.
+    Groups are derived only from development groups that share no sentence with `training`, which may hold other
+    questions about the same passage.
     """
     apart = (natural_instructions.TASK, open_answers.TASK)
     kept_out = {task: [one for one in development if one.task == task] for task in apart}
@@ -102,9 +102,9 @@ def held_out_texts(
 def encode_texts(
     texts: Texts, recipe: Recipe, tokenizer: TextTokenizer, conventions: Conventions, longest: int, seed: int
 ) -> Encoded:
-    """Encode groups as the recipe says: how many candidates, how long, what they are lent and in which layout.
+    """Encode groups with the recipe's layouts, limits, candidate counts and response-only negatives.
 
-    No pair gets longer than the `longest` tokens that the encoder takes.
+    No pair exceeds `longest`, the encoder's maximum number of tokens.
     """
     limits = task_limits(recipe)
     joint = replace(conventions, layout="joint")
@@ -136,7 +136,7 @@ def encode_texts(
 
 
 def task_limits(recipe: Recipe, task: str = "") -> Limits:
-    """Return the limits of a task's groups in training: answers to open instructions are longer than others."""
+    """Return the token limits of a task's groups in training; open answers get longer ones."""
     plan = recipe.open_answers if task == open_answers.TASK else None
     if plan:
         limits = pair_limits(plan.instruction_tokens, plan.response_tokens)
@@ -154,5 +154,7 @@ def _read(recipe: Recipe, seed: int, data: Path | None, groups: Path | None) -> 
     else:
         raise InputError("training needs the recipe's data files (--data) or ready-made groups (--groups).")
     if not all(parts):
-        raise InputError(f"there are {len(parts[0])} groups to train on and {len(parts[1])} held out; both are needed.")
+        raise InputError(
+            f"there are {len(parts[0])} training groups and {len(parts[1])} held-out groups; both are needed."
+        )
     return parts

@@ -1,4 +1,4 @@
-"""The processes of a run: started by torchrun or accelerate launch, or this one alone."""
+"""The processes of a run: started by torchrun or accelerate launch, or a single one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from torch.distributed.rendezvous import rendezvous
 from cappy.errors import InputError
 
 WAIT = timedelta(hours=2)
-"""How long a process waits for the others: preparing data takes unequal time."""
+"""How long a process waits for the others; some take longer to prepare data."""
 
 
 @dataclass(slots=True)
 class Processes:
-    """The processes that train one model: how many, and which one this is. They agree on what clocks decide.
+    """The processes that train one model: `world` of them, of which this is number `rank`.
 
-    `stopping` says that this process was asked to stop; all stop behind the same step.
+    `stopping`: this process was asked to stop; all stop after the same step.
     """
 
     rank: int = 0
@@ -45,7 +45,7 @@ class Processes:
         return [float(value) for value in sums]
 
     def gathered(self, value: Any) -> list[Any]:
-        """Return every process's `value`, in the order of their numbers."""
+        """Return every process's `value` in order of rank."""
         if self.world == 1:
             return [value]
         found: list[Any] = [None] * self.world
@@ -53,30 +53,29 @@ class Processes:
         return found
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have reached this call."""
         if self.world > 1:
             dist.barrier()
 
 
 def _join() -> None:
     store, rank, world = next(iter(rendezvous("env://", timeout=WAIT)))
-    # Where torchrun starts processes again its store still holds the addresses of those that died.
+    # When torchrun restarts processes, its store still holds the addresses of the dead ones.
     start = f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     store = dist.PrefixStore(start, store)  # type: ignore[attr-defined]  # torch does not list it
-    # What is on the CPU (clocks, figures) goes by gloo, weights and gradients on GPUs by NCCL.
+    # CPU values (clocks, metrics) go through gloo, weights and gradients on GPUs through NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=WAIT, store=store, rank=rank, world_size=world)
 
 
 @contextmanager
 def started_processes() -> Iterator[Processes]:
-    """Join the processes that a launcher started, by the variables it sets; without any, be alone.
+    """Join the processes that a launcher started, found by its environment variables; without them, run alone.
 
-    A process of several that is interrupted finishes its step and saves with the others; alone, it is interrupted at
-    once.
+    An interrupted process finishes its step and saves with the others. A single process is interrupted at once.
 
     Raises:
-        InputError: the launcher's variables are incomplete, or the others cannot be reached.
+        InputError: the launcher's variables are incomplete, or the other processes cannot be reached.
 
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -87,7 +86,7 @@ def started_processes() -> Iterator[Processes]:
     try:
         _join()
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"the other processes cannot be joined ({error}); start them with torchrun.") from error
+        raise InputError(f"cannot join the other processes ({error}); start them with torchrun.") from error
     processes = Processes(dist.get_rank(), dist.get_world_size())
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 

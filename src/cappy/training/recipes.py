@@ -1,4 +1,4 @@
-"""Recipes: everything that decides what a trained scorer becomes, in one place a person can read."""
+"""Recipes: every choice that shapes a trained scorer, in one place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cappy.errors import InputError
 class Source:
     """Rows of one data set, rendered by PromptSource templates into groups of answer choices.
 
-    `file` is the stem of a rows file; `templates` the folder of its templates; `rows` how many rows at
-    most, taken at random; `renderings` how many templates, drawn at random, each row is rendered with.
+    `file`: the stem of a rows file. `templates`: the folder of its templates. `rows`: the maximum number of rows, drawn
+    at random. `renderings`: the number of templates per row, drawn at random.
     """
 
     file: str
@@ -24,7 +24,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """A data set whose questions `cappy.training.extra_sets` writes: the stem of its file, and `rows` at most."""
+    """A data set with prompts from `cappy.training.extra_sets`: the stem of its file, and at most `rows` rows."""
 
     file: str
     rows: int | None = None
@@ -32,10 +32,10 @@ class Further:
 
 @dataclass(frozen=True, slots=True)
 class NaturalInstructions:
-    """Rows of super_natural_instructions: tasks, each with a definition, in wordings of their own.
+    """Rows of super_natural_instructions, a collection of tasks with definitions.
 
-    Tasks whose names hold one of `left_out` are left out. `kept_out` whole tasks, chosen by a hash of their names, are
-    for development alone, `development_rows` of each.
+    Tasks whose names contain an item of `left_out` are not used. `kept_out` whole tasks, chosen by a hash of their
+    names, are held out for development, with `development_rows` rows each.
     """
 
     file: str = "super_natural_instructions"
@@ -44,17 +44,17 @@ class NaturalInstructions:
     development_rows: int = 60
     renderings: int = 2
     references: int = 2
-    others: int = 7  # answers to other inputs of the task, labelled `other_label` times Rouge-L
+    others: int = 7  # negatives: answers to other inputs of the task, labelled `other_label` times Rouge-L
     other_label: float = 0.8
-    suggested: float = 0.7  # share of groups that get suggested wrong answers
+    suggested: float = 0.7  # share of groups that get distractors
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A language model's samples for prompts of the other rows, labelled by Rouge-L, 1 where equal to a reference.
+    """A language model's samples for prompts of the other sets, labelled by Rouge-L, or 1 if equal to a reference.
 
-    A sampled prompt of the rendered rows gets a second group: the reference, the samples, `others` wrong answers. A
-    sampled prompt of super_natural_instructions has the samples in its own group.
+    For rendered rows the samples form a second group with the reference and `others` wrong answers. For
+    super_natural_instructions they join the prompt's own group.
     """
 
     file: str = "smollm2_samples"
@@ -79,15 +79,17 @@ STRENGTHS = (
     ("13b_flan", 0.24),
     ("7b_flan", 0.2),
 )
-"""How good the answers of each model are: the order of self-instruct's human evaluation (Wang et al., 2023, figure 6),
-and of QLoRA's OpenAssistant models (Dettmers et al., 2023)."""
+"""Labels of each model's answers, in the order of self-instruct's human evaluation (Wang et al., 2023, figure 6) and of
+QLoRA's OpenAssistant models (Dettmers et al., 2023)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAnswers:
-    """Answers to open instructions: `judged` sets (pairs, votes, single answers), `lists` of models of known strength
-    (`draws` groups each), `written` answers, all with up to `spoiled` wrong answers by rules and, in a share `sampled`
-    of groups, a sample of a very small model where `samples` has one.
+    """Answers to open instructions.
+
+    `judged`: sets of judged pairs, votes or single answers. `lists`: answers of models of known strength, drawn into
+    `draws` groups each. `written`: answers written as references. All get up to `spoiled` rule-made wrong answers, and
+    a share `sampled` of the groups gets a sample of a very small model if `samples` has one.
     """
 
     judged: tuple[str, ...] = (
@@ -111,20 +113,20 @@ class OpenAnswers:
     draws: int = 4
     spoiled: int = 2
     sampled: float = 0.3
-    held_out: float = 0.2  # share of instructions; the sets are small, and pairs are a noisy measure
+    held_out: float = 0.2  # share of instructions; large, because the sets are small and pairs are a noisy measure
     instruction_tokens: int = 220
     response_tokens: int = 290
-    longest_response: int = 384  # where the instruction leaves room
+    longest_response: int = 384  # if the instruction leaves room
 
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """Groups that ask which of many phrases fits a sentence, labelled by the starting encoder's cosine.
+    """Groups that ask which of many phrases fits a sentence, labelled by the recipe's encoder's cosine.
 
-    `groups` how many; `phrases` how many to draw candidates from; `listed` the share that lists its options
-    in the instruction, beside up to `longest_list` others, in half of them all near to the sentence (the classes
-    of one domain); `styled` the share whose phrases are written as names of classes often are ("Lost Card",
-    "lost_card"); `temperature` of the labels, in units of cosine.
+    `groups`: how many. `phrases`: the pool that candidates are drawn from. `listed`: the share that lists its options
+    in the instruction, with up to `longest_list` further ones; in half of these all options are near the sentence, like
+    the classes of one domain. `styled`: the share whose phrases are written like class names ("Lost Card",
+    "lost_card"). `temperature`: of the labels, in units of cosine.
     """
 
     groups: int = 24_000
@@ -135,21 +137,20 @@ class Similarity:
     longest_list: int = 72
     styled: float = 0.4
     temperature: float = 0.05
-    instruction_tokens: int = 440  # lists of options are long, and learning to read them to their end is the point
+    instruction_tokens: int = 440  # lists of options are long and must be read to the end
 
 
 @dataclass(frozen=True, slots=True)
 class Statements:
     """Groups that ask whether a statement follows from a text: about `groups`, from up to `passages` passages.
 
-    `embedded` is the share of them, at most, whose text sets a sentence into another ("it turned out that", "she hoped
-    that").
+    `embedded`: the maximum share whose text embeds a sentence in another ("it turned out that", "she hoped that").
     """
 
     groups: int = 32_000
     passages: int = 20_000
-    embedded: float = 0.1  # they are soon learnt: what pays is what meaning decides
-    instruction_tokens: int = 256  # a text and a statement, neither cut in its middle
+    embedded: float = 0.1  # they are learnt quickly; groups decided by meaning gain more
+    instruction_tokens: int = 256  # room for a text and a statement without truncation
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,80 +166,75 @@ class Continuations:
 class Recipe:
     """How a scorer is trained.
 
-    `rendered` names a file of rendered rows (template, instruction, response). `choice_cap` and
-    `other_cap` limit, per task, its groups whose wrong answers are real choices or other rows' answers; `sources`
-    and `further` have limits of their own.
+    `rendered`: a file of rendered rows (template, instruction, response). `choice_cap` and `other_cap`: the maximum
+    number of groups per task whose negatives are real choices, or drawn from other rows. `sources` and `further` have
+    their own limits.
     """
 
     name: str
     rendered: str
     left_out: tuple[str, ...]
     sources: tuple[Source, ...]
-    encoder: str = MINILM  # training starts from it, and it labels similarity groups
+    encoder: str = MINILM  # the starting weights; it also labels similarity groups
     further: tuple[Further, ...] = ()
     natural_instructions: NaturalInstructions | None = None
     samples: Samples | None = None
     open_answers: OpenAnswers | None = None
-    suggested: float = 0.0  # share of training groups that get suggested wrong answers (`cappy.data.distractors`)
-    wrong: int = 5  # wrong answers lent by other rows, where a row lists none
-    hard: int = 0  # so many of them are the closest to the right one
+    suggested: float = 0.0  # share of training groups that get distractors (`cappy.data.distractors`)
+    wrong: int = 5  # negatives drawn from other rows, for rows without choices
+    hard: int = 0  # of these, hard negatives: the closest to the right answer
     choice_cap: int = 3000
     other_cap: int = 700
-    candidates: int = 8  # at most this many a group in training; the reference is always kept
-    short_words: int = 64  # more are kept where they are short, up to so many words together
-    instruction_tokens: int = 192  # longer instructions cost more than they taught on the development split
+    candidates: int = 8  # maximum per group in training; the reference is always kept
+    short_words: int = 64  # more are kept if they are short, up to this many words in all
+    instruction_tokens: int = 192  # longer instructions cost time and gained nothing on the development split
     response_tokens: int = 48
-    held_out: float = 0.04  # share of rows kept for development, the same rows for all templates
+    held_out: float = 0.04  # share of rows held out for development, the same rows for all templates
     learning_rate: float = 1.5e-4
-    further_learning_rate: float | None = None  # where training goes on from a scorer (--from); None: the same
+    further_learning_rate: float | None = None  # when training starts from a scorer (--from); None: the same
     weight_decay: float = 0.01
     dropout: float = 0.0
     warmup: float = 0.04  # share of the run
-    final_lr_ratio: float = 0.05  # share of the peak that the learning rate ends at; 1 holds it there after the warm-up
+    final_lr_ratio: float = 0.05  # final learning rate as a share of the peak; 1: constant after the warm-up
     batch_tokens: int = 6000
-    batch_pairs: int | None = None  # candidates a step instead; in the joint layout every pair is then by itself
-    layout: str = "shared"  # of the checkpoint and of what it is measured in; `joint` is a share trained otherwise
-    listwise: float = 0.3  # weight of the listwise loss beside regression
-    graded_listwise: float | None = None  # that of groups whose labels are degrees; None treats all groups alike
-    pairwise: float = 0.0  # weight of the pairwise loss, likewise
-    temperature: float = 0.15  # of both, over scores that live in [0, 1]
-    joint: float = 0.0  # share of the rows' groups (not the made ones) trained in the joint layout, every pair alone
-    response_only_negatives: float = (
-        0.0  # share of them that are lent right and wrong answers of another row, all wrong here
-    )
+    batch_pairs: int | None = None  # candidates per step, instead of tokens; joint pairs are then single groups
+    layout: str = "shared"  # of the checkpoint and of development groups; `joint` below is a share of groups
+    listwise: float = 0.3  # weight of the listwise loss; regression has weight 1
+    graded_listwise: float | None = None  # the same for graded groups; None treats all groups alike
+    pairwise: float = 0.0  # weight of the pairwise loss
+    temperature: float = 0.15  # of both, for scores in [0, 1]
+    joint: float = 0.0  # share of the rows' groups (not of derived ones) trained in the joint layout
+    response_only_negatives: float = 0.0  # share of them that get answers of another row, right and wrong, as negatives
     similarity: Similarity | None = Similarity()
     statements: Statements | None = Statements()
     continuations: Continuations | None = Continuations()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check names and numbers.
 
         Raises:
-            InputError: `hard` is above `wrong`, `layout` is unknown, or a number is not within its range.
+            InputError: `hard` is above `wrong`, `layout` is unknown, or a number is out of range.
 
         """
         if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout {self.dropout} is not within 0 and 1.")
+            raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
         if not 0 <= self.final_lr_ratio <= 1:
-            raise InputError(
-                f"the learning rate ends at a share within 0 and 1 of its peak, not {self.final_lr_ratio}."
-            )
+            raise InputError(f"final_lr_ratio must be between 0 and 1, not {self.final_lr_ratio}.")
         if self.layout not in ("shared", "joint"):
             raise InputError(f"layout {self.layout!r} is unknown; choose shared or joint.")
         if self.batch_pairs is not None and self.batch_pairs < 1:
-            raise InputError(f"a step has at least one pair, not {self.batch_pairs}.")
+            raise InputError(f"batch_pairs must be at least 1, not {self.batch_pairs}.")
         if self.hard > self.wrong:
-            raise InputError(f"of {self.wrong} wrong answers, {self.hard} cannot be hard.")
+            raise InputError(f"hard ({self.hard}) must not be above wrong ({self.wrong}).")
 
 
-# Sets whose terms forbid commercial use (dream, samsum, sciq; quail, dialogsum, web_nlg and lima are not among the
-# sources) are left out, so that the checkpoint may be used like the code. imdb, rotten_tomatoes and dbpedia_14 hold
-# one label each in the rendered file and teach nothing there; imdb and rotten_tomatoes come back with both from their
-# own files.
+# Sets whose terms forbid commercial use are left out, so that the checkpoint may be used like the code: dream, samsum
+# and sciq (quail, dialogsum, web_nlg and lima are not among the sources). In the rendered file imdb, rotten_tomatoes
+# and dbpedia_14 have one label each, which teaches nothing; imdb and rotten_tomatoes are read from their own files.
 NON_COMMERCIAL = ("dream", "samsum", "sciq")
 _ONE_LABEL = ("imdb", "rotten_tomatoes", "dbpedia_14")
-# Their rows come back among the sources; twice would put held-out rows into training. cosmos_qa and social_i_qa are
-# both rendered and sources: their two parts have no row in common.
+# These are among the sources too; using both would leak held-out rows into training. cosmos_qa and social_i_qa may be
+# both rendered and sources, because the two parts have no row in common.
 _FROM_SOURCES = ("commonsense_qa", "glue_mrpc", "wiki_qa")
 MINI = Recipe(
     name="mini",
@@ -271,7 +267,7 @@ MINI = Recipe(
     ),
 )
 MINI_T0 = Recipe(name="mini-t0", rendered="t0_train_50k.parquet", left_out=(*NON_COMMERCIAL, *_ONE_LABEL), sources=())
-# What base takes of mini's sets where it differs; 10,000 is more than the set has.
+# Rows of mini's sources in base, where they differ; 10,000 is more than the set has.
 _BASE_ROWS = {
     "imdb": 9_000,
     "wiki_qa": 5_000,
@@ -280,16 +276,16 @@ _BASE_ROWS = {
     "commonsense_qa": 10_000,
     "super_glue__multirc": 10_000,
 }
-# tellmewhy and disfl_qa are tasks of BIG-Bench, on which scorers are measured.
+# tellmewhy and disfl_qa are BIG-Bench tasks, which are used for evaluation.
 _NOT_INSTRUCTIONS = (*NON_COMMERCIAL, "tellmewhy", "disfl_qa", "disflqa")
 BASE = replace(
     MINI,
     name="base",
     encoder="sentence-transformers/all-mpnet-base-v2",
-    left_out=(*MINI.left_out, "common_gen"),  # its rows come back, all of them, among the further sets
+    left_out=(*MINI.left_out, "common_gen"),  # all its rows are among the further sets
     sources=tuple(replace(one, rows=_BASE_ROWS.get(one.file, one.rows)) for one in MINI.sources),
     further=(
-        Further("common_gen", rows=6_000),  # of 20,000, nearly all about words of their own
+        Further("common_gen", rows=6_000),  # of 20,000, nearly all with different words
         Further("e2e_nlg"),
         Further("evouna"),
         Further("gsm8k"),
@@ -303,18 +299,19 @@ BASE = replace(
     suggested=0.75,
     choice_cap=4_000,
     other_cap=1_400,
-    candidates=12,  # two references, samples, suggestions, and still some of other rows
+    candidates=12,  # room for two references, samples, distractors and some negatives from other rows
     instruction_tokens=330,
-    response_tokens=110,  # samples are up to 96 tokens of another vocabulary
-    learning_rate=6e-5,  # five times the parameters of mini want a smaller one
-    further_learning_rate=2e-5,  # what has converged is soon harmed; a long run of new data bears 5e-5
+    response_tokens=110,  # samples have up to 96 tokens of another vocabulary
+    learning_rate=6e-5,  # lower than mini's: five times the parameters
+    further_learning_rate=2e-5,  # higher rates soon harm a converged scorer; a long run on new data can take 5e-5
     final_lr_ratio=0.02,
     dropout=0.1,
-    batch_tokens=32_768,  # for a GPU; on a CPU take --batch-tokens 6000
+    batch_tokens=32_768,  # for a GPU; on a CPU use --batch-tokens 6000
     graded_listwise=0.9,
 )
-# The paper's setting (Tan et al., 2023, section 4.1): RoBERTa-large, pairs alone, regression, 1,024 pairs a step, 1e-6.
-# Its data is the T0 mixture: the rendered copy here, or all of it as `--groups`, built by the data recipe t0.
+# The paper's setting (Tan et al., 2023, section 4.1): RoBERTa-large, joint layout, regression only, 1,024 pairs a step,
+# learning rate 1e-6. Its data is the T0 mixture: the rendered sample, or all of it as `--groups` built by the data
+# recipe t0.
 LARGE = replace(
     MINI_T0,
     name="large",
@@ -335,10 +332,10 @@ RECIPES = {recipe.name: recipe for recipe in (BASE, MINI, MINI_T0, LARGE, LARGE_
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe of that name.
+    """Return the recipe called `name`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such recipe.
 
     """
     if name not in RECIPES:

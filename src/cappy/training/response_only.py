@@ -1,6 +1,7 @@
-"""Response-only negatives: a group's answers beside another's instruction, where all of them are wrong.
+"""Response-only negatives: answers of one group as negatives of another.
 
-A response that is right somewhere is then wrong elsewhere, so that it cannot be scored without its instruction.
+A response that is right for one instruction is then wrong for another, so that it cannot be scored without reading the
+instruction.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from cappy.text.normalization import normalise
 from cappy.training.mixture import has_lent_answers
 
 LENT = 2
-"""Answers that a group is lent: a right one of the other group, and a wrong one."""
+"""Negatives added to a group: a right and a wrong answer of the other group."""
 
 
 def with_response_only_negatives(groups: Sequence[Group], share: float, seed: int) -> list[Group]:
-    """Lend a `share` of the groups, [0, 1], two answers of another group of their task and template, labelled 0.
+    """Add two answers of another group of the same task and template, labelled 0, to a `share` of the groups, [0, 1].
 
-    A group stays as it is where its wrong answers were lent already, and where the other has no right answer that it
-    lacks, as among groups of one closed set of labels: there the same answers are right and wrong by turns anyhow.
-    So fewer than the share are lent to. The order stays; the same seed lends the same answers.
+    A group is left alone if its negatives already come from other rows, or if the other group has no right answer that
+    it lacks. The latter holds for closed label sets, whose answers are right in one group and wrong in the next anyway.
+    The share actually changed is therefore smaller. The order stays, and the result is determined by the seed.
     """
     if not share:
         return list(groups)

@@ -1,4 +1,4 @@
-"""A whole training run: data, groups, steps, development figures, and the checkpoint at the end."""
+"""A whole training run: data, groups, steps, development metrics and the final checkpoint."""
 
 from __future__ import annotations
 
@@ -33,43 +33,43 @@ from cappy.training.validation import Model, describe, development_figures, figu
 log = logging.getLogger("cappy.training")
 
 DEVELOPMENT_GROUPS = 1000
-"""Development groups looked at during training; the end is measured on all of them."""
+"""Development groups measured during training; the final metrics use all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs beside its recipe."""
+    """What a run needs besides its recipe."""
 
     data: Path | None
-    """Folder of the recipe's data files; not needed where `groups` are given."""
+    """Folder of the recipe's data files; not needed with `groups`."""
     output: Path
     encoder: str | None
-    """Encoder to start from, which labels similarity groups too; None takes the recipe's."""
+    """Encoder to start from, which also labels similarity groups; None takes the recipe's."""
     budget: Budget
     seed: int = 0
     threads: int = 0
     against: Path | None = None
-    """Folder of evaluation files; groups that hold a text of theirs are not trained on."""
+    """Folder of evaluation files; groups that contain one of their texts are left out of training."""
     groups: Path | None = None
-    """Ready-made labelled groups to train on instead of the recipe's: a file, or a store that was built."""
+    """Ready-made labelled groups to train on instead of the recipe's: a file or a built store."""
     start: str | None = None
-    """A scorer, or another encoder of the same vocabulary, whose weights training goes on from; the labels of
-    similarity groups still come from `encoder`."""
+    """A scorer, or another encoder with the same vocabulary, to take the starting weights from; `encoder` still labels
+    similarity groups."""
     learning_rate: float | None = None
-    """Peak learning rate; None takes the recipe's, its `further_learning_rate` where there is a `start`."""
+    """Peak learning rate; None takes the recipe's, or its `further_learning_rate` with a `start`."""
     batch_tokens: int | None = None
-    """Tokens a step; None takes the recipe's."""
+    """Tokens per step; None takes the recipe's."""
     computing: Computing = field(default_factory=Computing)
 
     def within(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with what these options say otherwise.
+        """Return the recipe with the overrides of these options.
 
         Raises:
             InputError: the learning rate is not above 0.
 
         """
         if self.learning_rate is not None and not self.learning_rate > 0:
-            raise InputError(f"--learning-rate is above 0, not {self.learning_rate}.")
+            raise InputError(f"--learning-rate must be above 0, not {self.learning_rate}.")
         rate = self.learning_rate or (self.start and recipe.further_learning_rate) or recipe.learning_rate
         return replace(
             recipe,
@@ -82,8 +82,8 @@ class RunOptions:
 def train(recipe: Recipe, options: RunOptions) -> Path:
     """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint.
 
-    The run's state is kept in `output`; calling again with the same recipe and seed resumes it. Processes that torchrun
-    or accelerate started train one model together; they see `output` and the data under the same paths.
+    The run's state is kept in `output`; a second call with the same recipe and seed resumes it. Processes started by
+    torchrun or accelerate train one model together and must see `output` and the data under the same paths.
 
     Raises:
         InputError: data is missing, or `output` holds another run.
@@ -129,7 +129,7 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
     trainer.run(encoded.training, options.budget, evaluate=evaluate)
     scores = score_training_groups(trainer.model, encoded.development, conventions, processes=processes)
     development, made = figures(encoded.development, scores), measure(trainer.model)
-    log.info("step %d, the end: %s", trainer.progress.step, _said(development, made))
+    log.info("final step %d: %s", trainer.progress.step, _said(development, made))
     facts = {**run_facts(recipe, options, texts.all_training(), trainer, development), "made": made}
     settings = {
         "layout": recipe.layout,
@@ -153,12 +153,12 @@ def _said(development: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]])
 
 
 def weights_hash(folder: Path) -> str:
-    """Return the SHA-256 of an encoder's weights, whichever file holds them."""
+    """Return the SHA-256 of an encoder's weights file."""
     return sha256(next(path for path in sorted(folder.glob("*.safetensors"))))
 
 
 def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict[str, float]:
-    """Return the setting that makes probabilities hold; none where no group has a right and a wrong candidate."""
+    """Return the fitted temperature as a setting, or {} if no group has both a right and a wrong candidate."""
     try:
         return {"temperature": round(fit_temperature(scores, [group.labels for group in groups]), 4)}
     except InputError:
@@ -168,7 +168,7 @@ def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict
 def run_facts(
     recipe: Recipe, options: RunOptions, groups: Sequence[Group], trainer: Trainer, development: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Gather what a model card tells about a run."""
+    """Gather the facts of a run for its model card."""
     return {
         "recipe": asdict(recipe),
         "groups_from": str(options.groups) if options.groups else None,

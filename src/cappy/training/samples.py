@@ -1,6 +1,6 @@
 """A language model's samples as candidates, labelled by Rouge-L against the references (Tan et al., 2023, section 3.1).
 
-A file of samples has the columns source, instruction, references, cut, and one column for every decoding.
+A file of samples has the columns source, instruction, references, cut, and one per decoding.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ TASK = "samples"
 _NO_DECODING = ("source", "instruction", "references", "cut")
 
 Sampled = Mapping[str, Mapping[str, str]]
-"""Samples by instruction, those of one by their decoding."""
+"""Samples by instruction, then by decoding."""
 
 
 def read_samples(path: Path) -> Sampled:
-    """Read the samples of instructions that have references."""
+    """Read samples; instructions without references are skipped."""
     return {
         row["instruction"]: {name: text for name, text in row.items() if name not in _NO_DECODING and text.strip()}
         for row in read_rows(path)
@@ -30,7 +30,7 @@ def read_samples(path: Path) -> Sampled:
 
 
 def sample_candidates(samples: Mapping[str, str], references: Sequence[str]) -> list[Candidate]:
-    """Label samples by Rouge-L; 1 where equal to a reference under `normalise`."""
+    """Label samples by Rouge-L; 1 if equal to a reference after `normalise`."""
     return [
         Candidate(text, exact_match(text, references) or rouge_l(text, references), f"sample:{decoding}")
         for decoding, text in samples.items()
@@ -38,7 +38,7 @@ def sample_candidates(samples: Mapping[str, str], references: Sequence[str]) -> 
 
 
 def sampled_group(group: Group, samples: Mapping[str, str], others: int) -> Group:
-    """Return a group of the same instruction: its references, up to `others` of its wrong answers, and the samples."""
+    """Return a group with the same instruction: its references, up to `others` wrong answers, and the samples."""
     right = [one for one in group.candidates if one.is_right]
     wrong = [one for one in group.candidates if not one.is_right][:others]
     labelled = sample_candidates(samples, [one.text for one in right])

@@ -1,4 +1,4 @@
-"""A batch split among processes and into parts that fit their memory, alike in tokens so that nobody waits long."""
+"""Split a batch among processes, and into parts that fit memory, with balanced token counts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cappy.layout.batches import Size, by_likeness
 
 
 def split_batch(sizes: Sequence[Size], ranks: int, most: int | None = None) -> list[list[list[int]]]:
-    """Split groups of these sizes: for each rank its parts of about `most` tokens, each a list of group numbers.
+    """Split groups of these sizes: for each rank, its parts of about `most` tokens as lists of group numbers.
 
-    All ranks have equally many parts, which is what gathering sharded weights needs; a part is empty where there are
-    too few groups. Parts are cut from groups in order of their lengths, so that a part holds groups alike and those
-    that are computed at the same time are neighbours.
+    All ranks have the same number of parts, because they gather sharded weights together; with few groups some parts
+    are empty. Groups are sorted by length first, so that a part, and the parts computed at the same time, hold groups
+    of similar length.
     """
     total = sum(size.tokens for size in sizes)
     steps = max(1, math.ceil(total / (most * ranks))) if most else 1
@@ -29,7 +29,7 @@ def split_batch(sizes: Sequence[Size], ranks: int, most: int | None = None) -> l
     loads = [0] * ranks
     for step in range(steps):
         weights = [(sum(sizes[i].tokens for i in piece), piece) for piece in pieces[step * ranks : (step + 1) * ranks]]
-        # The rank that has had least so far gets the largest of the next pieces.
+        # The rank with the fewest tokens so far gets the largest piece.
         order = sorted(range(ranks), key=loads.__getitem__)
         for rank, (tokens, piece) in zip(order, sorted(weights, reverse=True), strict=True):
             shares[rank].append(piece)

@@ -1,9 +1,9 @@
-"""Similarity groups: which of these phrases fits this sentence, labelled by the encoder that training starts from.
+"""Similarity groups: which of these phrases fits this sentence, labelled by the starting encoder.
 
-Training on tasks of a few choices makes a scorer forget much of what a sentence encoder knows: which of many
-short names a text is about. These groups keep it: sentences and phrases come from the training groups' own
-texts, and the labels from the cosine of the encoder's own embeddings (distillation, Hinton et al., 2015,
-arXiv 1503.02531). They hold many candidates, hard ones among them, and some list their options in the instruction.
+A scorer trained on tasks with few choices forgets much of what a sentence encoder knows, such as which of many short
+names fits a text. These groups preserve it by distillation (Hinton et al., 2015, arXiv 1503.02531): sentences and
+phrases come from training texts, labels from the cosine of the encoder's embeddings. Groups have many candidates,
+including hard negatives, and some list their options in the instruction.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger("cappy.training")
 
 TASK = "similarity"
 _NEAR = 120
-"""Hard candidates are drawn from so many nearest phrases."""
+"""Hard negatives are drawn from this many nearest phrases."""
 STYLES: tuple[Callable[[str], str], ...] = (
     str.capitalize,
     str.title,
@@ -37,13 +37,13 @@ STYLES: tuple[Callable[[str], str], ...] = (
     lambda name: name.capitalize().replace(" ", "_"),
     lambda name: name.replace(" ", "-"),
 )
-"""How names of classes are written beside plain lower case."""
+"""Ways to write class names, besides lower case."""
 
 
 def similarity_groups(
     groups: Sequence[Group], plan: Similarity, model: Encoder, tokenizer: TextTokenizer, seed: int
 ) -> list[Group]:
-    """Make `plan.groups` groups (fewer, where there are fewer sentences) from the texts of training `groups`."""
+    """Make `plan.groups` groups, or fewer if there are fewer sentences, from the texts of training `groups`."""
     drawn = sentences(groups, max(4 * plan.groups, plan.phrases), seed)
     texts, names = drawn[: plan.groups], phrases(drawn, plan.phrases, seed)
     if len(names) < plan.candidates:
@@ -62,10 +62,10 @@ def labelled_groups(
     plan: Similarity,
     seed: int,
 ) -> Iterator[Group]:
-    """Yield a group for each text with candidates among `names`.
+    """Yield a group for each text, with candidates from `names`.
 
-    `text_vectors` [texts, width] and `name_vectors` [names, width] are of length 1. A candidate's label is
-    exp((cosine - best cosine of the group) / temperature), in (0, 1]: 1 for the best, near 0 for those far behind it.
+    `text_vectors` [texts, width] and `name_vectors` [names, width] have length 1. A candidate's label is
+    exp((cosine - best cosine of the group) / temperature), in (0, 1]: 1 for the best, near 0 for much worse ones.
     """
     near = min(_NEAR, len(names))
     draw = random.Random(f"{seed}:similarity")
@@ -91,9 +91,9 @@ def labelled_groups(
 
 
 def _draw_names(text: str, names: Sequence[str], ranked: Sequence[int], count: int, draw: random.Random) -> list[int]:
-    """Pick one of the five nearest names, then most among the near ones and the others anywhere; shuffled.
+    """Draw one of the five nearest names, mostly near ones for the rest, and some from anywhere; shuffle them.
 
-    Half of the groups have no near name that shares a word with the text, so that meaning decides and not spelling.
+    In half of the groups no near name shares a word with the text, so that meaning decides rather than spelling.
     """
     if draw.random() < 0.5:
         words = set(normalise(text).split())

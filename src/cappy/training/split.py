@@ -1,4 +1,4 @@
-"""Which side of the split a row is on."""
+"""The train/hold-out split of rows."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def fraction(key: str) -> float:
-    """Map a row's key to [0, 1), the same on every machine; rows below a recipe's share are held out."""
+    """Hash a row's key to [0, 1), the same on every machine. Rows below a recipe's `held_out` share are held out."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48

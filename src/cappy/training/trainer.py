@@ -1,7 +1,7 @@
-"""The trainer: AdamW over batches, with checkpoints that resume where a run was stopped, in one process or several.
+"""The trainer: AdamW over batches, in one process or several, with a saved state from which a stopped run resumes.
 
-The master weights stay in float32; where the processor has bfloat16 arithmetic, forward and backward
-run in bfloat16, which is about twice as fast on a CPU. A batch is the same for any number of processes.
+Master weights stay in float32. Forward and backward run in bfloat16 if the processor supports it, which is about twice
+as fast on a CPU. Batches do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Budget:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a run without an end, or with none of either."""
+        """Require at least one limit, and limits above 0."""
         if self.steps is None and self.minutes is None:
-            raise InputError("training needs an end: give --steps or --minutes.")
+            raise InputError("training needs a limit: give --steps or --minutes.")
         if any(end is not None and end <= 0 for end in (self.steps, self.minutes)):
-            raise InputError("--steps and --minutes are above 0.")
+            raise InputError("--steps and --minutes must be above 0.")
 
     def progress(self, step: int, seconds: float) -> float:
-        """Return how much of the run is done, in [0, 1]."""
+        """Return the share of the run that is done, in [0, 1]."""
         shares = [0.0]
         if self.steps is not None:
             shares.append(step / self.steps)
@@ -65,7 +65,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands; saved with every checkpoint."""
+    """How far a run has got; part of the saved state."""
 
     step: int = 0
     epoch: int = 0
@@ -75,7 +75,7 @@ class Progress:
 
 
 def learning_rate(progress: float, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine down to `recipe.final_lr_ratio` of the peak."""
+    """Return the learning rate: linear warm-up, then cosine decay to `recipe.final_lr_ratio` of the peak."""
     if progress < recipe.warmup:
         return recipe.learning_rate * max(progress, 1e-3) / recipe.warmup
     after = (progress - recipe.warmup) / (1 - recipe.warmup)
@@ -85,13 +85,13 @@ def learning_rate(progress: float, recipe: Recipe) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Computing:
-    """How a run is computed, which does not change what it learns but for rounding, and for what dropout draws.
+    """How a run is computed. Results change only by rounding and by dropout's random numbers.
 
-    `parallel` is how several processes share the model. `micro_tokens` is how many tokens a process computes together;
-    the gradients of a step's parts are accumulated. `precision` is fp32 or bf16; None takes bf16 where the device has
-    it. `recompute` keeps less of a forward pass and computes it again backwards. `rows` lays groups in rows of 512
-    tokens for one fused attention, and `compile` fuses the layers over them; `workers` processes make batches ahead.
-    None takes rows and 4 workers on a GPU, neither on a CPU.
+    `parallel`: how several processes share the model, `ddp` or `fsdp`. `micro_tokens`: tokens that a process computes
+    at once; gradients accumulate over the parts of a step. `precision`: fp32 or bf16; None takes bf16 if the device
+    supports it. `recompute`: activation checkpointing, which saves memory and costs time. `rows`: lay groups in rows
+    of 512 tokens for one fused attention call. `compile`: compile the layers over those rows. `workers`: processes that
+    make batches ahead of time. `rows` and `workers` default to True and 4 on a GPU, False and 0 on a CPU.
     """
 
     parallel: str = "ddp"
@@ -103,23 +103,23 @@ class Computing:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check names and numbers.
 
         Raises:
-            InputError: a name is unknown, or a number not above 0.
+            InputError: a name is unknown, or a number is not above 0.
 
         """
         if self.parallel not in PARALLEL:
-            raise InputError(f"--parallel is one of {', '.join(PARALLEL)}, not {self.parallel!r}.")
+            raise InputError(f"--parallel must be one of {', '.join(PARALLEL)}, not {self.parallel!r}.")
         if self.precision not in (None, *PRECISIONS):
-            raise InputError(f"--precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+            raise InputError(f"--precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
         if self.micro_tokens is not None and self.micro_tokens < 1:
-            raise InputError(f"--micro-tokens is above 0, not {self.micro_tokens}.")
+            raise InputError(f"--micro-tokens must be above 0, not {self.micro_tokens}.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A step of all processes: its loss, tokens, whether to stop, seconds, whether to save and to measure."""
+    """The result of a step over all processes: loss, tokens, seconds, and whether to stop, save and measure."""
 
     loss: float | Tensor
     tokens: int
@@ -130,10 +130,7 @@ class _Done:
 
 
 class Trainer:
-    """One training run, kept in `folder`: its latest state, so that it can be resumed.
-
-    `model` scores batches.
-    """
+    """One training run. Its latest state is kept in `folder`, so that it can be resumed; `model` scores batches."""
 
     def __init__(
         self,
@@ -147,10 +144,10 @@ class Trainer:
         computing: Computing | None = None,
         processes: Processes | None = None,
     ) -> None:
-        """Prepare a run from `weights`; a state already in `folder` is resumed.
+        """Prepare a run from `weights`, or resume the state in `folder`.
 
-        `origin` identifies encoder and data: a state of another origin is not resumed. Several processes resume what
-        any number of them has left.
+        `origin` identifies encoder and data; a state with another origin is refused. The number of processes may
+        differ from that of the saved run.
         """
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -176,7 +173,7 @@ class Trainer:
 
     @property
     def losses(self) -> list[float]:
-        """The loss of every step made here, that of the whole batch."""
+        """The whole-batch loss of every step since this trainer was made."""
         return numbers(self._losses)
 
     def run(
@@ -187,10 +184,10 @@ class Trainer:
         evaluate: Callable[[Model], str] | None = None,
         evaluate_every: float = 900.0,
     ) -> None:
-        """Train until the budget is spent; saves every `save_every` seconds and at the end or an interruption.
+        """Train until the budget is spent. Saves every `save_every` seconds, at the end, and when interrupted.
 
         Raises:
-            KeyboardInterrupt: a process was asked to stop; what is done is saved.
+            KeyboardInterrupt: a process was asked to stop; the state is saved.
 
         """
         if not groups:
@@ -198,7 +195,7 @@ class Trainer:
         try:
             self._steps(groups, budget, save_every, evaluate, evaluate_every)
         except BaseException as error:
-            # Of several processes one that fails is alone, and saving takes all: the state of before counts.
+            # Saving takes all processes. If one of several fails, the last saved state stands.
             if self.processes.world == 1 or isinstance(error, KeyboardInterrupt):
                 self._save_at_end()
             raise
@@ -252,7 +249,7 @@ class Trainer:
                 evaluated = time.monotonic()
 
     def _agreed(self, loss: Tensor, tokens: int, seconds: float, save: bool, measure: bool) -> _Done:
-        """Add up what the processes did in a step; the first one's clock decides for all what is done behind it."""
+        """Add up a step over all processes; the first one's clock decides whether all save and measure after it."""
         if self.processes.world == 1:
             return _Done(loss, tokens, self.processes.stopping, seconds, save, measure)
         clock = (seconds, float(save), float(measure)) if self.processes.first else (0.0, 0.0, 0.0)
@@ -260,7 +257,7 @@ class Trainer:
         return _Done(found[0], int(found[1]), bool(found[2]), found[3], bool(found[4]), bool(found[5]))
 
     def _save_at_end(self) -> None:
-        if not self._updating:  # stopped amid an update, the state before the last save is the one that counts
+        if not self._updating:  # stopped in the middle of an update: the last saved state stands
             self.save()
 
     def _batches(self, groups: Sequence[TrainingGroup], epoch: int) -> list[list[int]]:
@@ -277,19 +274,19 @@ class Trainer:
         log.info(message, state.step, state.epoch, float(np.mean(losses)), rate, speed, 100 * done, left)
 
     def _step(self, step: Step, rate: float) -> tuple[Tensor, int]:
-        """Make one optimisation step; return what this process computed of its loss, and of its tokens.
+        """Make one optimisation step; return this process's share of its loss and its tokens.
 
-        The loss stays on the device: nothing waits for a number.
+        The loss stays on the device, so that nothing waits for it.
         """
         recipe, world = self.recipe, self.processes.world
         self.model.encoder.dropout = recipe.dropout
-        if recipe.dropout:  # what is dropped follows from the seed and the step: a resumed run goes on alike
+        if recipe.dropout:  # dropout depends on seed and step only, so a resumed run equals an uninterrupted one
             torch.manual_seed((self.seed << 32) + (self.processes.rank << 24) + self.progress.step)
         loss = torch.zeros((), device=self.device)
         for number, part in enumerate(step.parts):
             with self.model.part(last=number == len(step.parts) - 1):
                 share = self._loss(part, step.totals)
-                # DDP and FSDP average gradients over processes, whose losses add up.
+                # DDP and FSDP average gradients over processes; the processes' losses must add up.
                 (share * (world if part.count else 0)).backward()  # type: ignore[no-untyped-call]
             self.model.gather()
             loss = loss + share.detach() * part.count
@@ -298,7 +295,7 @@ class Trainer:
         return loss, sum(part.tokens for part in step.parts)
 
     def _loss(self, part: Part, totals: Totals) -> Tensor:
-        """Return what a part's groups add to the loss of a batch with these totals."""
+        """Return a part's share of the loss of a batch with these totals."""
         batch = RowTensors.of(part.batch, self.device) if isinstance(part.batch, TokenRows) else part.batch
         graded: dict[str, Any] = {}
         if part.graded is not None:
@@ -317,13 +314,13 @@ class Trainer:
         )
 
     def _update(self, rate: float) -> None:
-        """Move the masters by their gradients."""
+        """Update the masters with their gradients."""
         self._updating = True
         step_masters(self.masters, self.optimizer, rate)
         self.model.refresh()
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the masters whole, on the CPU, in the first process; the others, which help, get nothing."""
+        """Return the unsharded masters on the CPU in the first process, and {} in the others; all must call this."""
         return self._whole(self.masters)
 
     def _whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -335,7 +332,7 @@ class Trainer:
         return kept
 
     def save(self) -> None:
-        """Write the state of the run: whole or not at all, and whole weights whichever way they are sharded."""
+        """Write the state of the run atomically, with unsharded weights."""
         tensors = {f"weight:{name}": tensor for name, tensor in self.masters.items()}
         for name, tensor in self.masters.items():
             tensors |= {f"{key}:{name}": value for key, value in self.optimizer.state.get(tensor, {}).items()}
@@ -348,13 +345,13 @@ class Trainer:
         self.processes.wait()
 
     def _resume(self) -> None:
-        """Read the state of a stopped run of the same recipe and seed."""
+        """Read the state of a stopped run with the same recipe, seed and origin."""
         facts = json.loads((self.folder / "state" / "progress.json").read_text())
         mine = json.loads(json.dumps(self.identity))
         facts["recipe"] = {**_defaults(), **facts["recipe"]}
         if {key: facts.get(key) for key in mine} != mine:
             raise InputError(
-                f"{self.folder} holds a run of another recipe, seed, encoder or data; give another folder."
+                f"{self.folder} holds a run with another recipe, seed, encoder or data; give another folder."
             )
         tensors = load_file(self.folder / "state" / "state.safetensors")
         self.progress = Progress(**facts["progress"])
@@ -362,7 +359,7 @@ class Trainer:
             for name, tensor in self.masters.items():
                 tensor.copy_(shard_like(tensors[f"weight:{name}"], tensor))
                 if f"step:{name}" in tensors:
-                    # Fused AdamW counts steps on the device that computes.
+                    # Fused AdamW keeps its step count on the device.
                     moments = {key: shard_like(tensors[f"{key}:{name}"], tensor) for key in ("exp_avg", "exp_avg_sq")}
                     self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"].to(self.device), **moments}
         self.model.refresh()
@@ -370,7 +367,7 @@ class Trainer:
 
 
 def numbers(losses: Sequence[float | Tensor]) -> list[float]:
-    """Return losses as numbers, fetched from their device together."""
+    """Return losses as floats, fetched from the device in one transfer."""
     if not losses:
         return []
     found: list[float] = torch.stack([torch.as_tensor(loss).double() for loss in losses]).tolist()
@@ -378,6 +375,6 @@ def numbers(losses: Sequence[float | Tensor]) -> list[float]:
 
 
 def _defaults() -> dict[str, Any]:
-    """Return what a recipe has unless it says otherwise: states of before it could say so mean that."""
+    """Return the defaults of a recipe's fields, which fill fields that older saved states lack."""
     found = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
     return {name: value for name, value in found.items() if not is_dataclass(value)}

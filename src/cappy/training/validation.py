@@ -1,4 +1,4 @@
-"""Development figures: what a scorer in training gets right on groups that are held out."""
+"""Development metrics: how well a scorer in training does on held-out groups."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def score_training_groups(
 ) -> list[NDArray[np.float32]]:
     """Score every group's candidates: a list of [candidates] in the order of `groups`.
 
-    Of several processes each scores a share, and all get all scores.
+    Each process scores a share of the groups and receives all scores.
     """
     among = processes or Processes()
     batches = epoch_batches(groups, budget, 0, 0)
     mine = batches[among.rank :: among.world]
-    # Sharded weights are gathered by all processes together: who has a batch less scores one again.
+    # All processes gather sharded weights together, so one with fewer batches scores a batch twice.
     mine += batches[: math.ceil(len(batches) / among.world) - len(mine)]
     found: dict[int, NDArray[np.float32]] = {}
     for batch in mine:
@@ -56,13 +56,11 @@ def development_figures(
 
 
 def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
-    """Measure accuracy over all groups, that of every task and its mean over them, mean squared error, and pair order.
+    """Measure accuracy over groups, by task and averaged over tasks, mean squared error, and pair order.
 
-    `scores` has an array [candidates] for each group.
-
-    A group is a hit where its best-scored candidate is right; of several best ones, the share that are right counts.
-    Its squared error is the mean over its candidates. `pair_order` is the mean over groups of theirs, in [0, 1]; None
-    where no group has labels that differ.
+    `scores` has an array [candidates] for each group. A group is a hit if its top candidate is right; ties at the top
+    count as the fraction of tied candidates that are right. Squared errors are averaged within groups first.
+    `pair_order` is its mean over groups, in [0, 1]; None if no group has different labels.
 
     Raises:
         InputError: there are no groups.
@@ -80,7 +78,7 @@ def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32
     ]
     for group, values in zip(groups, scores, strict=True):
         if not np.isfinite(values).all():
-            raise CheckpointError(f"the model gives scores that are not finite, as for a group of task {group.task!r}.")
+            raise CheckpointError(f"the model's scores are not finite, for example for a group of task {group.task!r}.")
         hits.setdefault(group.task, []).append(float(np.mean(group.labels[values == values.max()] > 0.5)))
         errors.append(float(np.mean((group.labels - values) ** 2)))
     by_task = {task: float(np.mean(found)) for task, found in sorted(hits.items())}
@@ -95,16 +93,16 @@ def figures(groups: Sequence[TrainingGroup], scores: Sequence[NDArray[np.float32
 
 
 def pair_order(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> float | None:
-    """Return the share of pairs with different labels whose scores [candidates] are in that order; a tie counts half.
+    """Return the share of pairs with different labels that the scores [candidates] order correctly; ties count half.
 
-    None where all labels are the same.
+    None if all labels are equal.
     """
     order = answers.pair_order(scores.astype(np.float64), labels.astype(np.float64))
     return None if math.isnan(order) else order
 
 
 def describe(found: Mapping[str, Any]) -> str:
-    """Say development figures on one line; an average over tasks only where there are several."""
+    """Describe development metrics in one line, with an average over tasks if there are several."""
     tasks = f", {found['mean_over_tasks']:.4f} on average over tasks" if len(found["by_task"]) > 1 else ""
     order = found.get("pair_order")
     pairs = "" if order is None else f", {order:.4f} of pairs in the right order"

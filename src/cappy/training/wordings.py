@@ -1,8 +1,7 @@
-"""Wordings: many ways to ask which name fits a text, composed of parts, so that no wording is learnt by heart.
+"""Wordings: random prompts that ask which name fits a text, so that a scorer does not overfit to a few templates.
 
-A scorer that has seen a dozen wordings reads a text well in those and badly in others. Here a question is put together
-anew for every group: what the text and the names are called, who asks, how the text is introduced, what comes first,
-how options are listed, and how the answer is asked for.
+A scorer trained on a dozen templates does well on those and badly on others. Here every group gets its own prompt: the
+nouns for text and names, preface, introduction, order, list of options and answer cue are drawn at random.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 BARE = 0.15
-"""Share of texts that stand alone, with no question at all."""
+"""Share of prompts that are the bare text, without a question."""
 _TEXTS = (
     "text",
     "sentence",
@@ -142,11 +141,11 @@ _LISTS = (
 )
 _JOINS = (", ", ", ", "; ", "\n- ", "\n", " | ", " / ", ", or ")
 _BREAKS = ("\n\n", "\n", " ")
-"""What stands between the parts; a list of options is never run on into the next part."""
+"""Separators of the parts; a list of options always ends in a line break."""
 
 
 def ask_for_name(text: str, options: Sequence[str], draw: random.Random) -> str:
-    """Ask which name fits `text`; where there are `options`, they are listed, in a random order."""
+    """Ask which name fits `text`; `options`, if any, are listed in random order."""
     if not options and draw.random() < BARE:
         return text
     words = _words(text, draw)

@@ -82,7 +82,7 @@ def test_the_orders_of_two_layouts_by_hand(shared_bert: Path, tmp_path: Path) ->
     )
     long = [Group("is water blue ? " * 80, GROUPS[0].candidates)]
     assert compare_layouts(folder, [*GROUPS, *long]).left_out == 1
-    with pytest.raises(InputError, match="every group is over the token limit"):
+    with pytest.raises(InputError, match="every group exceeds the token limit"):
         compare_layouts(folder, long)
 
 

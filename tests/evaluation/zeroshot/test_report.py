@@ -231,7 +231,7 @@ def test_options_that_do_not_go_together(folder: Path) -> None:
         (["--chat"], "--chat and --dtype are for a language model"),
         (["--dtype", "bfloat16"], "--chat and --dtype are for a language model"),
         (["--llm", "x", "--similarity", "y"], "give one of them"),
-        (["--rows-file", folder / "mine.jsonl"], "they come in pairs"),
+        (["--rows-file", folder / "mine.jsonl"], "give them in pairs"),
         (["--task", "rte", "--task", "RTE"], "given twice"),
         (["--task", "nothing"], "unknown"),
         (["--similarity", "x", "-m", "y"], "--model is for a scorer, and --similarity measures none"),
@@ -241,7 +241,7 @@ def test_options_that_do_not_go_together(folder: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             invoke(*common, *wrong)
-    with pytest.raises(InputError, match="no folder of predictions"):
+    with pytest.raises(InputError, match="not a folder of predictions"):
         invoke("report", folder)
     with pytest.raises(InputError, match=r"--data .* is not a folder"):
         invoke("zero-shot", "--data", folder / "nowhere")

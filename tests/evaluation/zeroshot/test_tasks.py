@@ -149,7 +149,7 @@ def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="row 2: no value in column 'word'"):
         task_rows(task("WiC"), tmp_path)
     (tmp_path / "super_glue__rte.jsonl").write_text("")
-    with pytest.raises(InputError, match="holds no row"):
+    with pytest.raises(InputError, match="has no rows"):
         task_rows(task("RTE"), tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_other_columns_of_answers_are_read_however_they_are_written(tmp_path: Pa
 )
 def test_rows_without_a_label_of_the_task_are_not_measured(name: str, row: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path / f"{task(name).file_stems()[0]}.jsonl", [CASES[name][0][0], row])
-    with pytest.raises(InputError, match=r"row 2: .* is no label"):
+    with pytest.raises(InputError, match=r"row 2: .* is not a label"):
         task_rows(task(name), tmp_path)
 
 
@@ -244,7 +244,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
     (part,) = render_task(task_templates(mine, None), mine.name, task_rows(mine, None))
     assert [group.instruction for group in part.groups] == ["a ?", "a ?"]
     assert len(task_templates(own_task(tmp_path / "mine.jsonl", "glue/sst2"), TEMPLATES)) == 5
-    with pytest.raises(InputError, match="no file of rows"):
+    with pytest.raises(InputError, match="is not a file"):
         own_task(tmp_path / "other.jsonl", str(tmp_path))
     write(tmp_path / "RTE.jsonl", [{"label": 0}])
     with pytest.raises(InputError, match="name of a known task"):
@@ -258,16 +258,16 @@ def test_labels_of_a_set_of_ones_own(tmp_path: Path) -> None:
 
     assert labels("no", "Yes", "maybe") == ["no", "Yes", "maybe"]
     assert labels("2", 0, True) == [2, 0, 1]
-    with pytest.raises(InputError, match="row 2: the label is no text, as those of other rows are"):
+    with pytest.raises(InputError, match="row 2: the label is not text, but those of other rows are"):
         labels("no", 1)
     write(tmp_path / "mine.jsonl", [{"text": "a", "label": "no"}, {"text": "b"}])
-    with pytest.raises(InputError, match="row 2: the label is no text"):
+    with pytest.raises(InputError, match="row 2: the label is not text"):
         task_rows(own_task(tmp_path / "mine.jsonl", "t"), None)
     for given in ([0, -1], ["no", " "], ["yes", "", "no"]):
-        with pytest.raises(InputError, match=r"row 2: .* is no label; rows without one cannot be measured"):
+        with pytest.raises(InputError, match=r"row 2: .* is not a label; rows without one cannot be measured"):
             labels(*given)
     for twice in ("yes", "Yes "):
-        with pytest.raises(InputError, match="labels differ by case or spaces alone"):
+        with pytest.raises(InputError, match="labels differ only by case or spaces"):
             labels("Yes", twice, "no")
     write(tmp_path / "mine.jsonl", [{"text": "a", "right": "no"}])
     assert task_rows(own_task(tmp_path / "mine.jsonl", "t"), None) == [{"text": "a", "right": "no"}]

@@ -68,7 +68,7 @@ def test_templates_that_compare_texts_get_them() -> None:
 def test_other_labels_are_counted_in_their_order_and_the_report_says_so(jinja: str) -> None:
     part = rendered(jinja, "yes ||| no", ["pro", "Con"])
     assert right(part) == ["no", "yes"]
-    assert part.note.endswith("that count got their numbers in alphabetical order: 'Con' 0, 'pro' 1")
+    assert part.note.endswith("index choices got alphabetical numbers: 'Con' 0, 'pro' 1")
 
 
 def test_the_order_is_that_of_all_rows_and_not_of_those_drawn() -> None:
@@ -76,7 +76,7 @@ def test_the_order_is_that_of_all_rows_and_not_of_those_drawn() -> None:
     assert right(part) == ["z", "y"]
 
 
-MEANING, CHOICE, GROUP = "does not tell what the labels", "does not make the choice right", "no row gives a group"
+MEANING, CHOICE, GROUP = "does not show what the labels", "the right choice is not the one", "no row gives a group"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_set_that_is_not_there_is_a_row_that_says_so(questions: Questions, tmp
     absent = Task("absent", "toy", ("someone/absent",))
     found = evaluate_task(absent, questions, Constant())
     assert not found.predictions
-    assert found.notes == ("no file absent in the folder, and the hub was not asked",)
+    assert found.notes == ("no file absent in the folder, and downloading from the hub is off",)
     lost = evaluate_task(Task("lost", "nowhere", ("someone/toy",)), questions, Constant())
     assert "not a readable PromptSource template file" in lost.notes[0]
     folder = open_run(tmp_path / "run", Constant(), questions)
@@ -165,7 +165,7 @@ def test_rows_whose_choices_do_not_hold_the_answer_are_counted(questions: Questi
         TEMPLATES.replace("{{ answer_choices[label] }}", "{% if number == 2 %}perhaps{% else %}yes{% endif %}", 1)
     )
     found = evaluate_task(TASK, questions, Constant())
-    assert "template 'good' leaves 1 of 9 rows out" in found.notes[1]
+    assert "template 'good' skips 1 of 9 rows" in found.notes[1]
     assert len([one for one in found.predictions if one.template == "good"]) == 8
 
 
@@ -177,11 +177,11 @@ def test_other_rows_are_asked_again_and_other_settings_refused(questions: Questi
     assert any("Worse" in text for text in system.asked)
     assert len(found.predictions) == 15
     for other, asked in ((Constant((0.0, 1.0)), questions), (Constant(), replace(questions, limit=3))):
-        with pytest.raises(InputError, match="made otherwise; name a new folder"):
+        with pytest.raises(InputError, match="with other settings; give a new folder"):
             open_run(tmp_path / "run", other, asked)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="in use for something else"):
+    with pytest.raises(InputError, match="used for something else"):
         open_run(tmp_path / "taken", Constant(), questions)
 
 
@@ -194,7 +194,7 @@ def test_a_damaged_file_is_noticed(questions: Questions, tmp_path: Path) -> None
     system = Constant()
     evaluate_task(TASK, questions, system, open_run(tmp_path / "run", system, questions))
     assert len(system.asked) == 15
-    with pytest.raises(InputError, match="no folder of predictions"):
+    with pytest.raises(InputError, match="not a folder of predictions"):
         read_run(tmp_path)
 
 

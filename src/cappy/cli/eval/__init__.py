@@ -1,4 +1,4 @@
-"""`cappy eval`: measuring a scorer."""
+"""`cappy eval`: measure a scorer."""
 
 from __future__ import annotations
 

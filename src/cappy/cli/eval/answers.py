@@ -1,4 +1,4 @@
-"""`cappy eval answers`: choosing among judged answers."""
+"""`cappy eval answers`: choose among judged answers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def answers(
     files: Annotated[
-        list[Path], typer.Argument(help="Judged answers: pairs, votes, or lists with a worth for each answer.")
+        list[Path], typer.Argument(help="Judged answers: pairs, votes, or lists with the worth of each answer.")
     ],
     strengths: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="JSON object of how good each model is, for files with one field response_MODEL per model."),
+        typer.Option(help="JSON object: the strength of each model, for files with a field response_MODEL per model."),
     ] = None,
     rows: Annotated[Optional[int], typer.Option(min=1, help="Use at most this many instructions of each file.")] = None,  # noqa: UP045
     of: Annotated[Optional[int], typer.Option(min=2, help="Draw this many answers from longer lists.")] = None,  # noqa: UP045
@@ -85,9 +85,9 @@ def _strengths(path: Path | None) -> Mapping[str, float] | None:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable JSON table ({error}).") from error
+        raise InputError(f"{path} is not a readable JSON object ({error}).") from error
     if not isinstance(table, dict) or not all(isinstance(value, int | float) for value in table.values()):
-        raise InputError(f"{path} must hold a JSON object of models and numbers.")
+        raise InputError(f"{path} must be a JSON object that maps models to numbers.")
     return table
 
 
@@ -99,7 +99,7 @@ def _read(
     of: int | None,
     seed: int,
 ) -> list[JudgedAnswers]:
-    """Read the rows that have two answers or more, and draw from them."""
+    """Read rows with at least two answers, and draw rows and answers."""
     import random
 
     from cappy.data.answers import drawn_answers, read_answers
@@ -113,7 +113,7 @@ def _read(
         if len(problems) > 3:
             typer.echo(f"and {len(problems) - 3} more", err=True)
         if not usable:
-            raise InputError(f"no instruction in {path} has two answers to choose among.")
+            raise InputError(f"no instruction in {path} has two answers to choose from.")
         if rows is not None and rows < len(usable):
             usable = random.Random(f"{seed}:{path.name}").sample(usable, rows)
         found += [drawn_answers(row, of, seed) for row in usable]

@@ -23,30 +23,31 @@ def bigbench(
     chat: Chat = None,
     source: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of the tasks; by default the one that `cappy data fetch bigbench` made."),
+        typer.Option(help="Folder of the tasks; by default that of `cappy data fetch bigbench`."),
     ] = None,
     hub: Annotated[str, typer.Option(help="Hub data set for tasks that the folder lacks.")] = "",
     profile: Annotated[
-        str, typer.Option(help="quick (40 training and 20 validation examples a task), paper (all), or tiny (a trial).")
+        str,
+        typer.Option(help="quick (40 training, 20 validation examples per task), paper (all), or tiny (a trial)."),
     ] = "quick",
     task: Annotated[Optional[list[str]], typer.Option(help="Only this task; repeat for several.")] = None,  # noqa: UP045
     minutes: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, help="Start no further task after this many minutes; the same command continues."),
+        typer.Option(min=0, help="Start no further task after this many minutes; the same command resumes."),
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Confidence at which adaptive sampling stops.")] = 0.8,
     shots: Annotated[int, typer.Option(min=0, help="Worked examples in every prompt of the language model.")] = 0,
     finetune: Annotated[
-        bool, typer.Option("--finetune", help="Also train the scorer on each task (needs torch; minutes a task).")
+        bool, typer.Option("--finetune", help="Also train the scorer on each task (needs torch; minutes per task).")
     ] = False,
-    keep_scorers: Annotated[bool, typer.Option(help="Keep every task's adapted scorer (45 MB each).")] = False,
+    keep_scorers: Annotated[bool, typer.Option(help="Keep the adapted scorer of each task (45 MB each).")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of examples, samples and training.")] = 0,
     model: Model = None,
     threads: Threads = 0,
 ) -> None:
     """Run best of n on BIG-Bench's 45 generative tasks: sample, learn to choose on each task, compare selectors.
 
-    Every sample and every finished task is kept; the same command continues an interrupted run.
+    All samples and finished tasks are kept; the same command resumes an interrupted run.
     """
     try:
         from cappy.evaluation.bigbench.run import PROFILES, TaskRun, open_samples, run_task, weights_hash
@@ -65,9 +66,9 @@ def bigbench(
     folder = source or cache_folder() / "bigbench"
     tasks = list(task or (GENERATIVE_TASKS if hub else available_tasks(folder)))
     if not tasks:
-        raise InputError(f"{folder} holds none of the tasks; download them with: cappy data fetch bigbench")
+        raise InputError(f"{folder} has none of the tasks; download them with: cappy data fetch bigbench")
     scorer = load_scorer(model, "onnx", None, None, threads)
-    # A character of Hindi or of a phonetic alphabet may take several tokens.
+    # The context is large because a character of Hindi or of a phonetic alphabet may take several tokens.
     language_model = find_llm(
         llm, base_url=base_url, api_key=api_key, chat=chat, context=4096, threads=threads, servers=0
     )
@@ -92,7 +93,7 @@ def bigbench(
         others += [f"--hub {hub}"] if hub else []
         others += [] if chat is None else ["--chat" if chat else "--no-chat"]
         mean = sum(one.get("worked_examples", 0) for one in results) / len(results)
-        worked = f"{shots} asked for, {mean:.1f} shown on average (others did not fit)"
+        worked = f"{shots} requested, {mean:.1f} shown on average (the rest did not fit)"
         facts = {
             "llm": language_model.name,
             "scorer": scorer.checkpoint.folder.name,

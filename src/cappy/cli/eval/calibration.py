@@ -17,7 +17,7 @@ def calibration(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and the halves.")] = 0,
     write: Annotated[
         bool,
-        typer.Option("--write", help="Write the temperature into the checkpoint, which must be a folder of your own."),
+        typer.Option("--write", help="Write the temperature into the checkpoint, which must be a local folder."),
     ] = False,
     output: Figures = None,
     model: Model = None,
@@ -36,10 +36,10 @@ def calibration(
     if output:
         check_output(output)
     if write and (model is None or not Path(model).is_dir()):
-        raise InputError("--write needs the folder of a checkpoint of your own; give it with --model.")
+        raise InputError("--write needs a local checkpoint folder; give it with --model.")
     scorer = load_scorer(model, "onnx", layout, precision, threads)
     found = calibrate(scorer, read_labelled(groups, rows, seed), seed)
     show_figures(asdict(found), output)
     if write:
         note_setting(scorer.checkpoint.folder, "temperature", round(found.temperature, 4))
-        typer.echo(f"noted in {scorer.checkpoint.folder / 'config.json'}", err=True)
+        typer.echo(f"written to {scorer.checkpoint.folder / 'config.json'}", err=True)

@@ -1,4 +1,4 @@
-"""`cappy eval few-shot`: learning from few labels, compared with the usual methods."""
+"""`cappy eval few-shot`: learn from few labels, compared with the usual methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASELINES = ("zero-shot", "words", "embeddings", "setfit")
 def few_shot(
     sets: Annotated[Path, typer.Argument(help="A file of labelled texts, or a JSON list of sets.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the sets' files; the list's folder by default.")] = None,
-    sizes: Annotated[str, typer.Option(help="Examples a class, separated by commas.")] = "4,8,16,32,64",
+    sizes: Annotated[str, typer.Option(help="Examples per class, separated by commas.")] = "4,8,16,32,64",
     seeds: Annotated[int, typer.Option(min=1, help="Number of draws at every size.")] = 5,
     test_rows: Annotated[int, typer.Option(min=1, help="Use at most this many test texts of each set.")] = 1000,
     baseline: Annotated[
@@ -61,8 +61,8 @@ def few_shot(
     folder = data or sets.parent
     plans = [plan for plan in read_plans(sets) if not only or plan.name in only]
     if not plans:
-        raise InputError(f"{sets} lists no set of that name.")
-    most = round(1.5 * max(counts))  # draws of the largest size shall differ as well
+        raise InputError(f"{sets} lists no set with that name.")
+    most = round(1.5 * max(counts))  # so that draws of the largest size differ too
     read = [read_set(folder, plan, most, test_rows, 0) for plan in plans]
     scorer = load_scorer(model, "onnx", None, precision, threads)
     systems = _systems(scorer, baseline or list(BASELINES[:3]), encoder or list(ENCODERS))
@@ -77,7 +77,7 @@ def few_shot(
             lambda what: typer.echo(f"{(time.monotonic() - begun) / 60:6.1f} min  {what}", err=True),
             times,
         )
-    about = f"Scorer {scorer.checkpoint.folder.name}, {seeds} seeds, at most {test_rows} texts a set to be measured on."
+    about = f"Scorer {scorer.checkpoint.folder.name}, {seeds} seeds, at most {test_rows} test texts per set."
     text = markdown(found, counts, about)
     typer.echo(text)
     if output:
@@ -94,7 +94,7 @@ def _sizes(text: str) -> list[int]:
     except ValueError as error:
         raise InputError(f"--sizes {text!r} should look like 4,8,16.") from error
     if any(size < 1 for size in found):
-        raise InputError("--sizes must be whole numbers from 1.")
+        raise InputError("--sizes must be whole numbers of at least 1.")
     return found
 
 

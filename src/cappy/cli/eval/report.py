@@ -1,4 +1,4 @@
-"""`cappy eval report`: make reports from kept predictions, for several systems side by side."""
+"""`cappy eval report`: make reports from saved predictions of one or several systems."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     batch_calibration: BatchCalibration = 0.0,
 ) -> None:
-    """Make a report from kept predictions; several folders are compared side by side."""
+    """Make a report from saved predictions; several folders are compared side by side."""
     from cappy.evaluation.zeroshot.report import markdown_report
     from cappy.evaluation.zeroshot.runfolder import read_run
     from cappy.evaluation.zeroshot.summary import summarise
@@ -38,7 +38,7 @@ def report(
 
 
 def describe_draw(rows: int | None, seed: int | None) -> str:
-    """Describe which rows were used."""
+    """Describe how rows were drawn."""
     return f"{'all rows' if rows is None else f'at most {rows:,} rows'} of each task, seed {seed}"
 
 

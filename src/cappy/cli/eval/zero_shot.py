@@ -39,7 +39,7 @@ def zero_shot(
         ),
     ] = None,
     task: Annotated[Names, typer.Option(help="Only this task; repeat for several.")] = None,
-    rows_file: Annotated[Paths, typer.Option(help="Rows of a set of your own; repeat for several.")] = None,
+    rows_file: Annotated[Paths, typer.Option(help="Rows of your own set; repeat for several.")] = None,
     templates_of: Annotated[
         Names,
         typer.Option(help="Templates of each --rows-file, in the same order: a folder, or a name inside --templates."),
@@ -64,11 +64,11 @@ def zero_shot(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=1e-6, help="Temperature of probabilities, fitted elsewhere; the scorer's own by default."),
+        typer.Option(min=1e-6, help="Temperature of probabilities, fitted on other data; the scorer's by default."),
     ] = None,
     batch_calibration: BatchCalibration = 0.0,
     save: Annotated[
-        Place, typer.Option(help="Keep predictions and reports in this folder, and resume from it.")
+        Place, typer.Option(help="Save predictions and reports in this folder, and resume from it.")
     ] = None,
     output: Annotated[Place, typer.Option("--output", "-o", help="Also write the results as JSON.")] = None,
     model: Model = None,
@@ -114,21 +114,21 @@ def zero_shot(
     settings = describe_draw(rows, seed)
     if output:
         write_json(output, json_report(systems, settings))
-    if save:  # what earlier calls left there is in the report too
+    if save:  # tasks saved by earlier calls are reported too
         write_reports(save, summarise(read_run(save), batch_calibration=batch_calibration), settings)
     if not any(one.predictions for one in found):
         raise InputError("no task could be measured; see above for what is missing.")
 
 
 def _check_options(context: typer.Context, similarity: str | None, llm: str | None, language_model: bool) -> None:
-    """Refuse options of a system that is not measured; they would silently have no effect.
+    """Refuse options of a system that is not measured, because they would be ignored silently.
 
-    `language_model` tells whether options of a language model are given.
+    `language_model`: whether options of a language model are given.
     """
     if similarity and llm:
         raise InputError("--similarity and --llm measure different systems; give one of them.")
     if language_model and not llm:
-        raise InputError("--chat and --dtype are for a language model; name one with --llm.")
+        raise InputError("--chat and --dtype are for a language model; give one with --llm.")
     sources = {name: context.get_parameter_source(name) for name in _SCORER_OPTIONS}
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given and (similarity or llm):
@@ -136,11 +136,11 @@ def _check_options(context: typer.Context, similarity: str | None, llm: str | No
 
 
 def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]) -> list[Task]:
-    """Return the tasks asked for: those named, and a user's own; all known ones if neither is given."""
+    """Return the requested tasks: known ones by name and the user's own; all known ones if neither is given."""
     from cappy.evaluation.zeroshot.tasks import find_tasks, own_task
 
     if len(files) != len(templates):
-        raise InputError(f"there are {len(files)} --rows-file but {len(templates)} --templates-of; they come in pairs.")
+        raise InputError(f"there are {len(files)} --rows-file but {len(templates)} --templates-of; give them in pairs.")
     own = [own_task(file, folder) for file, folder in zip(files, templates, strict=True)]
     known = find_tasks(names) if names or not own else []
     tasks = [*known, *own]
@@ -151,7 +151,7 @@ def _tasks(names: Sequence[str], files: Sequence[Path], templates: Sequence[str]
 
 
 def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int | None, seed: int) -> Questions:
-    """Return where the rows and the templates are; without a folder, the downloaded templates."""
+    """Return the places of rows and templates; the downloaded templates by default."""
     from cappy.evaluation.zeroshot.run import Questions
     from cappy.files.archives import cache_folder
 
@@ -164,7 +164,7 @@ def _questions(data: Path | None, templates: Path | None, hub: bool, rows: int |
 
 
 def _ask(task: Task, questions: Questions, system: System, folder: RunFolder | None) -> TaskPredictions:
-    """Evaluate one task, with a progress bar on a terminal, and print its mean or why it has none."""
+    """Evaluate one task, with a progress bar on a terminal, and print its mean accuracy or why there is none."""
     from cappy.evaluation.formats import percent
     from cappy.evaluation.zeroshot.run import evaluate_task
     from cappy.evaluation.zeroshot.summary import task_figures
@@ -192,7 +192,7 @@ def _similarity(name: str, temperature: float | None, threads: int) -> System:
     from cappy.checkpoint.packaged import fetched_encoder
     from cappy.evaluation.zeroshot.systems import SIMILARITY_TEMPERATURE, SimilaritySystem
 
-    # Any other name is the library's to find: it knows how an encoder pools, which a folder of weights does not say.
+    # The library finds all other names, because weights alone do not say how an encoder pools.
     place = packaged_encoder(name) or fetched_encoder(name) or Path(name)
     encoder = SentenceTransformer(str(place), device="cpu")
 

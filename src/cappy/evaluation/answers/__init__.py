@@ -1,1 +1,1 @@
-"""Choosing among judged answers, beside what a user has without a scorer."""
+"""Choose among judged answers, compared with what a user has without a scorer."""

@@ -1,4 +1,4 @@
-"""Tables of judged answers as Markdown, as rows for a terminal, and as plain figures."""
+"""Tables of judged answers as Markdown, as rows for a terminal, and as plain values."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ NAMES = {
 
 
 def title(table: SourceTable) -> str:
-    """Say what a table is of."""
+    """Return the title of a table."""
     return f"{table.source}: {table.rows} instructions, {table.answers:.1f} answers each"
 
 
 def cells(table: SourceTable) -> list[tuple[str, ...]]:
-    """Return the rows of a table, a system each, as text in the order of `COLUMNS`."""
+    """Return the rows of a table, one per system, as text in the order of `COLUMNS`."""
     return [(NAMES.get(name, name), *_cells(figures)) for name, figures in table.systems.items()]
 
 
@@ -49,7 +49,7 @@ def _cells(figures: Figures) -> tuple[str, ...]:
 
 
 def lead(table: SourceTable) -> str:
-    """Say in a line how far Cappy is ahead of the others in ordering pairs; empty where no answers differ in worth."""
+    """Describe in one line Cappy's lead over the others in pairs right; "" if no answers differ in worth."""
     parts = [
         f"{100 * one.pairs:+.1f} points ({span(one.bounds)}) over {NAMES[one.against]}"
         for one in table.differences
@@ -59,7 +59,7 @@ def lead(table: SourceTable) -> str:
 
 
 def markdown(tables: Sequence[SourceTable], about: str) -> str:
-    """Write tables as Markdown, with what they are of and how to read them."""
+    """Write tables as Markdown; `about` describes the run, and a legend explains the columns."""
     return "\n".join(_lines(tables, about)) + "\n"
 
 
@@ -82,7 +82,7 @@ LEGEND = (
 
 
 def figures(tables: Sequence[SourceTable]) -> list[dict[str, Any]]:
-    """Return tables as plain values for JSON, what is unknown as null."""
+    """Return tables as plain values for JSON; unknown values are null."""
     return [plain(asdict(table)) for table in tables]
 
 

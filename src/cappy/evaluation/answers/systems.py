@@ -1,4 +1,4 @@
-"""Ways to value an instruction's answers: what a user has without a scorer, and Cappy."""
+"""Systems that value the answers to an instruction: Cappy, and what a user has without a scorer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Values = list[Floats]
-"""A system's values of all rows: [rows][answers]."""
+"""A system's values for all rows: [rows][answers]."""
 
 PLAIN = ("first", "longest", "shortest", "mbr")
-"""Selectors that need the answers alone. `random` is not among them: what it gives is computed, not drawn."""
+"""Selectors that need only the answers. `random` is not among them: its expectation is computed instead of drawn."""
 SCORED = ("cappy", "cappy+agreement", "combined", "combined-open", "combined-short")
 MEDOID, LIKELIHOOD = "embedding-medoid", "self-mean"
 
 
 def pools(rows: Sequence[JudgedAnswers], scores: Sequence[Sequence[float]], selection: Selection | None) -> list[Pool]:
-    """Return the answers as samples to choose among, with Cappy's scores [rows][answers]."""
+    """Return each row's answers as a pool of samples, with Cappy's scores [rows][answers]."""
     return [
         Pool(row.instruction, tuple(Sample(text) for text in row.answers), tuple(map(float, of_row)), selection)
         for row, of_row in zip(rows, scores, strict=True)
@@ -38,7 +38,7 @@ def pools(rows: Sequence[JudgedAnswers], scores: Sequence[Sequence[float]], sele
 def system_values(
     rows: Sequence[JudgedAnswers], scorer: Scorer, embed: Embedder | None = None, progress: bool = False
 ) -> Mapping[str, Values]:
-    """Value every row's answers by every system that can: `random`, `PLAIN`, `SCORED`, and what is known besides."""
+    """Value all answers by all systems: `random`, `PLAIN`, `SCORED`, and `MEDOID` and `LIKELIHOOD` if possible."""
     scored = scorer.score_groups(((row.instruction, row.answers) for row in rows), progress)
     made = pools(rows, [one.scores for one in scored], scorer.selection)
     found: dict[str, Values] = {"random": [np.zeros(len(row.answers)) for row in rows]}
@@ -51,7 +51,7 @@ def system_values(
 
 
 def _medoids(rows: Sequence[JudgedAnswers], embed: Embedder) -> Iterator[Floats]:
-    """Yield each answer's mean cosine with the others [answers]."""
+    """Yield each answer's mean cosine with the other answers: [answers] per row."""
     vectors = embed([text for row in rows for text in row.answers])
     start = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""Figures of every system by source and over all, with bootstrap intervals over instructions."""
+"""Metrics of every system by source and overall, with bootstrap intervals over instructions."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cappy.metrics.preferences import chosen_worth, length_liking, pair_order, s
 
 ALL = "all"
 Places = NDArray[np.intp]
-"""Where rows lie."""
+"""Indices of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a system does on a source.
+    """The metrics of a system on a source; NaN if unknown.
 
-    `pairs` is the mean over rows of the share of pairs in the right order; `worth` the chosen answers' mean worth in
-    the source's unit (None over several sources); `way` the share of the way from a random answer to the best (over
-    several sources, their mean); `liking` the mean of Kendall's tau-b between values and lengths. NaN where unknown.
+    `pairs`: the share of pairs in the right order, averaged over rows. `worth`: the mean worth of chosen answers in the
+    source's unit; None over several sources. `way`: the share of the way from a random answer to the best; over several
+    sources, their mean. `liking`: the mean of Kendall's tau-b between values and lengths.
     """
 
     pairs: float
@@ -37,7 +37,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better Cappy orders pairs than another system does on the same rows, with its interval."""
+    """Cappy's lead in pairs right over another system on the same rows, with its interval."""
 
     against: str
     pairs: float
@@ -46,7 +46,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A source's rows: how many, the answers a row, the best and the random worth, and every system's figures."""
+    """A source: the number of rows, the mean number of answers per row, and every system's metrics."""
 
     source: str
     rows: int
@@ -56,10 +56,10 @@ class SourceTable:
 
 
 def tables(rows: Sequence[JudgedAnswers], values: Mapping[str, Values], seed: int, ours: str) -> list[SourceTable]:
-    """Make a table for each source, most rows first, and where there are several one over all.
+    """Make a table for each source, largest first, and an overall one if there are several.
 
-    `values` are every system's [rows][answers]; `ours` is held against each other system. Over all sources rows count
-    alike for pairs, and sources alike for the way.
+    `values`: every system's [rows][answers]. `ours`: the system that is compared with the others. Overall, `pairs`
+    weighs rows equally and `way` weighs sources equally.
     """
     measured = {name: _row_figures(rows, one) for name, one in values.items()}
     best = np.array([max(row.worth) for row in rows])
@@ -73,7 +73,7 @@ def tables(rows: Sequence[JudgedAnswers], values: Mapping[str, Values], seed: in
 
 
 def _row_figures(rows: Sequence[JudgedAnswers], values: Values) -> Floats:
-    """Return [rows, 3]: pairs in order, worth of the chosen, liking for length."""
+    """Return [rows, 3]: pair order, worth of the chosen answer, length preference."""
     found = []
     for row, of_row in zip(rows, values, strict=True):
         worth, lengths = np.array(row.worth), np.array([float(len(text)) for text in row.answers])
@@ -90,7 +90,7 @@ def _table(
     seed: int,
     ours: str,
 ) -> SourceTable:
-    """Make the table of the rows at `parts`, a part a source."""
+    """Make the table of the rows at `parts`, one part per source."""
     every = np.concatenate(parts)
     pairs = np.stack([one[every, 0] for one in measured.values()], axis=1)
     drawn_pairs = resampled_means(pairs, seed, name)
@@ -130,7 +130,7 @@ def _ways(measured: Mapping[str, Floats], random: Floats, best: Floats, parts: S
 def _drawn_ways(
     measured: Mapping[str, Floats], random: Floats, best: Floats, parts: Sequence[Places], seed: int, name: str
 ) -> Floats:
-    """Return the same for resampled rows [samples, systems]: a part's rows are drawn together, parts apart."""
+    """Return the same for resampled rows [samples, systems]; each part is resampled separately."""
     drawn = []
     for number, at in enumerate(parts):
         columns = [*(one[at, 1] for one in measured.values()), random[at], best[at]]
@@ -140,7 +140,7 @@ def _drawn_ways(
 
 
 def _known_mean(parts: Floats) -> Floats:
-    """Return the mean over the first axis of what is known."""
+    """Return the mean over the first axis, ignoring NaN."""
     known = ~np.isnan(parts)
     count = known.sum(axis=0)
     mean: Floats = np.where(count, np.where(known, parts, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
@@ -148,5 +148,5 @@ def _known_mean(parts: Floats) -> Floats:
 
 
 def _mean(values: Floats) -> float:
-    """Return the mean of what is known, NaN where nothing is."""
+    """Return the mean, ignoring NaN; NaN if all are."""
     return float(_known_mean(values))

@@ -1,4 +1,4 @@
-"""Selectors held against each other on kept samples: Rouge-L of what each would have chosen."""
+"""Compare selectors on saved samples by the Rouge-L of what each chooses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cappy.selection.selectors import SELECTORS, Pool, choose
 Array = NDArray[np.float64]
 
 SINGLE = ("beam", "sampling", "temp", "topk", "topp")
-"""Kinds of decoding whose own result stands in the paper's table."""
+"""Kinds of decoding with a result of their own in the paper's table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Judged:
 
 
 def judge(pool: Pool, references: Sequence[str]) -> Judged:
-    """Label every sample."""
+    """Label every sample by its Rouge-L against the references."""
     known: dict[str, float] = {}
     for sample in pool.samples:
         if sample.text not in known:
@@ -37,7 +37,7 @@ def judge(pool: Pool, references: Sequence[str]) -> Judged:
 
 
 def by_decoding(judged: Judged) -> dict[str, float]:
-    """Return the mean quality of each kind of decoding's samples: what one gets without selecting, in expectation."""
+    """Return the mean quality of samples by kind of decoding: the expected result without selection."""
     found: dict[str, list[float]] = {}
     for sample, quality in zip(judged.pool.samples, judged.qualities, strict=True):
         kind = next((name for name in SINGLE if sample.decoding.startswith(name)), sample.decoding)
@@ -46,7 +46,7 @@ def by_decoding(judged: Judged) -> dict[str, float]:
 
 
 def by_selector(judged: Judged, names: Sequence[str]) -> dict[str, float]:
-    """Return the quality of what each selector chooses; one that has nothing to choose by gives NaN."""
+    """Return the quality of each selector's choice; NaN if a selector lacks what it needs."""
     chosen: dict[str, float] = {}
     texts = [sample.text for sample in judged.pool.samples]
     for name in names:
@@ -58,7 +58,7 @@ def by_selector(judged: Judged, names: Sequence[str]) -> dict[str, float]:
 
 
 def oracle(judged: Judged) -> float:
-    """Return the quality of the best sample: what no selector can pass."""
+    """Return the quality of the best sample, the upper bound of all selectors."""
     return max(judged.qualities)
 
 
@@ -68,10 +68,10 @@ def mean_interval(values: Array, seed: int, name: str) -> Interval:
 
 
 def mean_over_tasks_interval(tasks: Mapping[str, Array], seed: int) -> Interval:
-    """Return the bootstrap interval of the average of tasks' means; examples are redrawn within each task."""
+    """Return the bootstrap interval of the mean over tasks; examples are resampled within each task."""
     return average_interval([resampled_means(values[:, None], seed, name)[:, 0] for name, values in tasks.items()])
 
 
 def headroom_share(value: float, base: float, best: float) -> float:
-    """Return how much of the way from `base` to the oracle `best` a selector goes; NaN where there is no way."""
+    """Return the share of the headroom from `base` to the oracle `best` that `value` gains; NaN without headroom."""
     return (value - base) / (best - base) if best - base > 1e-9 else float("nan")

@@ -1,4 +1,4 @@
-"""Results on BIG-Bench as one HTML page with plots, which needs nothing beside it."""
+"""Results on BIG-Bench as one self-contained HTML page with plots."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _bar(name: str, found: Mapping[str, Any], widest: float) -> dict[str, Any]:
 
 
 def _marks(widest: float) -> list[dict[str, Any]]:
-    """Return marks of the axis at every ten percent, or five where the axis is short."""
+    """Return axis marks at every ten percent, or five on a short axis."""
     step = 0.1 if widest > 0.4 else 0.05
     return [{"x": place * step / widest, "name": round(100 * place * step)} for place in range(int(widest / step) + 1)]
 

@@ -1,7 +1,7 @@
 """Published results of boosting FLAN-T5 on BIG-Bench's 45 generative tasks: average Rouge-L, in percent.
 
-Source: README of the repository tanyuqian/cappy (commit c6793d6), the authors' own reproduction on A10G GPUs of the
-paper's results (Tan et al., 2023, section 4.2; their difference from the paper's is at most 0.8).
+Source: README of the repository tanyuqian/cappy (commit c6793d6), the authors' own reproduction of the paper's results
+on A10G GPUs (Tan et al., 2023, section 4.2; it differs from the paper by at most 0.8).
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ RESULTS = {
     "self-mean": (16.4223, 20.1317, 23.7828, 26.7694, 30.246),
     "cappy-adapted": (23.6543, 27.6178, 30.3802, 33.2775, 37.1678),
 }
-"""By the names that our own table uses; Cappy is the 360M-parameter one, adapted to each task."""
+"""Results by the names of our table; Cappy is the 360M-parameter one, adapted to each task."""

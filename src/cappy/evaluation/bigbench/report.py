@@ -27,11 +27,11 @@ from cappy.evaluation.formats import percent, plain
 from cappy.files.atomic import write_json
 
 SHORT = ("beam", "sampling", "self-sum", "self-mean", "mbr", "cappy", "cappy-learnt", "cappy-adapted", "oracle")
-"""Columns of the table by task; the averages have all."""
+"""Columns of the table by task; the table of averages has all columns."""
 
 
 def markdown(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    """Return the report: averages, lift, adaptive sampling, published figures, tasks, and how it was made."""
+    """Return the report: settings, averages with published results, lifts, adaptive sampling, and tasks."""
     parts = [
         f"# {facts['llm']} on {found['tasks']} generative tasks of BIG-Bench, boosted by {facts['scorer']}",
         _made(facts),
@@ -96,7 +96,7 @@ def _by_task(tasks: Sequence[TaskScores]) -> str:
 
 
 def as_json(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything the report shows as plain values; what was not measured is None, since JSON knows no NaN."""
+    """Return the contents of the report as plain values; unmeasured ones are None, because JSON lacks NaN."""
     rows = {task.task: {name: task.mean(name) for name in COLUMNS} for task in tasks}
     return {**plain({**facts, "summary": found, "by_task": rows}), "decodings": list(SINGLE)}
 
@@ -104,14 +104,14 @@ def as_json(tasks: Sequence[TaskScores], found: Mapping[str, Any], facts: Mappin
 def write_report(
     results: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], folder: Path, threshold: float
 ) -> Path:
-    """Write report.md, report.json and report.html into `folder` from tasks' results; return the first."""
+    """Write report.md, report.json and report.html into `folder` and return the path of report.md."""
     missing = {result["task"]: result["without_samples"] for result in results if result["without_samples"]}
     if missing:
         said = ", ".join(f"{task} {count}" for task, count in missing.items())
         facts = {**facts, "validation examples without samples": said}
     results = [result for result in results if result["rows"]]
     if not results:
-        raise InputError("no task has an example with samples; the language model failed for all of them.")
+        raise InputError("no task has an example with samples; the language model failed on all of them.")
     tasks = [task_scores(result) for result in results]
     hopeless = [value == 0 for task in tasks for value in task.columns["oracle"]]
     facts = {
@@ -121,7 +121,7 @@ def write_report(
     found = summary(tasks)
     adaptive = {}
     if can_be_adaptive(results):
-        # What was learnt of choosing looks at all samples, so it cannot be cut off after some of them.
+        # Learnt selection looks at all samples, so it cannot stop after some of them.
         known = [name for name in ("cappy", "cappy-adapted") if has_values(results, name)]
         adaptive = {NAMES[name]: adaptive_summary(results, name, threshold) for name in known}
     whole = {**facts, "adaptive": adaptive}

@@ -1,4 +1,4 @@
-"""Boosting a language model on BIG-Bench: sampling, adapting, and what every selector would choose."""
+"""Boost a language model on BIG-Bench: sample, adapt, and record the values of all selectors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger("cappy.evaluation")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much of every task is used, drawn at random by the seed; longer prompts lose their middle."""
+    """How much of each task is used, drawn at random by the seed; longer prompts lose their middle."""
 
     name: str
     train: int | None
@@ -44,10 +44,10 @@ class Profile:
     max_tokens: int
     plan: tuple[Decoding, ...] = PAPER_PLAN
     fit_length: bool = False
-    """Whether a task's responses may be no longer than its training references need; see `response_tokens`."""
+    """Whether the training references limit the length of responses; see `response_tokens`."""
 
     def __str__(self) -> str:
-        """Say the profile in a line."""
+        """Describe the profile in one line."""
         counts = [f"{'all' if count is None else count} {part}" for count, part in self._parts()]
         plan = ", ".join(f"{one.name} × {one.count}" for one in self.plan)
         return (
@@ -60,7 +60,7 @@ class Profile:
         return (self.train, "train"), (self.validation, "validation")
 
     def decodings(self, train: Sequence[Example]) -> tuple[Decoding, ...]:
-        """Return the plan with the longest response that a task of these training examples asks for."""
+        """Return the plan with response lengths that suit a task with these training examples."""
         most = min(self.max_tokens, response_tokens(train)) if self.fit_length else self.max_tokens
         return tuple(replace(one, max_tokens=most, min_tokens=min(one.min_tokens, most)) for one in self.plan)
 
@@ -74,7 +74,7 @@ PROFILES = {
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """What one task is measured by."""
+    """The settings of a task's evaluation."""
 
     folder: Path
     output: Path
@@ -82,9 +82,9 @@ class TaskRun:
     seed: int
     keep_scorers: bool = False
     shots: int = 0
-    """Worked examples of the train part that stand before every prompt of the language model; the scorer sees none."""
+    """Training examples before every prompt of the language model; the scorer sees none."""
     finetune: bool = False
-    """Whether the scorer is trained on each task as well, beside learning to choose."""
+    """Whether the scorer is also trained on each task, besides learning to choose."""
     hub: str = ""
     """A data set on the Hugging Face hub for tasks that the folder lacks."""
 
@@ -92,11 +92,11 @@ class TaskRun:
 def run_task(
     task: str, llm: LanguageModel, scorer: Scorer, run: TaskRun, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Sample, adapt and score one task, or read its finished result; what is kept is not done again.
+    """Sample, adapt and score one task, or read its finished result; saved samples are reused.
 
     Raises:
         InputError: the task cannot be read.
-        LanguageModelError: the model fails; samples that came before are kept.
+        LanguageModelError: the model fails; earlier samples are kept.
 
     """
     (run.output / "tasks").mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def choose_examples(examples: Sequence[BigBenchExample], task: str, part: str, r
 
 
 def shorten(text: str, characters: int) -> str:
-    """Cut the middle out of a text: tasks say what to do at the beginning and ask at the end."""
+    """Cut the middle out of a text: the task is described at the beginning, and the question is at the end."""
     if len(text) <= characters:
         return text
     end = 2 * characters // 3
@@ -169,16 +169,16 @@ def shorten(text: str, characters: int) -> str:
 
 
 def response_tokens(examples: Sequence[Example]) -> int:
-    """Return how many tokens have room for the longest reference and half as much again, whatever the vocabulary.
+    """Return a number of tokens that fits the longest reference in any vocabulary, with a margin of about half.
 
-    A token of English holds more than four bytes, one of a number or of another script three and fewer.
+    An English token has more than four bytes; one of a number or of another script has at most three.
     """
     longest = max((len(text.encode()) for example in examples for text in example.references), default=0)
     return max(8, math.ceil(longest / 3) + 4)
 
 
 def sample_order(samples: Sequence[Sample]) -> list[int]:
-    """Return places in the order an adaptive run would see them: one of each decoding in turn, searched beams last."""
+    """Return places in the order of an adaptive run: one sample of each decoding in turn, beam search last."""
     turns: dict[str, int] = {}
     keys = []
     for place, sample in enumerate(samples):
@@ -189,10 +189,10 @@ def sample_order(samples: Sequence[Sample]) -> list[int]:
 
 
 def _sampled(llm: LanguageModel, prompts: Sequence[str], plan: Sequence[Decoding], seed: int) -> list[list[Sample]]:
-    """Draw the whole plan for a few prompts before the next: their computed prompts stay in the model's cache."""
+    """Draw the whole plan for a few prompts at a time, so that they stay in the model's cache."""
     drawn: dict[str, list[tuple[Sample, ...]]] = {decoding.name: [] for decoding in plan}
     step = getattr(llm, "prompts_together", CHUNK)
-    # Beams come last: by then every place of the server holds a computed prompt for a beam to start from.
+    # Beams come last: by then every slot of the server has a cached prompt for a beam to start from.
     order = sorted(plan, key=lambda decoding: decoding.beams > 1)
     for start in range(0, len(prompts), step):
         for decoding in order:
@@ -213,11 +213,11 @@ def _adapt(
 def _learn(
     scorer: Scorer, train: Sequence[Example], samples: Sequence[Sequence[Sample]], seed: int
 ) -> tuple[Choosing | None, dict[int, Values]]:
-    """Learn to choose, and value every training example's samples by what the others taught; nothing if too few."""
+    """Learn to choose, and value training examples' samples by cross-validation; (None, {}) if there are too few."""
     try:
         choosing, weighed = fit_choosing(scorer, train, samples, seed=seed)
     except InputError as error:
-        log.warning("nothing is learnt of choosing: %s", error)
+        log.warning("cannot learn to choose: %s", error)
         return None, {}
     left_out = {
         number: by_sample(drawn, list(dict.fromkeys(sample.text for sample in drawn)), weighed.values[number])
@@ -228,7 +228,7 @@ def _learn(
 
 
 def _row(example: Example, pool: Pool, adapted: Adapted | None, learnt: Values | None) -> dict[str, Any]:
-    """Judge an example's samples, which are scored, and value them in every way there is."""
+    """Judge an example's scored samples and value them by every selector that depends on scores."""
     judged = judge(pool, example.references)
     row = {
         "references": list(example.references),
@@ -240,7 +240,7 @@ def _row(example: Example, pool: Pool, adapted: Adapted | None, learnt: Values |
         row["cappy-adapted"] = list(scored(adapted.scorer, example.instruction, pool.samples).scores)
     for name in ("combined", "combined-short"):
         row[f"cappy-{name}"] = [float(value) for value in SELECTORS[name](pool)]
-    # Where nothing could be learnt, a user is left with what needs no examples.
+    # If nothing could be learnt, fall back to the selector that needs no examples.
     row["cappy-learnt"] = row["cappy-combined"] if learnt is None else [float(value) for value in learnt]
     return row
 
@@ -252,8 +252,8 @@ def _held_out_rows(
     adapted: Adapted | None,
     left_out: Mapping[int, Values],
 ) -> list[dict[str, Any]]:
-    """Value training examples by what did not learn from them: what a stopping rule may be fitted on."""
-    # Without training nothing was held out, and a fifth does.
+    """Value training examples out of sample, so that a stopping rule can be fitted on them."""
+    # Without fine-tuning no examples were held out; use every fifth.
     numbers = sorted(adapted.held_out) if adapted else range(0, len(train), 5)
     held = [number for number in numbers if samples[number]]
     return [
@@ -263,13 +263,13 @@ def _held_out_rows(
 
 
 def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, run: TaskRun) -> str:
-    """Hash all that a task's result depends on."""
+    """Hash everything that a task's result depends on."""
     texts = [(example.instruction, example.references) for example in examples]
     facts = [
         texts,
         llm.name,
         weights_hash(scorer.checkpoint.folder),
-        # How many threads compute changes nothing worth doing the work again for.
+        # Changing the number of threads must not invalidate results.
         {name: value for name, value in scorer.settings().items() if name != "threads"},
         asdict(run.profile),
         run.seed,
@@ -281,7 +281,7 @@ def _identity(examples: Sequence[Example], llm: LanguageModel, scorer: Scorer, r
 
 @lru_cache(maxsize=8)
 def weights_hash(folder: Path) -> str:
-    """Hash a checkpoint, once a run."""
+    """Hash a checkpoint's configuration and weights; cached, because it is slow."""
     weights = hashlib.sha256(folder.joinpath("config.json").read_bytes())
     for file in sorted(folder.glob("*.safetensors")):
         weights.update(file.read_bytes())
@@ -294,17 +294,17 @@ def _finished(path: Path, identity: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is no readable result; delete it to do the task again.") from error
+        raise InputError(f"{path} is not a readable result; delete it to run the task again.") from error
     return found if found.get("identity") == identity else None
 
 
 def open_samples(llm: LanguageModel, output: Path) -> KeptSamples:
-    """Keep a model's samples below `output`."""
+    """Open the file below `output` that keeps a model's samples."""
     name = "".join(character if character.isalnum() or character in "-." else "_" for character in llm.name)
     return KeptSamples(llm, output / "samples" / f"{name}.jsonl")
 
 
 def average(values: Sequence[float]) -> float:
-    """Return the mean of what is there; NaN where nothing is."""
+    """Return the mean, ignoring NaN; NaN if all are."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")

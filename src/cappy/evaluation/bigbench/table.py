@@ -1,4 +1,4 @@
-"""The table of the paper from tasks' results: every way to answer, intervals, headroom, adaptive sampling."""
+"""The paper's table, computed from tasks' results: all systems, intervals, headroom, adaptive sampling."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ NAMES = {
     "oracle": "oracle: the best of all samples",
 }
 BASELINES = ("self-sum", "self-mean")
-"""What the paper holds Cappy against: the better of the two on average."""
+"""The paper's baselines; lifts are over the better of the two on average."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskScores:
-    """A task's Rouge-L, in [0, 1], of every way to answer, for every validation example: column -> [examples]."""
+    """A task's Rouge-L, in [0, 1], by system and validation example: column -> [examples]."""
 
     task: str
     columns: Mapping[str, Array]
 
     def mean(self, column: str) -> float:
-        """Return a column's mean over the examples that have it; NaN where none has."""
+        """Return a column's mean, ignoring NaN; NaN if all are."""
         known = _known(self.columns[column])
         return float(np.mean(known)) if len(known) else float("nan")
 
 
 def task_scores(result: Mapping[str, Any]) -> TaskScores:
-    """Compute every way to answer from a task's kept samples and scores."""
+    """Compute the scores of all systems from a task's saved samples and values."""
     rows = [_row_scores(row) for row in result["rows"]]
     return TaskScores(result["task"], {name: np.array([row.get(name, np.nan) for row in rows]) for name in COLUMNS})
 
@@ -89,16 +89,16 @@ def _row_scores(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def judged_row(row: Mapping[str, Any], scores: str) -> Judged:
-    """Rebuild an example's pool with the scores of that name."""
+    """Rebuild an example's pool with the values called `scores`."""
     samples = tuple(Sample(**sample) for sample in row["samples"])
     return Judged(Pool("", samples, tuple(row[scores])), tuple(row["qualities"]))
 
 
 def summary(tasks: Sequence[TaskScores], seed: int = 0) -> dict[str, Any]:
-    """Return averages over tasks with intervals, the lift over the better self-score, and the headroom taken."""
+    """Return averages over tasks with intervals, lifts over the better self-score, and shares of the headroom."""
     means = {name: average([task.mean(name) for task in tasks]) for name in COLUMNS}
     intervals = {name: _bounds({task.task: task.columns[name] for task in tasks}, seed) for name in COLUMNS}
-    # Without log-likelihoods there are no self-scores, and plain sampling is what there is to lift.
+    # Without log-likelihoods there are no self-scores; plain sampling is the baseline then.
     candidates = [name for name in BASELINES if not np.isnan(means[name])] or ["sampling"]
     base = max(candidates, key=lambda name: means[name])
     lifts: dict[str, Any] = {}
@@ -118,12 +118,12 @@ def summary(tasks: Sequence[TaskScores], seed: int = 0) -> dict[str, Any]:
 
 
 def share(value: float) -> str:
-    """Show a share in percent; a dash where there is none."""
+    """Format a share as percent; a dash for NaN."""
     return "—" if np.isnan(value) else f"{100 * value:.1f}%"
 
 
 def measured(found: Mapping[str, Any]) -> list[str]:
-    """Return the columns of a summary that hold something: a plan may lack a decoding, a server log-likelihoods."""
+    """Return the measured columns: a plan may lack a decoding, and a server may lack log-likelihoods."""
     return [name for name in COLUMNS if not np.isnan(found["means"][name])]
 
 
@@ -140,28 +140,29 @@ def _known(values: Array) -> Array:
 
 
 def _decided(differences: Mapping[str, Array], seed: int) -> tuple[int, int]:
-    """Count the tasks that are better and worse by more than their 95% interval."""
+    """Count the tasks whose 95% interval lies above 0, and below 0."""
     known = {name: there for name, one in differences.items() if len(there := _known(one))}
     found = [mean_interval(values, seed, name) for name, values in known.items()]
     return sum(one.low > 0 for one in found), sum(one.high < 0 for one in found)
 
 
 def can_be_adaptive(results: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether there are other tasks to fit a stopping rule on, and samples enough for two rounds."""
+    """Tell whether there are other tasks to fit a stopping rule on, and enough samples for two rounds."""
     rich = sum(bool(_rich(result["held_out"], "cappy")) for result in results)
     return rich > 1 and any(_rich(result["rows"], "cappy") for result in results)
 
 
 def has_values(results: Sequence[Mapping[str, Any]], scores: str) -> bool:
-    """Tell whether every sample has a value of that name, on which a stopping rule can be fitted."""
+    """Tell whether all rows have the values called `scores`, so that a stopping rule can be fitted."""
     return all(scores in row for result in results for row in (*result["rows"], *result["held_out"]))
 
 
 def adaptive_summary(results: Sequence[Mapping[str, Any]], scores: str, threshold: float) -> dict[str, float]:
-    """Simulate adaptive sampling on kept samples, the drawn ones of every example, in rounds of four.
+    """Simulate adaptive sampling in rounds of `ROUND` on each example's saved samples, without beam search.
 
-    The rule for a task is fitted on the held-out training examples of the other tasks. Returns mean quality of all
-    samples, of the adaptive choice, of the fixed choice among half the samples, and the mean number of samples.
+    A task's rule is fitted on held-out training examples of the other tasks. Returns the mean quality of the choice
+    among `all` samples, of the `adaptive` choice, of that among `half` of the samples, and the mean number of `samples`
+    that the rule draws.
     """
     held = {result["task"]: _rich(result["held_out"], scores) for result in results}
     totals: dict[str, list[float]] = {"all": [], "adaptive": [], "half": [], "samples": []}
@@ -176,19 +177,19 @@ def adaptive_summary(results: Sequence[Mapping[str, Any]], scores: str, threshol
 
 
 def fit_rule(judged: Sequence[Judged], threshold: float) -> StoppingRule:
-    """Fit a stopping rule on instructions whose samples are judged, after every round of sampling."""
+    """Fit a stopping rule on judged samples, for every round of sampling."""
     rounds = range(ROUND, max(len(one.qualities) for one in judged), ROUND)
     return fit_stopping_rule([one.pool for one in judged], [one.qualities for one in judged], rounds, threshold)
 
 
 def _rich(rows: Sequence[Mapping[str, Any]], scores: str) -> list[Judged]:
-    """Return the drawn samples of the examples that have more of them than one round."""
+    """Return the drawn samples of examples with more than one round of them."""
     found = [_drawn(row, scores) for row in rows]
     return [judged for judged in found if len(judged.qualities) > ROUND]
 
 
 def _drawn(row: Mapping[str, Any], scores: str) -> Judged:
-    """Return an example's drawn samples, searched beams aside, in the order an adaptive run sees them."""
+    """Return an example's samples, without beam search, in the order of an adaptive run."""
     judged = judged_row(row, scores)
     order = [i for i in sample_order(judged.pool.samples) if not judged.pool.samples[i].decoding.startswith("beam")]
     pool = Pool("", tuple(judged.pool.samples[i] for i in order), tuple(judged.pool.scores[i] for i in order))
@@ -196,7 +197,7 @@ def _drawn(row: Mapping[str, Any], scores: str) -> Judged:
 
 
 def simulate(judged: Judged, rule: StoppingRule) -> dict[str, float]:
-    """Return how many `samples` a rule takes, and the quality of its choice, of that among all and among half."""
+    """Return the number of `samples` a rule draws, and the quality of the `adaptive` choice, among `all` and `half`."""
     pool, total = judged.pool, len(judged.qualities)
     used = total
     for count in range(ROUND, total, ROUND):

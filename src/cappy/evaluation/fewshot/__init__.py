@@ -1,4 +1,4 @@
-"""Few-shot classification: Cappy's classifier beside what people would do instead, on the same examples.
+"""Few-shot classification: Cappy's classifier compared with the usual methods on the same examples.
 
-`sets` reads and draws, `systems` classify, `run` measures, `report` writes.
+`sets` reads and draws, `systems` classifies, `run` measures, `report` writes.
 """

@@ -17,7 +17,7 @@ COLOURS = ("#2f6fb0", "#7fb2de", "#c9a227", "#b0532f", "#5b8f4a", "#8a5bb0", "#7
 
 
 def by_system(found: Sequence[Measured]) -> Mapping[str, list[Measured]]:
-    """Gather measurements by system, in the order in which systems come."""
+    """Gather measurements by system, in order of first appearance."""
     gathered: dict[str, list[Measured]] = {}
     for one in found:
         gathered.setdefault(one.system, []).append(one)
@@ -25,12 +25,12 @@ def by_system(found: Sequence[Measured]) -> Mapping[str, list[Measured]]:
 
 
 def means(measured: Sequence[Measured]) -> list[float]:
-    """Return the mean accuracy over sets and seeds at every size."""
+    """Return the mean accuracy over sets and seeds for each size."""
     return [float(value) for value in np.mean([one.accuracy.mean(axis=1) for one in measured], axis=0)]
 
 
 def lead(ours: Sequence[Measured], theirs: Sequence[Measured], size: int) -> tuple[float, Interval]:
-    """Return how much more accurate ours is on average over sets at a size (a place), with an interval over seeds."""
+    """Return ours minus theirs in accuracy, averaged over sets, with an interval over seeds; `size` is an index."""
     differences = [one.accuracy[size] - other.accuracy[size] for one, other in zip(ours, theirs, strict=True)]
     if len(differences[0]) < 2:
         mean = float(np.mean(differences))
@@ -44,7 +44,7 @@ def _resampled(values: np.ndarray) -> np.ndarray:
 
 
 def markdown(found: Sequence[Measured], sizes: Sequence[int], about: str) -> str:
-    """Write the tables: the average over sets, every set, leads and times."""
+    """Write the tables: average over sets, leads, every set, and times."""
     return "\n".join(_lines(found, sizes, about)) + "\n"
 
 
@@ -80,7 +80,7 @@ def _lines(found: Sequence[Measured], sizes: Sequence[int], about: str) -> Itera
 
 
 def figures(found: Sequence[Measured], sizes: Sequence[int], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything as plain values for JSON."""
+    """Return all measurements as plain values for JSON."""
     rows = [
         {"system": one.system, "set": one.rows, "accuracy": one.accuracy.tolist(), "seconds": list(one.seconds)}
         for one in found
@@ -89,7 +89,7 @@ def figures(found: Sequence[Measured], sizes: Sequence[int], facts: Mapping[str,
 
 
 def html(found: Sequence[Measured], sizes: Sequence[int], about: str) -> str:
-    """Render one page with a plot for every set, and for their average.
+    """Render one page with a plot for each set and for their average.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -108,7 +108,7 @@ def html(found: Sequence[Measured], sizes: Sequence[int], about: str) -> str:
 
 
 def _plot(title: str, curves: Mapping[str, Sequence[float]], sizes: Sequence[int]) -> dict[str, Any]:
-    """Lay curves out: sizes evenly from left to right, accuracy from a round figure below all to 1."""
+    """Lay out curves: sizes evenly from left to right, accuracy from a round number below all values to 1."""
     lowest = 100 * min(min(values) for values in curves.values())
     step = 5 if lowest >= 75 else 10 if lowest >= 50 else 20
     first = min(100 - step, int(lowest // step) * step)

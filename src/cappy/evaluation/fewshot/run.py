@@ -1,4 +1,4 @@
-"""Measuring few-shot classifiers: accuracy over sets, sizes and seeds, and the time of a fit from texts."""
+"""Measure few-shot classifiers: accuracy over sets, sizes and seeds, and the time of a fit from texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cappy.evaluation.fewshot.systems import FewShot
 class Measured:
     """Accuracies in [0, 1] of a system on a set: [sizes, seeds].
 
-    `seconds` [sizes] are a fit's, from texts; there are none where nothing was timed.
+    `seconds` [sizes]: the time of a fit from texts; empty if not timed.
     """
 
     system: str
@@ -34,10 +34,7 @@ def measure(
     tell: Callable[[str], None] = lambda _: None,
     times: bool = True,
 ) -> list[Measured]:
-    """Measure systems on a set: all of them learn from the same examples and are judged on the same texts.
-
-    Without `times` no fit is timed.
-    """
+    """Measure systems on a set, all with the same training and test texts; `times`: also time a fit."""
     judged = np.arange(rows.train, len(rows.texts))
     found = []
     for system in systems:
@@ -54,7 +51,7 @@ def measure(
 
 
 def _seconds(system: FewShot, rows: LabelledSet, size: int) -> float:
-    """Return the time from `size` texts a class to a classifier that has classified one, in seconds."""
+    """Return the seconds from `size` texts per class to a classifier's first prediction."""
     places = rows.draw(size, 0)
     part = LabelledSet(
         rows.name,

@@ -1,4 +1,4 @@
-"""Sets of labelled texts to learn from and to be measured on."""
+"""Sets of labelled texts, split into training and test texts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cappy.errors import InputError
 
 Ints = NDArray[np.int64]
 HELD_OUT = 0.3
-"""Share of a file's texts that is measured on where there is no file of its own for that."""
+"""Share of a file's texts that are test texts if there is no test file."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetPlan:
-    """A set as it is asked for: files below a folder, their columns, what labels mean, and the instruction.
+    """A requested set: files below a folder, their columns, the meaning of labels, and the instruction.
 
-    `names` gives labels their meaning ("0": "negative"); `classes` takes so many classes, drawn by the seed.
+    `names`: the meaning of labels ("0": "negative"). `classes`: use this many classes, drawn by the seed.
     """
 
     train: str
@@ -41,7 +41,7 @@ class SetPlan:
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """Texts with their labels' places among `choices`; the first `train` are to learn from, the others to judge."""
+    """Texts and their labels' places among `choices`; the first `train` are training texts, the rest test texts."""
 
     name: str
     texts: tuple[str, ...]
@@ -51,7 +51,7 @@ class LabelledSet:
     instruction: str
 
     def draw(self, count: int, seed: int) -> Ints:
-        """Draw `count` training texts of every class, or all that a smaller class has: their places."""
+        """Draw `count` training texts of every class, or all of a smaller class, and return their places."""
         draw = np.random.default_rng([seed, count])
         places = [
             draw.permutation(np.flatnonzero(self.targets[: self.train] == one))[:count]
@@ -61,7 +61,7 @@ class LabelledSet:
 
 
 def read_plans(path: Path) -> list[SetPlan]:
-    """Read plans: a JSON list of objects with the fields of `SetPlan`, or one file of labelled texts, a plan itself.
+    """Read plans from a JSON list of objects with the fields of `SetPlan`; any other file is a set of its own.
 
     Raises:
         InputError: the list cannot be read.
@@ -74,7 +74,7 @@ def read_plans(path: Path) -> list[SetPlan]:
         listed = json.loads(path.read_text(encoding="utf-8"))
         plans = [SetPlan(**one) for one in listed]
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable JSON list of sets ({error}).") from error
+        raise InputError(f"{path} is not a readable JSON list of sets ({error}).") from error
     except TypeError as error:
         raise InputError(f"{path}: a set needs 'train' and may have {', '.join(sorted(known))} ({error}).") from error
     if not plans:
@@ -83,9 +83,9 @@ def read_plans(path: Path) -> list[SetPlan]:
 
 
 def read_set(folder: Path, plan: SetPlan, most: int, test_rows: int, seed: int) -> LabelledSet:
-    """Read a set: at most `most` training texts a class, and at most `test_rows` texts to be measured on.
+    """Read a set with at most `most` training texts per class and at most `test_rows` test texts.
 
-    Texts that are in both parts are taken from the training part.
+    Texts in both parts are removed from the training part.
 
     Raises:
         InputError: a file cannot be used.
@@ -111,7 +111,7 @@ def read_set(folder: Path, plan: SetPlan, most: int, test_rows: int, seed: int) 
             by_label[label].append(text)
     kept = [(text, label) for label in labels for text in by_label[label][:most]]
     if len(labels) < 2 or not test or len({label for _, label in kept}) < len(labels):
-        raise InputError(f"{plan.train}: there must be texts of two labels or more to learn from, and texts to judge.")
+        raise InputError(f"{plan.train}: there must be training texts of at least two labels, and test texts.")
     names = plan.names or {}
     choices = tuple(names.get(label, label.replace("_", " ")) for label in labels)
     place = {label: number for number, label in enumerate(labels)}
@@ -128,12 +128,12 @@ def read_set(folder: Path, plan: SetPlan, most: int, test_rows: int, seed: int) 
 def _pairs(path: Path, text: str | None, label: str | None) -> list[tuple[str, str]]:
     found = read_labelled(path, text, label)
     if found.lists is not None:
-        raise InputError(f"{path} has several labels a text; the comparison is for one.")
+        raise InputError(f"{path} has several labels per text; the comparison supports only one.")
     return list(dict(zip(found.texts, found.labels, strict=True)).items())
 
 
 def sets_as_json(sets: Sequence[LabelledSet]) -> list[dict[str, Any]]:
-    """Return what sets hold as plain values: name, classes, texts of either part, instruction."""
+    """Describe sets as plain values: name, number of classes, training and test texts, instruction."""
     return [
         {
             "name": one.name,

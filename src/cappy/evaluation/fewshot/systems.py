@@ -1,7 +1,7 @@
-"""Few-shot classifiers under one protocol: prepare a set once, then learn from places of it and classify the rest.
+"""Few-shot classifiers under one protocol: prepare a set once, then learn from some of its texts and classify others.
 
-What a text's encoding costs is the same however often it is learnt from, so it is done once a set; the time of a fit
-is measured apart, from texts to a classifier.
+Texts are encoded once per set, because their encoding does not depend on the draw. The time of a fit is measured
+separately and includes encoding.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 Predict = Callable[[Ints, Ints], Ints]
-"""Places to learn from and places to classify, to the classes of the latter."""
+"""Maps the places of training texts and of texts to classify to the classes of the latter."""
 
 
 class FewShot(Protocol):
-    """A way to learn a classifier from a few examples."""
+    """A method that learns a classifier from a few examples."""
 
     name: str
 
     def prepare(self, rows: LabelledSet) -> Predict:
-        """Encode a set's texts, and return what learns from some of them and classifies others."""
+        """Encode a set's texts, and return a function that learns from some of them and classifies others."""
         ...
 
 
 class Encodings:
-    """A scorer's features and scores of a set's texts, kept for the systems that share them."""
+    """A scorer's features and scores of a set's texts, cached for the systems that share them."""
 
     def __init__(self, scorer: Scorer) -> None:
-        """Take a scorer."""
+        """Wrap a scorer."""
         self.scorer = scorer
         self._kept: tuple[LabelledSet, NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def of(self, rows: LabelledSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return features [texts, features] and scores [texts, classes] of a set, as `Classifier` has them."""
+        """Return the features [texts, features] and scores [texts, classes] of a set, as in `Classifier`."""
         from cappy.classification.choices import read_texts
 
         if self._kept is None or self._kept[0] is not rows:
@@ -52,15 +52,15 @@ class Encodings:
 
 
 class Cappy:
-    """Cappy's classifier; `learns` False leaves it zero-shot."""
+    """Cappy's classifier; zero-shot if `learns` is False."""
 
     def __init__(self, encodings: Encodings, learns: bool = True) -> None:
-        """Take a scorer's encodings."""
+        """Use a scorer's encodings."""
         self.name = "Cappy" if learns else "Cappy, zero-shot"
         self._encodings, self._learns = encodings, learns
 
     def prepare(self, rows: LabelledSet) -> Predict:
-        """Encode the texts and score the choices of all of them."""
+        """Encode all texts and score their choices."""
         from cappy.classification.head import fit_head
 
         features, scores = self._encodings.of(rows)
@@ -77,12 +77,12 @@ class Cappy:
 
 
 class WordCounts:
-    """TF-IDF of words and pairs of words, and a logistic regression."""
+    """TF-IDF of words and bigrams, and a logistic regression."""
 
     name = "TF-IDF + logistic regression"
 
     def prepare(self, rows: LabelledSet) -> Predict:
-        """Nothing is learnt from texts that are not learnt from, not even words."""
+        """Prepare nothing: the vocabulary, too, is learnt from the training texts only."""
 
         def predict(learnt: Ints, judged: Ints) -> Ints:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -96,7 +96,7 @@ class WordCounts:
 
 
 class Embeddings:
-    """Embeddings of a sentence encoder, of length 1, and a logistic regression."""
+    """A sentence encoder's embeddings of length 1, and a logistic regression."""
 
     def __init__(self, encoder: str) -> None:
         """Find an encoder by name or folder."""
@@ -120,7 +120,7 @@ class Embeddings:
 
 
 def _regression(strength: float) -> Any:
-    """Return scikit-learn's logistic regression with its usual options but for the inverse penalty."""
+    """Return scikit-learn's logistic regression with this inverse penalty and otherwise default options."""
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
@@ -129,7 +129,7 @@ def _regression(strength: float) -> Any:
 
 
 class SetFit:
-    """SetFit (Tunstall et al., 2022): the encoder finetuned on pairs of examples, then a logistic regression."""
+    """SetFit (Tunstall et al., 2022): an encoder fine-tuned on pairs of examples, then a logistic regression."""
 
     def __init__(self, encoder: str) -> None:
         """Find an encoder by name or folder."""
@@ -145,7 +145,7 @@ class SetFit:
         self.name = f"SetFit, {Path(encoder).name}"
 
     def prepare(self, rows: LabelledSet) -> Predict:
-        """Nothing can be done before: the encoder itself learns."""
+        """Prepare nothing, because the encoder itself is trained."""
 
         def predict(learnt: Ints, judged: Ints) -> Ints:
             from datasets import Dataset

@@ -1,1 +1,1 @@
-"""Figures on labelled groups: what rounding, blindness, calibration and other stacks change."""
+"""Metrics on labelled groups: the effect of rounding, of hiding the instruction, of calibration, of other stacks."""

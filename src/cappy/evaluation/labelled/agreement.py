@@ -1,4 +1,4 @@
-"""Accuracy over labelled groups, and how far the orders that two scorers give agree."""
+"""Accuracy on labelled groups, and rank agreement of two scorers."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Scores = Sequence[Sequence[float]]
 
 
 def accuracy(groups: Sequence[Group], scores: Scores) -> float:
-    """Share of groups whose best-scored candidate is right."""
+    """Return the share of groups whose top candidate is right."""
     return float(np.mean(group_hits(groups, scores)))
 
 
 def group_hits(groups: Sequence[Group], scores: Scores) -> NDArray[np.float64]:
-    """Tell for each group whether its best-scored candidate is right [groups], as 0 or 1; ties go to the first."""
+    """Return 1 for each group whose top candidate is right, else 0: [groups]; ties go to the first candidate."""
     chosen = [group.candidates[int(np.argmax(one))] for group, one in zip(groups, scores, strict=True)]
     return np.array([candidate.is_right for candidate in chosen], dtype=np.float64)
 
 
 def top1_agreement(one: Scores, other: Scores) -> float:
-    """Share of groups whose best candidate is the same in both; ties go to the first."""
+    """Return the share of groups with the same top candidate in both; ties go to the first."""
     return float(np.mean([np.argmax(a) == np.argmax(b) for a, b in zip(one, other, strict=True)]))
 
 
 def mean_kendall(one: Scores, other: Scores) -> float:
-    """Mean of Kendall's tau-a over the groups of two candidates or more."""
+    """Return the mean of Kendall's tau-a over groups with at least two candidates."""
     return float(np.mean([kendall(a, b) for a, b in zip(one, other, strict=True) if len(a) > 1]))
 
 

@@ -1,6 +1,6 @@
-"""The instruction-blind ablation: how well responses can be told apart without reading what they answer.
+"""The instruction-blind ablation: how well responses can be told apart without the instruction.
 
-A scorer that does as well blind has learnt which responses look right, and not which answer the instruction.
+A scorer that does as well blind has learnt which responses look right, not which ones answer the instruction.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """Accuracy with and without the instructions, in [0, 1], over `groups` labelled groups.
+    """Accuracy with and without instructions, in [0, 1], over `groups` labelled groups.
 
-    `chance` is the expectation of a random choice; `difference` the full accuracy less the blind one, with the bounds
-    of its 95% bootstrap interval over groups.
+    `chance`: the expected accuracy of a random choice. `difference`: full minus blind accuracy, with its 95% bootstrap
+    interval over groups.
     """
 
     groups: int
@@ -37,7 +37,7 @@ class Blindness:
 
 
 def blindness(scorer: Scorer, groups: Sequence[Group], seed: int = 0) -> Blindness:
-    """Score `groups` as they are and with every instruction empty; the best-scored candidate is the answer."""
+    """Measure accuracy on `groups` with their instructions and with empty ones."""
     unseeing = [replace(group, instruction="") for group in groups]
     full, blind = (
         group_hits(asked, [one.scores for one in scorer.score_groups(asked)]) for asked in (groups, unseeing)

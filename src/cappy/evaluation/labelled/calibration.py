@@ -1,4 +1,4 @@
-"""Whether a scorer's probabilities hold, before and after its temperature is fitted."""
+"""Calibration of a scorer's probabilities before and after its temperature is fitted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A temperature fitted on `fitted_on` groups, and what it changes on `groups` others.
+    """A temperature fitted on `fitted_on` groups, and its effect on `groups` others.
 
-    `before` is the scorer's own temperature. `error` is the expected calibration error, in [0, 1], `brier` the Brier
-    score, in [0, 2]; `confidence` the mean probability of the best choice, and `accuracy` how often that is right.
+    `before`: the scorer's own temperature. `error`: the expected calibration error, in [0, 1]. `brier`: the Brier
+    score, in [0, 2]. `confidence`: the mean probability of the best choice. `accuracy`: how often that choice is right.
     """
 
     fitted_on: int
@@ -42,7 +42,7 @@ class Calibration:
 def calibrate(scorer: Scorer, groups: Sequence[Group], seed: int = 0) -> Calibration:
     """Fit a temperature on half of the labelled `groups`, drawn by `seed`, and measure it on the other half.
 
-    Groups of which no candidate is right, or all are, are left out.
+    Groups without both right and wrong candidates are skipped.
 
     Raises:
         InputError: fewer than two groups are left.
@@ -50,7 +50,7 @@ def calibrate(scorer: Scorer, groups: Sequence[Group], seed: int = 0) -> Calibra
     """
     usable = [group for group in groups if len({candidate.is_right for candidate in group.candidates}) == 2]
     if len(usable) < 2:
-        raise InputError("calibration needs two groups or more that have a right and a wrong candidate.")
+        raise InputError("calibration needs at least two groups with both a right and a wrong candidate.")
     random.Random(seed).shuffle(usable)
     scores = [np.asarray(one.scores) for one in scorer.score_groups(usable)]
     half = len(usable) // 2

@@ -1,4 +1,4 @@
-"""A checkpoint in other people's stacks: the joint layout as they compute it, against the shared one here."""
+"""A checkpoint in other libraries: their joint layout compared with the joint and shared layouts here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Scores = list[list[float]]
 
 @dataclass(frozen=True, slots=True)
 class LayoutAgreement:
-    """The joint layout of other stacks beside the joint and the shared one of this package.
+    """The joint layout of other libraries compared with the joint and the shared layout here.
 
-    `left_out` groups were cut to the token limit, which every stack does in its own way. `cross_encoder` and
-    `pipeline` are the largest differences of their scores from the joint layout here, all in fp32. The rest compares
-    the CrossEncoder's order with the shared layout's: the share of groups with the same best candidate, the mean over
-    groups of Kendall's tau-a in [-1, 1], and the accuracy of each.
+    `left_out`: groups over the token limit, which every library truncates in its own way. `cross_encoder`, `pipeline`:
+    their largest score differences from the joint layout here, all in fp32. The rest compares the CrossEncoder with the
+    shared layout: the share of groups with the same top candidate, the mean of Kendall's tau-a over groups, in [-1, 1],
+    and the accuracy of each.
     """
 
     groups: int
@@ -38,7 +38,7 @@ class LayoutAgreement:
 
 
 def compare_layouts(folder: Path, groups: Sequence[Group], precision: str | None = None) -> LayoutAgreement:
-    """Score labelled groups in both layouts, the joint one three times over; `precision` is the shared layout's.
+    """Score labelled groups in the shared layout, with `precision`, and in the joint layout here and in two libraries.
 
     Raises:
         InputError: every group is too long to be compared.
@@ -49,7 +49,7 @@ def compare_layouts(folder: Path, groups: Sequence[Group], precision: str | None
     scored = list(zip(groups, joint.score_groups(groups), shared.score_groups(groups), strict=True))
     whole = [item for item in scored if not any((*item[1].cuts, *item[2].cuts))]
     if not whole:
-        raise InputError("every group is over the token limit, so no two layouts read the same text.")
+        raise InputError("every group exceeds the token limit, so the layouts cannot be compared on the same text.")
     kept = [group for group, _, _ in whole]
     own = [list(alone.scores) for _, alone, _ in whole]
     packed = [list(together.scores) for _, _, together in whole]
@@ -67,7 +67,7 @@ def compare_layouts(folder: Path, groups: Sequence[Group], precision: str | None
 
 
 def cross_encoder_scores(folder: Path, groups: Sequence[Group]) -> Scores:
-    """Score with `sentence_transformers.CrossEncoder(folder).predict`, in float32, options as they come."""
+    """Score with `sentence_transformers.CrossEncoder(folder).predict` in float32, with default options."""
     try:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
@@ -77,7 +77,7 @@ def cross_encoder_scores(folder: Path, groups: Sequence[Group]) -> Scores:
 
 
 def pipeline_scores(folder: Path, groups: Sequence[Group]) -> Scores:
-    """Score with `transformers.pipeline("text-classification", folder)`, in float32, options as they come."""
+    """Score with `transformers.pipeline("text-classification", folder)` in float32, with default options."""
     try:
         from transformers import pipeline
     except ImportError as error:
@@ -92,7 +92,7 @@ def _pairs(groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 
 def _split(flat: Sequence[float], groups: Sequence[Group]) -> Scores:
-    """Give every group its scores."""
+    """Split flat scores by group."""
     ends = np.cumsum([len(group.candidates) for group in groups])
     return [list(map(float, part)) for part in np.split(np.asarray(flat, dtype=np.float64), ends[:-1])]
 

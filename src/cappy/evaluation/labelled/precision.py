@@ -1,4 +1,4 @@
-"""What rounding costs: two scorers over the same labelled groups."""
+"""The cost of rounding: compare two scorers on the same labelled groups."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far two scorers agree on labelled groups.
+    """Agreement of two scorers on labelled groups.
 
-    `top1_agreement`: share of groups with the same best candidate; `kendall`: mean over groups of Kendall's
-    tau-a between the two orders, in [-1, 1]; `largest_difference`, `median_difference`: those of scores.
+    `top1_agreement`: the share of groups with the same top candidate. `kendall`: the mean of Kendall's tau-a over
+    groups, in [-1, 1]. `largest_difference`, `median_difference`: of scores.
     """
 
     groups: int
@@ -35,7 +35,7 @@ class Agreement:
 
 
 def compare(exact: Scorer, rounded: Scorer, groups: Sequence[Group]) -> Agreement:
-    """Score `groups` with both scorers and compare."""
+    """Compare two scorers on `groups`."""
     seconds, scores = [], []
     for scorer in (exact, rounded):
         list(scorer.score_groups(groups[:64]))

@@ -1,4 +1,4 @@
-"""The intents of banking77 as its authors write them, in the order of the Hugging Face hub's numbers."""
+"""The intents of banking77 as spelt by its authors, in the order of their numbers on the Hugging Face hub."""
 
 BANKING77 = (
     "activate_my_card",

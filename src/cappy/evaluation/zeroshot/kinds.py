@@ -1,4 +1,4 @@
-"""Tasks grouped by what they ask for: an average over all of them is carried by whichever kind is easiest."""
+"""Tasks grouped by kind, because an average over all tasks is dominated by the easiest kinds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cappy.evaluation.zeroshot.tasks import KIND_OF, KINDS, OWN_KIND
 
 
 def tasks_by_kind(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names of tasks by kind, kinds in the order of `KINDS`; tasks that are not known are one's own."""
+    """Group task names by kind, in the order of `KINDS`; unknown tasks are the user's own."""
     found: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for name in names:
         found[KIND_OF.get(name, OWN_KIND)].append(name)
@@ -18,16 +18,16 @@ def tasks_by_kind(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def kind_averages(system: SystemFigures, names: Sequence[str] | None = None) -> dict[str, Average]:
-    """Return a system's average over each kind of those tasks (all that it has figures of, unless given)."""
+    """Return a system's average over each kind of the named tasks; by default all that it has results for."""
     done = [name for name in system.by_task if names is None or name in names]
     averages = {kind: system.average(members) for kind, members in tasks_by_kind(done).items()}
     return {kind: average for kind, average in averages.items() if average}
 
 
 def kind_lines(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[list[str]]:
-    """Return the cells of a table of mean accuracies by kind, heading first; none where tasks are of one kind.
+    """Return the cells of a table of mean accuracies by kind, heading first; [] if there is only one kind.
 
-    `names` are tasks that every system was asked alike. Baselines are those of the very rows.
+    `names`: tasks with the same rows and templates for every system. Chance and majority are those of these rows.
     """
     found = [kind_averages(system, names) for system in systems]
     if len(found[0]) < 2:

@@ -1,4 +1,4 @@
-"""Ranking choices by a language model's log-likelihood: sum, mean, and with the prior subtracted."""
+"""Rank choices by a language model's log-likelihood: sum, mean, or with the prior subtracted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def rule_scores(
 ) -> dict[str, list[float]]:
     """Return the scores of a prompt's choices [choices] under every rule of `RULES`.
 
-    `sum` is log p(choice | prompt), `mean` that a token (Self-Score sum and mean in Tan et al., 2023, section 4.2);
-    `pmi` is log p(choice | prompt) - log p(choice), which takes away what the model expects to read anywhere (pointwise
-    mutual information; Holtzman et al., 2021, arXiv 2104.08315, with an empty premise for every task).
+    `sum`: log p(choice | prompt). `mean`: the same per token (Self-Score sum and mean in Tan et al., 2023, section
+    4.2). `pmi`: log p(choice | prompt) - log p(choice), pointwise mutual information, which corrects for choices that
+    are likely anywhere (Holtzman et al., 2021, arXiv 2104.08315, with an empty premise for every task).
     """
     return {
         "sum": [item.total for item in behind_prompt],

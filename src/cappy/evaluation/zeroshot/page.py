@@ -1,4 +1,4 @@
-"""The report as one HTML page with plots that needs nothing beside it."""
+"""The report as one self-contained HTML page with plots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cappy.files.html import render
 
 
 def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
-    """Render the page: averages and tasks as plots, reliability, and every figure in tables."""
+    """Render the page: plots of averages, tasks and reliability, and all results in tables."""
     names = task_names(systems)
     values = {
         "systems": systems,
@@ -41,7 +41,7 @@ def html_report(systems: Sequence[SystemFigures], settings: str = "") -> str:
 
 
 def _averages(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the plots of averages: over the paper's tasks with the published ones, and over all."""
+    """Return the plots of averages: over the paper's tasks, with published ones, and over all tasks."""
     common = common_tasks(systems, names)
     paper = [name for name in common if name in PAPER_TASKS]
     plots = []
@@ -69,7 +69,7 @@ def _averages(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[di
 
 
 def _task(systems: Sequence[SystemFigures], name: str) -> dict[str, Any]:
-    """Return what the plot of a task shows."""
+    """Return the values of a task's plot."""
     first = any_figures(systems, name)
     marks = [(place, system.by_task[name]) for place, system in enumerate(systems) if name in system.by_task]
     return {
@@ -83,7 +83,7 @@ def _task(systems: Sequence[SystemFigures], name: str) -> dict[str, Any]:
 
 
 def _reliability(place: int, system: SystemFigures) -> dict[str, Any]:
-    """Pool a system's calibration bins over tasks, every task weighing the same."""
+    """Pool a system's calibration bins over tasks, with equal weights."""
     pooled = [task.bins / task.bins[0].sum() for task in system.by_task.values()]
     points = []
     if pooled:
@@ -96,5 +96,5 @@ def _reliability(place: int, system: SystemFigures) -> dict[str, Any]:
 
 
 def _notes(systems: Sequence[SystemFigures]) -> list[tuple[str, str]]:
-    """Return each task's notes once."""
+    """Return the distinct (task, note) pairs."""
     return list(dict.fromkeys((task.task, note) for system in systems for task in system.tasks for note in task.notes))

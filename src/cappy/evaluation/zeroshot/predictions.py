@@ -1,4 +1,4 @@
-"""Predictions of a task, kept as JSON lines: what every figure of a report is made from."""
+"""Predictions of a task, saved as JSON lines; all results of a report are computed from them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a system said of one row under one template.
+    """A system's prediction for one row under one template.
 
-    `row` numbers the row among those drawn; `right` are the places of the right choices; `scores` has a list [choices]
-    for every way of scoring the system has (a scorer has one, a language model three).
+    `row`: the row's number among those drawn. `right`: the places of the right choices. `scores`: a list [choices] for
+    each of the system's scoring rules; a scorer has one, a language model three.
     """
 
     template: str
@@ -39,9 +39,8 @@ class Prediction:
 class TemplatePredictions:
     """One template's predictions as arrays.
 
-    `rows` [n] are their numbers, `truth` [n, choices] what is right, `scores` has [n, choices] by way of scoring.
-    `constant` tells whether every row was asked with the same choices: what answers and predictions of ten rows or more
-    tell of it.
+    `rows` [n]: their numbers. `truth` [n, choices]: which choices are right. `scores`: [n, choices] by scoring rule.
+    `constant`: whether every row had the same choices, judged by right answers and predictions of at least ten rows.
     """
 
     template: str
@@ -55,8 +54,8 @@ class TemplatePredictions:
 class TaskPredictions:
     """All predictions of a task.
 
-    `rows` is how many rows were drawn, `notes` what was passed over or missing; `key` stands for rows and templates:
-    runs with the same one answered the same questions.
+    `rows`: the number of rows drawn. `notes`: what was skipped or missing. `key`: a hash of rows and templates; runs
+    with the same key answered the same questions.
     """
 
     task: str
@@ -67,7 +66,7 @@ class TaskPredictions:
 
     @cached_property
     def templates(self) -> list[TemplatePredictions]:
-        """The predictions by template, in the order of their first."""
+        """The predictions by template, in order of first appearance."""
         parts: dict[str, list[Prediction]] = {}
         for prediction in self.predictions:
             parts.setdefault(prediction.template, []).append(prediction)
@@ -82,10 +81,10 @@ def _arrays(template: str, part: list[Prediction]) -> TemplatePredictions:
 
 
 def _constant(part: Sequence[Prediction]) -> bool:
-    """Tell whether no place is seen to hold two texts, and all rows have as many choices.
+    """Tell whether no place is seen with two texts, and all rows have the same number of choices.
 
-    A row shows the texts of its right place and of the chosen ones. Of a few rows these may differ by chance in place
-    alone, though all choices do, so that such a template is never taken for constant.
+    A row shows the texts of its right and chosen places only. With fewer than `_FEW` rows different choices may go
+    unnoticed, so such a template never counts as constant.
     """
     if len(part) < _FEW:
         return False
@@ -100,7 +99,7 @@ def _constant(part: Sequence[Prediction]) -> bool:
 
 
 def rounded(scores: Iterable[float]) -> tuple[float, ...]:
-    """Return scores as a file keeps them: nine digits, which tell all float32 numbers apart.
+    """Round scores for saving: nine digits, which distinguish all float32 numbers.
 
     Raises:
         InputError: a score is not finite.
@@ -113,7 +112,7 @@ def rounded(scores: Iterable[float]) -> tuple[float, ...]:
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as a line of JSON holds it."""
+    """Return a prediction as a JSON object."""
     return {
         "template": prediction.template,
         "row": prediction.row,
@@ -125,10 +124,10 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
 
 
 def from_json(line: Mapping[str, Any]) -> Prediction:
-    """Return the prediction in a line.
+    """Return the prediction in a JSON object.
 
     Raises:
-        InputError: the line is none.
+        InputError: it is not a prediction.
 
     """
     try:
@@ -136,16 +135,16 @@ def from_json(line: Mapping[str, Any]) -> Prediction:
         right = tuple(map(int, line["right"]))
         widths = {len(values) for values in scores.values()}
         if len(widths) != 1 or not right or not all(0 <= place < min(widths) for place in right):
-            raise ValueError("scores and right choices do not fit each other")
+            raise ValueError("scores and right choices do not match")
         return Prediction(
             str(line["template"]), int(line["row"]), right, scores, dict(line["chosen"]), str(line["answer"])
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"a line is no prediction ({error}).") from error
+        raise InputError(f"a line is not a prediction ({error}).") from error
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
-    """Write predictions, the file whole or not at all."""
+    """Write predictions atomically."""
     with atomic_file(path) as beside, beside.open("w", encoding="utf-8") as out:
         out.writelines(json.dumps(as_json(item), ensure_ascii=False) + "\n" for item in predictions)
 
@@ -154,7 +153,7 @@ def read_predictions(path: Path) -> tuple[Prediction, ...]:
     """Read a file of predictions.
 
     Raises:
-        InputError: it cannot be read, or a line is none.
+        InputError: the file cannot be read, or a line is not a prediction.
 
     """
     try:

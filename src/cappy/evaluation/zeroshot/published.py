@@ -1,4 +1,4 @@
-"""Published zero-shot accuracies on the paper's eleven tasks, in percent, to be shown beside measured ones."""
+"""Published zero-shot accuracies on the paper's eleven tasks, in percent, for comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACCURACY: dict[str, tuple[float, ...]] = {
     "WinoGender": (54.9, 64.6, 53.9, 72.7, 83.8, 68.9),
     "CrowS-Pairs": (85.5, 22.3, 85.5, 34.4, 24.0, 57.8),
 }
-"""Accuracy by task, in the order of `SYSTEMS`; the mean over templates."""
+"""Mean accuracy over templates by task, in the order of `SYSTEMS`."""
 
 AVERAGE = (47.6, 51.3, 49.3, 56.5, 58.2, 56.6)
 """The published averages over the eleven tasks, in the order of `SYSTEMS`."""

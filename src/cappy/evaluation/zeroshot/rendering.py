@@ -1,4 +1,4 @@
-"""A task's rows as groups: every row under every template that asks the task's own question."""
+"""Render a task's rows as groups: every row under every template that asks the task's own question."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NO_LABELS = Labels()
 
 @dataclass(frozen=True, slots=True)
 class RenderedTask:
-    """One template's groups of a task and the number of the row behind each; `skipped` says why there are none.
+    """One template's groups of a task and the number of each group's row; `skipped` says why there are none.
 
-    `lost` rows were rendered but are no group: choices of theirs coincide, or none of them is the right answer. `note`
-    is what else a reader of the figures must know.
+    `lost`: the number of rows that were rendered but gave no group, because choices coincide or none is right. `note`:
+    what else a reader of the results must know.
     """
 
     template: str
@@ -34,10 +34,10 @@ class RenderedTask:
 
 
 def task_templates(task: Task, collection: Path | None) -> list[Template]:
-    """Return the templates that measure the task: with answer choices, and original or named by the task.
+    """Return the task's templates: those with answer choices that are original or named by the task.
 
-    A task of one's own may name its template folder itself; where that marks none as original, all with choices are
-    taken, since they were written for it.
+    A user's own task may give the path of a template folder. If that marks no template as original, all with answer
+    choices are used.
 
     Raises:
         InputError: the templates cannot be read, or none has answer choices.
@@ -45,7 +45,9 @@ def task_templates(task: Task, collection: Path | None) -> list[Template]:
     """
     own = Path(task.templates)
     if collection is None and task.file is None:
-        raise InputError("no folder of PromptSource templates is named; `cappy data fetch promptsource` brings one")
+        raise InputError(
+            "no folder of PromptSource templates is given; download one with `cappy data fetch promptsource`"
+        )
     inside = collection / task.templates if collection is not None else own
     folder = own if task.file is not None and (own / "templates.yaml").is_file() else inside
     found = [template for template in read_templates(folder) if template.answer_choices]
@@ -62,9 +64,9 @@ def task_templates(task: Task, collection: Path | None) -> list[Template]:
 def render_task(
     templates: Sequence[Template], task: str, rows: Sequence[Row], labels: Labels = NO_LABELS
 ) -> list[RenderedTask]:
-    """Render rows with every template. One that does not fit the rows gives no group and says why.
+    """Render rows with every template. A template that does not fit the rows has no groups and says why.
 
-    `labels` are the task's, where they are texts that templates may count (`cappy.evaluation.zeroshot.textlabels`).
+    `labels`: the task's labels if they are texts (`cappy.evaluation.zeroshot.textlabels`).
     """
     return [_render(task, template, rows, labels) for template in templates]
 

@@ -1,4 +1,4 @@
-"""Figures as Markdown and JSON; several systems stand side by side."""
+"""Results as Markdown and JSON, with several systems side by side."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NONE = "—"
 
 
 def task_names(systems: Sequence[SystemFigures]) -> list[str]:
-    """Return the names of all tasks, in the order in which the systems have them."""
+    """Return the names of all tasks, in order of first appearance."""
     return list(dict.fromkeys(task.task for system in systems for task in system.tasks))
 
 
 def any_figures(systems: Sequence[SystemFigures], name: str) -> TaskFigures | None:
-    """Return a task's figures from the first system that has them."""
+    """Return a task's results from the first system that has them."""
     return next((system.by_task[name] for system in systems if name in system.by_task), None)
 
 
 def system_table(system: SystemFigures) -> str:
-    """Return a Markdown table of one system, a row a task, in percent; tasks without figures say why below it."""
+    """Return a Markdown table of one system in percent, a row per task; notes below it explain missing results."""
     heading = ["task", "rows", "templates", "chance", "majority", "mean", f"{100 * LEVEL:.0f}% interval"]
     heading += ["median", "worst", "best", "F1", "Brier", "ECE"]
     lines = [heading, ["---"] * len(heading)]
@@ -47,7 +47,7 @@ def system_table(system: SystemFigures) -> str:
 
 
 def averages(system: SystemFigures) -> list[tuple[str, Average]]:
-    """Return the averages worth a row: over all tasks, and over those of the paper where that is another set."""
+    """Return the averages to show: over all tasks, and over the paper's tasks if these differ."""
     every, paper = system.average(), system.average(PAPER_TASKS)
     found = []
     if every and len(every.tasks) > 1:
@@ -58,19 +58,19 @@ def averages(system: SystemFigures) -> list[tuple[str, Average]]:
 
 
 def kinds_table(systems: Sequence[SystemFigures]) -> list[str]:
-    """Return a Markdown table by kind of task, set off by a blank line; none where there is but one kind."""
+    """Return a Markdown table by kind of task, after a blank line; [] if there is only one kind."""
     lines = kind_lines(systems, common_tasks(systems, task_names(systems)))
     return ["", *_table([lines[0], ["---"] * len(lines[0]), *lines[1:]])] if lines else []
 
 
 def notes(system: SystemFigures) -> list[str]:
-    """Return the lines that say what is missing, set off by a blank one; none where nothing is."""
+    """Return the lines about missing results, after a blank line; [] if nothing is missing."""
     lines = [f"- {task.task}: {note}." for task in system.tasks for note in task.notes]
     return ["", *lines] if lines else []
 
 
 def comparison_table(systems: Sequence[SystemFigures]) -> str:
-    """Return a Markdown table of mean accuracies in percent, a column a system, published ones at the end."""
+    """Return a Markdown table of mean accuracies in percent, a column per system, published ones last."""
     names = task_names(systems)
     heading = ["task", "chance", "majority", *(system.name for system in systems), *published.SYSTEMS]
     lines = [heading, ["---"] * len(heading)]
@@ -85,17 +85,17 @@ def comparison_table(systems: Sequence[SystemFigures]) -> str:
 
 
 def common_tasks(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[str]:
-    """Return the tasks that asked every system the same rows under the same templates."""
+    """Return the tasks with the same rows and templates for every system."""
     return [name for name in names if all(name in system.by_task for system in systems) and not differs(systems, name)]
 
 
 def differs(systems: Sequence[SystemFigures], name: str) -> bool:
-    """Tell whether a task's figures are of other rows or templates for one system than for another."""
+    """Tell whether systems have results for different rows or templates of a task."""
     return len({system.by_task[name].key for system in systems if name in system.by_task}) > 1
 
 
 def unlike_note(systems: Sequence[SystemFigures]) -> list[str]:
-    """Return the sentence that names tasks whose figures cannot be compared; none where all can."""
+    """Return a sentence that names tasks whose results cannot be compared; [] if all can."""
     unlike = [name for name in task_names(systems) if differs(systems, name)]
     if not unlike:
         return []
@@ -106,7 +106,7 @@ def unlike_note(systems: Sequence[SystemFigures]) -> list[str]:
 
 
 def _average_lines(systems: Sequence[SystemFigures], names: Sequence[str]) -> list[list[str]]:
-    """Average over the tasks that all systems have, and over the paper's among them, with the published ones'."""
+    """Average over the common tasks, and over the paper's among them, with published averages."""
     common = common_tasks(systems, names)
     paper = [name for name in common if name in PAPER_TASKS]
     lines = []
@@ -122,7 +122,7 @@ def _average_lines(systems: Sequence[SystemFigures], names: Sequence[str]) -> li
 
 
 def published_average(names: Sequence[str]) -> list[float]:
-    """Return each published system's mean accuracy in percent over the paper's tasks; none if another is among them."""
+    """Return each published system's mean accuracy in percent over these tasks; [] unless all are the paper's."""
     if not names or not all(name in published.ACCURACY for name in names):
         return []
     if set(names) == set(published.ACCURACY):
@@ -132,7 +132,7 @@ def published_average(names: Sequence[str]) -> list[float]:
 
 
 def difference_lines(systems: Sequence[SystemFigures]) -> list[str]:
-    """Say how much higher the first system's average is than each other's, and what batch calibration gave each.
+    """Describe the first system's lead over each other one, and the gain of batch calibration for each system.
 
     Batch-calibrated systems are compared among themselves.
     """
@@ -141,7 +141,7 @@ def difference_lines(systems: Sequence[SystemFigures]) -> list[str]:
         alike = [system for system in systems if system.batch_calibration == share]
         pairs += [(alike[0], other) for other in alike[1:]]
     plain: dict[tuple[str, str], SystemFigures] = {}
-    for system in systems:  # a run's plain figures stand before its batch-calibrated ones
+    for system in systems:  # a run's plain results precede its batch-calibrated ones
         key = system.system, system.rule
         if not system.batch_calibration:
             plain[key] = system
@@ -163,7 +163,7 @@ def _gap(found: Difference, which: str = "") -> str:
 
 
 def batch_calibration_note(systems: Sequence[SystemFigures]) -> list[str]:
-    """Return the sentences that say what batch-calibrated figures are; none where no system has any."""
+    """Return an explanation of batch-calibrated results; [] if no system has any."""
     calibrated = [system for system in systems if system.batch_calibration]
     if not calibrated:
         return []
@@ -182,7 +182,7 @@ def batch_calibration_note(systems: Sequence[SystemFigures]) -> list[str]:
 
 
 def how_to_read(systems: Sequence[SystemFigures]) -> list[str]:
-    """Return what the figures are, a sentence or two a line."""
+    """Return an explanation of the metrics, one or two sentences per line."""
     units = "; ".join(f"{system.name} {system.temperature:g}" for system in systems)
     return [
         "Accuracy in percent: the mean over all templates; beside it their median, worst and best.",
@@ -210,9 +210,9 @@ def markdown_report(systems: Sequence[SystemFigures], settings: str = "") -> str
 
 
 def json_report(systems: Sequence[SystemFigures], settings: str = "") -> dict[str, Any]:
-    """Return the whole report as JSON holds it; shares in [0, 1], published figures in percent.
+    """Return the whole report as plain values for JSON; shares in [0, 1], published results in percent.
 
-    A task's `key` is a hash of the rows and templates that were asked: figures with another one cannot be compared.
+    A task's `key` is a hash of its rows and templates; results with different keys cannot be compared.
     """
     beside = {
         "source": published.SOURCE,

@@ -1,6 +1,6 @@
-"""Zero-shot evaluation: a task's rows under all its templates, scored and kept as predictions.
+"""Zero-shot evaluation: score a task's rows under all its templates and save the predictions.
 
-As T0 does (Sanh et al., 2022, arXiv 2110.08207, section 6.1), every template is measured and none is chosen.
+As in T0 (Sanh et al., 2022, arXiv 2110.08207, section 6.1), every template is measured and none is selected.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from cappy.group import Group
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Where the rows of tasks are and how many are asked.
+    """Where the rows of tasks are, and how many are used.
 
-    `data` is a folder of rows, `templates` a PromptSource collection; `hub` allows looking on the Hugging Face hub for
-    what the folder lacks. `limit` rows of each task are drawn at random by `seed`, all are taken unless it is given.
+    `data`: a folder of rows. `templates`: a PromptSource collection. `hub`: download what the folder lacks from the
+    Hugging Face hub. `limit`: rows of each task, drawn at random by `seed`; None uses all.
     """
 
     data: Path | None
@@ -42,22 +42,22 @@ class Questions:
     seed: int = 0
 
     def draw(self) -> dict[str, Any]:
-        """Return what the rows asked depend on besides the files."""
+        """Return the settings that determine which rows are drawn."""
         return {"rows": self.limit, "seed": self.seed}
 
 
 def open_run(path: Path, system: System, questions: Questions) -> RunFolder:
-    """Open the folder that a system's predictions are kept in.
+    """Open the folder of a system's predictions.
 
     Raises:
-        InputError: it holds those of another system or of other settings.
+        InputError: it holds predictions of another system or with other settings.
 
     """
     return RunFolder(path, system.name, system.temperatures, {**system.identity, **questions.draw()})
 
 
 def draw_rows(rows: Sequence[Row], task: str, limit: int | None, seed: int) -> list[Row]:
-    """Return `limit` rows drawn without replacement, the same for the same task and seed; all if there are no more."""
+    """Draw `limit` rows without replacement, determined by task and seed; all rows if there are no more."""
     if limit is None or limit >= len(rows):
         return list(rows)
     return random.Random(f"{seed}:{task}").sample(list(rows), limit)
@@ -66,10 +66,10 @@ def draw_rows(rows: Sequence[Row], task: str, limit: int | None, seed: int) -> l
 def evaluate_task(
     task: Task, questions: Questions, system: System, folder: RunFolder | None = None, progress: bool = False
 ) -> TaskPredictions:
-    """Ask a task's questions and return the predictions; one that cannot be asked has none and a note that says why.
+    """Return the predictions for a task, or none with a note if it cannot be evaluated.
 
-    With a `folder`, predictions are kept there as they are made, so that a run that was stopped goes on, and a task
-    that is done there is only read. `progress` shows a bar on standard error.
+    With a `folder`, predictions are saved as they are made: an interrupted run resumes, and a finished task is read
+    from there. `progress` shows a bar on standard error.
 
     Raises:
         InputError: the system cannot score a group, or the folder cannot be written.
@@ -91,8 +91,8 @@ def evaluate_task(
         *dict.fromkeys(part.note for part in rendered if part.note),
         *(f"template {part.template!r} skipped: {part.skipped}" for part in rendered if not part.groups),
         *(
-            f"template {part.template!r} leaves {part.lost} of {len(rows)} rows out, whose choices do not hold the "
-            "right answer once"
+            f"template {part.template!r} skips {part.lost} of {len(rows)} rows, whose choices do not contain the "
+            "right answer exactly once"
             for part in rendered
             if part.groups and part.lost
         ),
@@ -112,7 +112,7 @@ def evaluate_task(
 
 
 def _unasked(task: TaskPredictions, folder: RunFolder | None) -> TaskPredictions:
-    """Note in the folder why a task was not asked, but never in the place of predictions: those took hours."""
+    """Note in the folder why a task was not evaluated, but never replace predictions, which took hours."""
     if folder and not folder.has(task.task):
         folder.save(task)
     return task
@@ -125,7 +125,7 @@ def _text_of(template: Template) -> dict[str, Any]:
 def _predict(
     system: System, parts: Sequence[RenderedTask], done: int, keep: Callable[[list[Prediction]], None], progress: bool
 ) -> None:
-    """Score templates in order, passing over the first `done` groups, and hand on predictions chunk by chunk."""
+    """Score templates in order, skip the first `done` groups, and pass predictions to `keep` in chunks."""
     total = sum(len(part.groups) for part in parts)
     title = parts[0].groups[0].task
     with progress_bar(title, total) if progress else nullcontext(lambda _: None) as advance:

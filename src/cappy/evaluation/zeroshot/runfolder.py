@@ -1,4 +1,4 @@
-"""A run's folder: a file of predictions a task, and a manifest that says what they are predictions of."""
+"""A run's folder: a file of predictions per task, and a manifest that describes the system and the settings."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ KNOWN = frozenset(task.name for task in TASKS)
 
 @dataclass(frozen=True)
 class Run:
-    """A measured system: `temperatures` by way of scoring, and the predictions of each task in order.
+    """A measured system: `temperatures` by scoring rule, and the predictions of each task in order.
 
-    `settings` is what the predictions depend on, the system's identity and the draw of rows.
+    `settings`: everything the predictions depend on, which is the system's identity and the draw of rows.
     """
 
     system: str
@@ -35,13 +35,13 @@ class Run:
 
 
 class RunFolder:
-    """A folder that predictions are written to, task by task; a task that is done is not scored again."""
+    """A folder of predictions, written task by task; finished tasks are not scored again."""
 
     def __init__(self, path: Path, system: str, temperatures: Mapping[str, float], settings: Mapping[str, Any]) -> None:
         """Open or make the folder.
 
         Raises:
-            InputError: it holds predictions of another system or of other settings, or cannot be written.
+            InputError: it holds predictions of another system or with other settings, or cannot be written.
 
         """
         self.path = path
@@ -58,26 +58,28 @@ class RunFolder:
         if (path / MANIFEST).exists():
             known = _read_manifest(path)
             if known["settings_hash"] != self.hash:
-                raise InputError(f"{path} holds predictions of {known['system']} made otherwise; name a new folder.")
+                raise InputError(
+                    f"{path} holds predictions of {known['system']} with other settings; give a new folder."
+                )
             self._manifest["tasks"] = known["tasks"]
         else:
             if path.exists() and (not path.is_dir() or any(path.glob("*"))):
-                raise InputError(f"{path} is in use for something else; name a new folder.")
+                raise InputError(f"{path} is used for something else; give a new folder.")
             path.mkdir(parents=True, exist_ok=True)
         self._save()
 
     def file(self, task: str) -> Path:
-        """Return where a task's predictions are kept; names that differ have files that differ."""
+        """Return the file of a task's predictions; different names have different files."""
         plain = re.sub(r"[^a-z0-9]+", "-", task.casefold()).strip("-")
         mark = "" if task in KNOWN or plain == task else f"-{hash_of(task)[:8]}"
         return self.path / f"{plain or 'task'}{mark}.jsonl"
 
     def has(self, task: str) -> bool:
-        """Tell whether predictions of a task are kept here."""
+        """Tell whether the folder has predictions of a task."""
         return "file" in self._manifest["tasks"].get(task, {})
 
     def finished(self, task: str, key: str) -> TaskPredictions | None:
-        """Return a task's predictions if they are here, whole, and made of the same rows and templates."""
+        """Return a task's predictions if they are complete and made from the same rows and templates."""
         entry = self._manifest["tasks"].get(task, {})
         file = self.path / Path(entry.get("file", "")).name
         if entry.get("key") != key or not file.is_file() or sha256(file) != entry["sha256"]:
@@ -85,7 +87,7 @@ class RunFolder:
         return _read_task(self.path, task, entry)
 
     def save(self, task: TaskPredictions) -> None:
-        """Write a task's predictions, then name them in the manifest; a task without any is only named."""
+        """Write a task's predictions, then list them in the manifest; a task without any is only listed."""
         entry: dict[str, Any] = {"rows": task.rows, "key": task.key, "notes": list(task.notes)}
         if task.predictions:
             file = self.file(task.task)
@@ -102,7 +104,7 @@ def read_run(path: Path) -> Run:
     """Read a run's folder.
 
     Raises:
-        InputError: it is none, or a file is missing or damaged.
+        InputError: it is not a run's folder, or a file is missing or damaged.
 
     """
     manifest = _read_manifest(path)
@@ -111,7 +113,7 @@ def read_run(path: Path) -> Run:
 
 
 def hash_of(value: Any) -> str:
-    """Return a hash of anything JSON can hold."""
+    """Return a hash of any JSON value."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -125,7 +127,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no folder of predictions ({error}).") from error
+        raise InputError(f"{path} is not a folder of predictions ({error}).") from error
 
 
 def _read_task(path: Path, name: str, entry: Mapping[str, Any]) -> TaskPredictions:
@@ -133,6 +135,6 @@ def _read_task(path: Path, name: str, entry: Mapping[str, Any]) -> TaskPredictio
     if entry.get("file"):
         file = path / Path(entry["file"]).name
         if not file.is_file() or sha256(file) != entry["sha256"]:
-            raise InputError(f"{file} is missing or was changed; run the evaluation again to make it anew.")
+            raise InputError(f"{file} is missing or was changed; run the evaluation again.")
         predictions = read_predictions(file)
     return TaskPredictions(name, int(entry["rows"]), predictions, tuple(entry["notes"]), str(entry["key"]))

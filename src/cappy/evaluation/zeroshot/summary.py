@@ -1,4 +1,4 @@
-"""From predictions to figures: by template, by task, and over tasks."""
+"""Compute metrics from predictions: by template, by task, and over tasks."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ PAPER_TASKS = frozenset(task.name for task in TASKS if task.paper)
 
 @dataclass(frozen=True, slots=True)
 class TemplateFigures:
-    """One template's figures: shares in [0, 1], the Brier score in [0, 2]; whether its scores were batch-calibrated.
+    """One template's metrics: shares in [0, 1], the Brier score in [0, 2], and whether scores were batch-calibrated.
 
-    `majority` is the accuracy of always choosing the place that is right most often among these very rows, `chance`
-    that of choosing at random, exactly.
+    `majority`: the accuracy of always choosing the place that is right most often in these rows. `chance`: the exact
+    expected accuracy of a random choice.
     """
 
     template: str
@@ -51,10 +51,10 @@ class TemplateFigures:
 
 @dataclass(frozen=True, eq=False)
 class TaskFigures:
-    """A task's figures; those of no template if it could not be asked, and `notes` say why.
+    """A task's metrics; without templates if it could not be evaluated, and `notes` say why.
 
-    `samples` [draws] are bootstrapped means over templates; `bins` [3, bins] the counts, summed confidences and summed
-    hits by confidence over all templates.
+    `samples` [draws]: bootstrapped means over templates. `bins` [3, bins]: counts, summed confidences and summed hits
+    by confidence over all templates.
     """
 
     task: str
@@ -66,7 +66,7 @@ class TaskFigures:
     bins: Floats = field(default_factory=lambda: np.zeros((3, 0)))
 
     def __bool__(self) -> bool:
-        """Tell whether there is a figure."""
+        """Tell whether there are results."""
         return bool(self.templates)
 
     @property
@@ -116,18 +116,18 @@ class TaskFigures:
 
     @property
     def majority(self) -> float:
-        """Mean over templates of the accuracy of the place that is right most often."""
+        """Mean accuracy over templates of the place that is right most often."""
         return fmean(figures.majority for figures in self.templates)
 
     @property
     def chance(self) -> float:
-        """Mean over templates of the accuracy of choosing at random."""
+        """Mean expected accuracy over templates of a random choice."""
         return fmean(figures.chance for figures in self.templates)
 
 
 @dataclass(frozen=True)
 class Average:
-    """Mean accuracy over `tasks`, with its bootstrap interval and that of the baselines."""
+    """Mean accuracy over `tasks` with its bootstrap interval, and that of the baselines."""
 
     tasks: tuple[str, ...]
     mean: float
@@ -138,7 +138,7 @@ class Average:
 
 @dataclass(frozen=True, eq=False)
 class SystemFigures:
-    """What a report says of one system under one way of scoring, batch-calibrated or not."""
+    """A system's metrics under one scoring rule, batch-calibrated or not."""
 
     system: str
     rule: str
@@ -148,7 +148,7 @@ class SystemFigures:
 
     @property
     def name(self) -> str:
-        """The system's name, with the way of scoring where it has several, and whether it is batch-calibrated."""
+        """The system's name, with the scoring rule if it has several, and whether it is batch-calibrated."""
         parts = [self.system, *([] if self.rule == "score" else [self.rule])]
         if self.batch_calibration:
             share = "" if self.batch_calibration == 1 else f" {self.batch_calibration:g}"
@@ -157,11 +157,11 @@ class SystemFigures:
 
     @cached_property
     def by_task(self) -> dict[str, TaskFigures]:
-        """The tasks that have figures, by name."""
+        """The tasks with results, by name."""
         return {task.task: task for task in self.tasks if task}
 
     def average(self, names: Sequence[str] | frozenset[str] | None = None) -> Average | None:
-        """Return the average over the tasks of these names that have figures (all, unless given); None without any."""
+        """Return the average over the named tasks (default: all) that have results; None if there are none."""
         done = [task for task in self.by_task.values() if names is None or task.task in names]
         if not done:
             return None
@@ -176,7 +176,7 @@ class SystemFigures:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much higher one system's average is than another's over the tasks that asked both the same questions."""
+    """The lead of one system's average over another's, on tasks with the same questions for both."""
 
     tasks: int
     mean: float
@@ -184,9 +184,9 @@ class Difference:
 
 
 def summarise(run: Run, seed: int = 0, batch_calibration: float = 0.0) -> list[SystemFigures]:
-    """Return a run's figures, one for each way of scoring; then, if asked for, the same batch-calibrated.
+    """Return a run's metrics for each scoring rule, then the same batch-calibrated if requested.
 
-    `batch_calibration` is as for `task_figures`.
+    `batch_calibration`: see `task_figures`.
     """
     return [
         SystemFigures(
@@ -200,11 +200,11 @@ def summarise(run: Run, seed: int = 0, batch_calibration: float = 0.0) -> list[S
 def task_figures(
     task: TaskPredictions, rule: str, temperature: float, seed: int = 0, batch_calibration: float = 0.0
 ) -> TaskFigures:
-    """Return a task's figures under one way of scoring; `seed` decides the bootstrap's draws.
+    """Return a task's metrics under one scoring rule; `seed` determines the bootstrap.
 
-    Of templates that ask with the same choices throughout, `batch_calibration` of each choice's mean score over the
-    very rows evaluated is taken away: no labels are used, but the other rows' texts are. The bootstrap leaves the
-    offsets as they are.
+    For templates with the same choices in every row, the share `batch_calibration` of each choice's mean score over the
+    evaluated rows is subtracted. This uses no labels, but it uses the texts of other rows. The bootstrap does not
+    recompute the offsets.
     """
     if not task.predictions:
         return TaskFigures(task.task, task.rows, task.key, notes=task.notes)
@@ -242,9 +242,9 @@ def _template_figures(
 
 
 def difference(system: SystemFigures, other: SystemFigures, names: frozenset[str] | None = None) -> Difference | None:
-    """Compare the averages of two systems over the tasks of these names (all, unless given).
+    """Compare the averages of two systems over the named tasks (default: all).
 
-    Rows are drawn for both together. None where no task asked both the same.
+    The bootstrap draws the same rows for both. None if no task has the same questions for both.
     """
     common = [
         (task, other.by_task[name])

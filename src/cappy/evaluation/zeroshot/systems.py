@@ -1,4 +1,4 @@
-"""What is measured: a scorer, the similarity of embeddings, or a language model's likelihoods."""
+"""The systems measured: a scorer, embedding similarity, or a language model's likelihoods."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 Scores = Mapping[str, Sequence[Sequence[float]]]
-"""Scores of groups by way of scoring: each [groups][choices]; a system with one way calls it "score"."""
+"""Scores of groups by scoring rule: each [groups][choices]; a system's only rule is called "score"."""
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "tokenizer.json", "vocab.txt", "merges.txt")
 SIMILARITY_TEMPERATURE = 0.05
-"""Cosines of sentence encoders lie close together; training's similarity groups use the same unit."""
+"""Small, because cosines of sentence encoders lie close together; similarity groups in training use the same."""
 
 
 class System(Protocol):
-    """What can be measured."""
+    """A system that can be measured."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The name in reports."""
         ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """All that its scores depend on, as JSON holds it."""
+        """Everything its scores depend on, as JSON values."""
         ...
 
     @property
     def temperatures(self) -> Mapping[str, float]:
-        """The unit of its scores by way of scoring: softmax(score / unit) makes probabilities."""
+        """The temperature by scoring rule: probabilities are softmax(score / temperature)."""
         ...
 
     @property
     def chunk(self) -> int:
-        """How many groups are scored between two savings."""
+        """The number of groups scored between two saves."""
         ...
 
     def prepare(self, groups: Sequence[Group]) -> Callable[[Sequence[Group]], Scores]:
-        """Look at all groups of a template and return what scores any of them."""
+        """Prepare for all groups of a template, and return a function that scores some of them."""
         ...
 
 
 class ScorerSystem:
-    """A Cappy scorer, with limits fitted to the choices where a template has the same for every row."""
+    """A Cappy scorer; its limits are fitted to the choices of templates that have the same ones in every row."""
 
     def __init__(self, scorer: Scorer, temperature: float | None = None) -> None:
-        """Measure `scorer`; its temperature is its own, which `cappy.Classifier` has without labels, unless given."""
+        """Measure `scorer`, by default with its own temperature, which an unfitted `cappy.Classifier` uses too."""
         checkpoint = scorer.checkpoint
         hashes = hashes_of(checkpoint.folder)
         settings = {key: value for key, value in scorer.settings().items() if key != "threads"}
@@ -78,7 +78,7 @@ class ScorerSystem:
 
 
 class SimilaritySystem:
-    """Cosine similarity of instruction and choice under a sentence encoder: the untrained baseline."""
+    """Cosine similarity of instruction and choice under a sentence encoder, an untrained baseline."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class SimilaritySystem:
         temperature: float = SIMILARITY_TEMPERATURE,
         place: Path | None = None,
     ) -> None:
-        """Measure an encoder; `embed` turns texts into unit vectors [texts, width], `place` is where its files are."""
+        """Measure an encoder; `embed` maps texts to unit vectors [texts, width]; `place` is the folder of its files."""
         files = hashes_of(place) if place is not None else {}
         self.name, self.identity = f"cosine under {name}", {"kind": "similarity", "encoder": name, "files": files}
         self.temperatures = {"score": temperature}
@@ -95,15 +95,15 @@ class SimilaritySystem:
         self._embed = embed
 
     def prepare(self, groups: Sequence[Group]) -> Callable[[Sequence[Group]], Scores]:
-        """Embed every distinct text of a part once."""
+        """Return a function that embeds each distinct text of its groups once."""
         return lambda part: {"score": cosine_scores(self._embed, part)}
 
 
 class LikelihoodSystem:
-    """A language model that ranks choices by log-likelihood, in the three ways of `selection.RULES`."""
+    """A language model that ranks choices by log-likelihood under the three rules of `RULES`."""
 
     def __init__(self, model: LikelihoodModel, chat: bool = False, temperature: float = 1.0) -> None:
-        """Measure `model`; log-likelihoods are logits already, so the temperature is 1 unless given."""
+        """Measure `model`; log-likelihoods are logits already, so the default temperature is 1."""
         name = shown_name(Path(model.name)) if Path(model.name).exists() else model.name.rsplit("/", 1)[-1]
         self.name = name.removesuffix(".gguf") + (" (chat)" if chat else "")
         if model.dtype != "float32":
@@ -116,14 +116,14 @@ class LikelihoodSystem:
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Its weights and how they compute; asked only where predictions are kept, for gigabytes are read for it."""
-        # What a name of the hub stands for may change there; its commit says what it was.
+        """Its weights and settings; computed only if predictions are saved, because it reads gigabytes."""
+        # A hub name may point to new weights later; the commit is fixed.
         weights = hashes_of(Path(self._model.name)) or {"model": self._model.name, "commit": self._model.commit}
         dtype = {} if self._model.dtype == "float32" else {"dtype": self._model.dtype}
         return {"kind": "likelihood", "files": weights, "chat": self._chat, **dtype}
 
     def prepare(self, groups: Sequence[Group]) -> Callable[[Sequence[Group]], Scores]:
-        """Score parts, the prior of every distinct choice computed once for all templates."""
+        """Return a function that scores groups; each distinct choice's prior is computed once for all templates."""
         return self._score
 
     def _score(self, groups: Sequence[Group]) -> Scores:
@@ -140,13 +140,13 @@ class LikelihoodSystem:
 
 
 def hashes_of(place: Path) -> dict[str, str]:
-    """Return the hashes of a model's weights and of its tokenizer by file name: a file, or those in a folder."""
+    """Return the hashes of a model's weights and tokenizer files by name; `place` is a file or a folder."""
     read = [place] if place.is_file() else [path for end in _WEIGHTS for path in sorted(place.glob(end))]
     return {path.name: sha256(path) for path in read}
 
 
 def shown_name(place: Path) -> str:
-    """Return what a reader knows a model's folder or file by: a run's folder, or the hub's name of a download."""
+    """Return a recognisable name of a model's folder or file: that of its run, or a download's hub name."""
     place = place.resolve()
     if place.parent.name == "snapshots" and place.parent.parent.name.startswith("models--"):
         return place.parent.parent.name.removeprefix("models--").rpartition("--")[2]
@@ -154,9 +154,9 @@ def shown_name(place: Path) -> str:
 
 
 def cosine_scores(embed: Callable[[Sequence[str]], NDArray[Any]], groups: Sequence[Group]) -> list[list[float]]:
-    """Score candidates by the cosine similarity of their embedding to the instruction's.
+    """Score candidates by the cosine similarity of their embedding and the instruction's.
 
-    `embed` turns texts into unit vectors [texts, width].
+    `embed` maps texts to unit vectors [texts, width].
     """
     texts = list(dict.fromkeys(t for g in groups for t in (g.instruction, *(c.text for c in g.candidates))))
     vectors = dict(zip(texts, embed(texts), strict=True))

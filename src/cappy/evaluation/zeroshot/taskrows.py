@@ -1,4 +1,4 @@
-"""Reading a task's rows, from a folder or from the hub, into the columns its templates name."""
+"""Read a task's rows, from a folder or the hub, into the columns that its templates use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cappy.files.rows import Row, find_rows, read_rows
 
 _WHOLE = re.compile(r"-?\d{1,9}(\.0+)?")
 REVISIONS = (None, PARQUET)
-"""Where the hub keeps a data set: its own branch, and the copy in Parquet made of sets that need a script."""
+"""Branches of a data set on the hub: the default one, and the Parquet copy of sets that need a script."""
 
 
 def task_rows(task: Task, folder: Path | None, hub: bool = False) -> list[Row]:
-    """Return a task's rows with their columns checked: from its own file, else `folder`, else the hub if allowed.
+    """Return a task's rows with checked columns: from its own file, else `folder`, else the hub if allowed.
 
     Raises:
-        InputError: the rows cannot be had (the message says where they were looked for) or lack a column.
+        InputError: the rows cannot be found (the message says where they were searched) or lack a column.
 
     """
     path = find_file(task, folder)
@@ -29,12 +29,12 @@ def task_rows(task: Task, folder: Path | None, hub: bool = False) -> list[Row]:
         return fitted_rows(task, read_rows(path), str(path.name))
     if hub and task.hub:
         return _from_hub(task)
-    missing = f"no file {task.file_stems()[0]} in the folder" if folder else "no folder of rows is named"
-    raise InputError(missing if hub or not task.hub else f"{missing}, and the hub was not asked")
+    missing = f"no file {task.file_stems()[0]} in the folder" if folder else "no folder of rows is given"
+    raise InputError(missing if hub or not task.hub else f"{missing}, and downloading from the hub is off")
 
 
 def find_file(task: Task, folder: Path | None) -> Path | None:
-    """Return the file of a task's rows, None where there is none."""
+    """Return the file of a task's rows, or None if there is none."""
     if task.file is not None:
         return task.file
     if folder is None:
@@ -43,7 +43,7 @@ def find_file(task: Task, folder: Path | None) -> Path | None:
 
 
 def _from_hub(task: Task) -> list[Row]:
-    """Take the first of the task's names that can be had; the message of the first failure is the one that tells."""
+    """Read the first of the task's hub names that is available; if none is, report the first failure."""
     failures: list[str] = []
     for name in task.hub:
         for revision in REVISIONS:
@@ -52,7 +52,7 @@ def _from_hub(task: Task) -> list[Row]:
             except MissingExtraError as error:
                 raise InputError(reason(error)) from error
             except InputError as error:
-                if isinstance(error.__cause__, ConnectionError):  # asking again for another name would take as long
+                if isinstance(error.__cause__, ConnectionError):  # another name would time out too
                     raise InputError(f"the hub cannot be reached for {name}") from error
                 failures.append(str(error))
                 continue
@@ -61,15 +61,15 @@ def _from_hub(task: Task) -> list[Row]:
 
 
 def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
-    """Rename columns of another release, make numbers of digits and labels, and check that nothing is missing.
+    """Rename columns of other releases, convert digits and labels to numbers, and check that nothing is missing.
 
     Raises:
-        InputError: there is no row, or one lacks a column the task has or is not labelled as the task's rows are.
+        InputError: there is no row, or a row lacks a column of the task or has an invalid label.
 
     """
     fitted = [{task.renamed.get(key, key): value for key, value in row.items()} for row in rows]
     if not fitted:
-        raise InputError(f"{source} holds no row")
+        raise InputError(f"{source} has no rows")
     for number, row in enumerate(fitted, 1):
         absent = [column for column in task.columns if row.get(column) is None]
         if absent:
@@ -85,42 +85,41 @@ def fitted_rows(task: Task, rows: Iterable[Any], source: str) -> list[Row]:
 
 
 def _number(value: Any) -> Any:
-    """Return the integer that a text of digits, a whole float or a truth value stands for; anything else as it is."""
+    """Convert a text of digits, a whole float or a boolean to an integer; return anything else unchanged."""
     if isinstance(value, bool):
         return int(value)
     return int(float(value)) if _WHOLE.fullmatch(str(value).strip()) else value
 
 
 def _answer(task: Task, value: Any, place: str) -> int | str:
-    """Return the value that a row's label is for the templates; a row without a label has another one, such as -1."""
+    """Return the templates' value for a row's label; unlabelled rows, with -1 for example, are refused."""
     known = {str(right): right for right in task.label_values}
     text = str(value if isinstance(value, bool) else _number(value)).strip()
     found = task.labels.get(text.casefold(), known.get(text))
     if found is None:
         shown = f"{task.label_values[0]} to {task.label_values[-1]}"
-        raise InputError(f"{place}: {value!r} in column {task.answer!r} is no label, which are {shown}")
+        raise InputError(f"{place}: {value!r} in column {task.answer!r} is not a label; labels are {shown}")
     return found
 
 
 def check_labels(rows: Sequence[Row], source: str) -> None:
-    """Check the labels of a set of one's own: all texts or all numbers, each telling something.
+    """Check the labels of a user's own set: all texts or all numbers, and each meaningful.
 
     Raises:
-        InputError: some rows have a text for a label and some have not, or a label is blank, negative, or another's but
-            for case and spaces.
+        InputError: only some labels are texts, a label is blank or negative, or two differ only by case or spaces.
 
     """
     given = [row.get("label") for row in rows]
     texts = {label for label in given if isinstance(label, str)}
     for number, label in enumerate(given, 1):
         if texts and not isinstance(label, str):
-            raise InputError(f"{source}, row {number}: the label is no text, as those of other rows are")
+            raise InputError(f"{source}, row {number}: the label is not text, but those of other rows are")
         if (isinstance(label, str) and not label.strip()) or (isinstance(label, int) and label < 0):
-            raise InputError(f"{source}, row {number}: {label!r} is no label; rows without one cannot be measured")
+            raise InputError(f"{source}, row {number}: {label!r} is not a label; rows without one cannot be measured")
     if len({label.strip().casefold() for label in texts}) < len(texts):
-        raise InputError(f"{source}: labels differ by case or spaces alone")
+        raise InputError(f"{source}: labels differ only by case or spaces")
 
 
 def reason(error: CappyError) -> str:
-    """Return an error's sentence without its stop, as the row of a table shows it."""
+    """Return an error's message without its full stop, for use in a table."""
     return str(error).rstrip(".")

@@ -1,7 +1,7 @@
-"""The held-out tasks: what they are called on the Hugging Face hub, their splits, columns and templates.
+"""The held-out tasks: their names on the Hugging Face hub, splits, columns and templates.
 
-The first eleven are those of the paper (Tan et al., 2023, section 4.1), which takes them from OPT-IML (Iyer et al.,
-2022, arXiv 2212.12017, section 5.2).
+The first eleven are the paper's (Tan et al., 2023, section 4.1), taken from OPT-IML (Iyer et al., 2022, arXiv
+2212.12017, section 5.2).
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from cappy.evaluation.zeroshot.banking77 import BANKING77
 
 @dataclass(frozen=True)
 class Task:
-    """A task: where its rows are found, what they hold and which templates render them.
+    """A task: where its rows are, what they contain, and which templates render them.
 
     Args:
-        name: as tables show it; the draw of rows depends on it.
+        name: the name in tables; the draw of rows depends on it.
         templates: its folder in a PromptSource collection.
-        hub: its names on the hub, "owner/name" or "owner/name/configuration"; the first that can be had is taken.
-        split: the split that has labels and that published figures are measured on.
-        stems: further names of its file in a folder of rows, behind those that follow from `hub` and `split`.
-        split_optional: whether a file that does not name the split can be the task's.
-        columns: what every row must hold.
-        answer: the column that says what is right.
-        label_values: what templates know there, other numbers and texts being no labels; any, if empty.
-        labels: what files write instead of these values, in lower case.
-        numbers: further columns that the templates count with, made integers where a file holds digits as text.
-        renamed: columns of another release of the same rows, by the name that the templates use.
-        template_names: the templates that ask the task's own question, where the collection marks none as original.
-        file: a rows file of one's own, taken whatever folder is named.
-        paper: one of the paper's eleven.
-        kind: what it asks for, by which reports group tasks.
+        hub: its names on the hub, "owner/name" or "owner/name/configuration"; the first available one is used.
+        split: the labelled split that published results use.
+        stems: further names of its file in a folder of rows, tried after those from `hub` and `split`.
+        split_optional: whether the file name may lack the split.
+        columns: the columns that every row must have.
+        answer: the column of the right answer.
+        label_values: the values of that column that templates accept; any value if empty.
+        labels: what files may contain instead of these values, in lower case.
+        numbers: further columns that templates use as integers; texts of digits are converted.
+        renamed: column names of another release, mapped to those in the templates.
+        template_names: the templates that ask the task's own question, if the collection marks none as original.
+        file: a user's own file of rows, used instead of any folder.
+        paper: whether it is one of the paper's eleven.
+        kind: the kind of task; reports group tasks by it.
 
     """
 
@@ -56,9 +56,9 @@ class Task:
     kind: str = "own"
 
     def file_stems(self) -> list[str]:
-        """Return the names that the task's file may have in a folder, without the ending, in order of preference.
+        """Return possible names of the task's file in a folder, without the extension, in order of preference.
 
-        A hub name gives "owner__name__configuration" and the same without the owner, each alone and with the split.
+        A hub name yields "owner__name__configuration", with and without the owner, and with and without the split.
         """
         names: list[str] = []
         for hub in self.hub:
@@ -81,11 +81,11 @@ _STORY_CSV = {
     "RandomFifthSentenceQuiz2": "sentence_quiz2",
     "AnswerRightEnding": "answer_right_ending",
 }
-"""The columns of the CSV file that the authors of StoryCloze hand out."""
+"""The columns of the CSV file published by the authors of StoryCloze."""
 
 
 def _anli(part: int) -> Task:
-    # Every round is a split of one data set, so a file without the split in its name could be any of them.
+    # Every round is a split of one data set, so a file name without the split is ambiguous.
     return Task(
         f"ANLI R{part}",
         "anli",
@@ -94,7 +94,7 @@ def _anli(part: int) -> Task:
         split_optional=False,
         columns=_NLI,
         label_values=(0, 1, 2),
-        # The authors' own files have the letters.
+        # The authors' files use the letters.
         labels={"entailment": 0, "neutral": 1, "contradiction": 2, "e": 0, "n": 1, "c": 2},
         paper=True,
         kind="inference",
@@ -154,7 +154,7 @@ TASKS = (
         paper=True,
         kind="coreference",
     ),
-    # The paper's WinoGender is AX-g, SuperGLUE's diagnostics made of the Winogender schemas, which are all test split.
+    # The paper's WinoGender is AX-g, SuperGLUE's diagnostics from the Winogender schemas, which has only a test split.
     _super_glue("WinoGender", "axg", "coreference", _NLI, _ENTAILED, "test"),
     Task(
         "CrowS-Pairs",
@@ -165,8 +165,8 @@ TASKS = (
         answer="stereo_antistereo",
         label_values=(0, 1),
         labels={"stereo": 0, "antistereo": 1},
-        # The collection marks none as original. These ask whether a pair shows a stereotype, the question behind the
-        # published figures: 85.5, which two models have, is the share of pairs that do (1,290 of 1,508).
+        # The collection marks none as original. These ask whether a pair shows a stereotype, as the published results
+        # do: the accuracy of two models, 85.5, is the share of pairs that show one (1,290 of 1,508).
         template_names=(
             "anti_stereotype",
             "anti_stereotype_confirm",
@@ -186,7 +186,7 @@ TASKS = (
         label_values=(0, 1, 2, 3),
         kind="endings",
     ),
-    # The hub's test split of SST-2 has no labels; a file `sst2_test` is taken for the labelled one.
+    # The hub's test split of SST-2 has no labels; a file `sst2_test` is assumed to be the labelled one.
     Task(
         "SST-2",
         "glue/sst2",
@@ -211,7 +211,7 @@ TASKS = (
 
 
 OWN_KIND = Task.kind
-"""The kind of tasks that are not among `TASKS`."""
+"""The kind of tasks outside `TASKS`."""
 
 KIND_OF = {task.name: task.kind for task in TASKS}
 """The kind of every known task."""
@@ -221,7 +221,7 @@ KINDS = (*dict.fromkeys(KIND_OF.values()), OWN_KIND)
 
 
 def find_tasks(names: Sequence[str]) -> list[Task]:
-    """Return the tasks of these names (case, spaces and hyphens aside), all if none is named.
+    """Return the tasks with these names, ignoring case, spaces and hyphens; all tasks if there are no names.
 
     Raises:
         InputError: a name is unknown.
@@ -235,17 +235,17 @@ def find_tasks(names: Sequence[str]) -> list[Task]:
 
 
 def own_task(rows: Path, templates: str) -> Task:
-    """Return a task of a user's own rows, named for its file; `templates` is a folder, or a name in the collection.
+    """Return a task of a user's own rows, named after the file; `templates` is a folder or a name in the collection.
 
     Raises:
-        InputError: the file is missing, or its name is that of a task known here.
+        InputError: the file is missing, or it has the name of a known task.
 
     """
     if not rows.is_file():
-        raise InputError(f"{rows} is no file of rows.")
+        raise InputError(f"{rows} is not a file.")
     name = rows.name.partition(".")[0]
     if _key(name) in {_key(task.name) for task in TASKS}:
-        raise InputError(f"{rows} has the name of a known task; rename it, or put it into the folder of --data.")
+        raise InputError(f"{rows} has the name of a known task; rename it, or put it in the folder of --data.")
     return Task(name, templates, file=rows)
 
 

@@ -1,4 +1,4 @@
-"""Labels that are texts, in sets of one's own: which choice of a template each of them stands for."""
+"""Text labels in a user's own sets: find the choice of a template that each label stands for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROBES, _OTHERS, _SHOWN = 20, 50, 8
 class Labels:
     """The labels of a set: the distinct `texts` of all its rows, in case-folded order, and a few rows to try them on.
 
-    What they stand for is told from these, so that it does not depend on the rows drawn.
+    Their meaning is inferred from these, so that it does not depend on the rows drawn.
     """
 
     texts: tuple[str, ...] = ()
@@ -26,17 +26,16 @@ class Labels:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Labels:
-        """Gather what rows have in their column `label`; nothing if that holds no texts."""
+        """Gather the text labels in the column `label`; empty if there are none."""
         texts = sorted({row["label"] for row in rows if isinstance(row.get("label"), str)}, key=str.casefold)
         return cls(tuple(texts), tuple(rows[:_PROBES]) if texts else ())
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """A way to hand a label to a template: `value` of the label under a row's choices, None where it has none.
+    """A way to pass a label to a template: `value` maps a label and a row's choices to what the template gets, or None.
 
-    It is taken if what is right says the label itself (`by_text`), or if what is right changes with the label
-    (`by_change`).
+    A way fits if the right choice has the label's text (`by_text`), or if it changes with the label (`by_change`).
     """
 
     value: Callable[[str, Sequence[str]], str | int | None]
@@ -46,7 +45,7 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of a way: how many probes gave a group, and whether it may be taken; the error that stopped it."""
+    """The result of trying a way: how many probes gave a group, whether it fits, and the error that stopped it."""
 
     groups: int
     fits: bool
@@ -54,16 +53,16 @@ class _Trial:
 
 
 def fitted_labels(template: Template, rows: Sequence[Row], labels: Labels) -> tuple[list[Row | None], str]:
-    """Return rows with their labels as the template takes them, and a note where a guess was needed.
+    """Return rows with labels in the form the template needs, and a note if this was a guess.
 
-    A template may compare or write a label's text; then it stays, or is written as the choice of the same text
-    ("lost_card" as "Lost card"). Where a template counts choices, a label is the place of the choice of its text. Where
-    no choice has the text of a label, it is the label's place in the order of all, if there are as many as choices. Of
-    the ways that fit, that with the most groups is taken, the first of equals. Rows whose label is none of their own
-    choices are None.
+    Four forms are tried. The text itself, or the choice with the same text ("Lost card" for "lost_card"), suits
+    templates that compare or print labels. The place of that choice suits templates that index choices. If no choice
+    has the text of a label, the fourth form is the label's place among all labels, if there are as many as choices. Of
+    the forms that fit, the one with the most groups is used; ties go to the first. Rows whose label is not among their
+    choices become None.
 
     Raises:
-        InputError: the template does not fit the rows, or does not tell which choice is right.
+        InputError: the template does not fit the rows, or does not show which choice is right.
 
     """
     if not labels.texts or "label" not in template.variables:
@@ -75,22 +74,22 @@ def fitted_labels(template: Template, rows: Sequence[Row], labels: Labels) -> tu
     counted = _Way(lambda text, each: order[text] if len(each) == len(order) else None, False, True)
     if not named:
         ways.append(counted)
-    elif len(named) == len(order) or len(set(choices)) > 1:  # of choices that are always the same, none may be missing
+    elif len(named) == len(order) or len(set(choices)) > 1:  # choices that never change must cover all labels
         ways.append(_Way(lambda text, each: None if (at := _place(text, each)) is None else each[at], True, False))
         ways.append(_Way(_place, by_text=True, by_change=False))
     trials = [_try(template, way, labels) for way in ways]
     best = max(range(len(ways)), key=lambda place: (trials[place].fits, trials[place].groups))
     if not trials[best].fits:
-        # That a text counts nothing is an error of the first way alone, and says nothing of the template.
+        # The first way fails on any template that indexes choices, so its error says nothing about the template.
         stopped = trials[-1].error if len(ways) > 1 else None
         raise stopped or InputError(_reason(labels.texts, len(named) == len(order), trials[best].groups))
-    if best == 0:  # the labels stay, and no row's choices need be looked at
+    if best == 0:  # labels are used unchanged; choices need not be rendered
         return list(rows), ""
     return [_with_label(template, row, ways[best]) for row in rows], _note(order) if ways[best] is counted else ""
 
 
 def _try(template: Template, way: _Way, labels: Labels) -> _Trial:
-    """Render the probes with their labels, and with others in their place."""
+    """Render the probes with their own labels and with other labels."""
     groups, texts, change = 0, True, False
     for row in labels.probes:
         try:
@@ -106,7 +105,7 @@ def _try(template: Template, way: _Way, labels: Labels) -> _Trial:
 
 
 def _changes(template: Template, row: Row, way: _Way, own: frozenset[str], text: str) -> bool:
-    """Tell whether another answer than its `own` is right for a row if its label is `text`."""
+    """Tell whether the right answer changes from `own` if the row's label is `text`."""
     try:
         other = _right(template, {**row, "label": text}, way)
     except InputError:
@@ -115,7 +114,7 @@ def _changes(template: Template, row: Row, way: _Way, own: frozenset[str], text:
 
 
 def _right(template: Template, row: Row, way: _Way) -> frozenset[str] | None:
-    """Return what is right for a row, normalised; None where it gives no group of choices."""
+    """Return the right choices of a row, normalised; None if it gives no group."""
     given = _with_label(template, row, way)
     rendering = template.render(given) if given else None
     group = choice_group(rendered_example(rendering, "", template.name)) if rendering else None
@@ -128,7 +127,7 @@ def _with_label(template: Template, row: Row, way: _Way) -> Row | None:
 
 
 def _place(text: str, choices: Sequence[str]) -> int | None:
-    """Return the place of the one choice that has a label's text; choices that say the same count once."""
+    """Return the place of the only choice with a label's text; identical choices count once."""
     if text in choices:
         return choices.index(text)
     same = dict.fromkeys(choice for choice in choices if _key(choice) == _key(text))
@@ -136,14 +135,14 @@ def _place(text: str, choices: Sequence[str]) -> int | None:
 
 
 def _key(text: str) -> str:
-    """Return what a label and a choice have in common: "card_arrival" is "Card arrival"."""
+    """Normalise a label or choice for comparison: "card_arrival" equals "Card arrival"."""
     return normalise(text.replace("_", " "))
 
 
 def _note(order: dict[str, int]) -> str:
     shown = ", ".join(f"{text!r} {place}" for text, place in list(order.items())[:_SHOWN])
     more = f" and so on up to {len(order) - 1}" if len(order) > _SHOWN else ""
-    return f"its labels are no choices, and templates that count got their numbers in alphabetical order: {shown}{more}"
+    return f"its labels are not among the choices; templates that index choices got alphabetical numbers: {shown}{more}"
 
 
 def _reason(texts: Sequence[str], named: bool, groups: int) -> str:
@@ -151,8 +150,8 @@ def _reason(texts: Sequence[str], named: bool, groups: int) -> str:
         return "no row gives a group of choices with a right one among them"
     if named:
         return (
-            "it does not make the choice right that has a label's text; write labels as the template compares them, or "
-            "as the numbers it counts by"
+            "the right choice is not the one with the label's text; write labels as the template compares them, or as "
+            "the numbers of its choices"
         )
     shown = ", ".join(map(repr, texts[:_SHOWN])) + (", …" if len(texts) > _SHOWN else "")
-    return f"it does not tell what the labels {shown} stand for; write them as its choices are, or as numbers from 0"
+    return f"it does not show what the labels {shown} mean; write them like its choices, or as numbers from 0"

@@ -1,4 +1,4 @@
-"""Statement groups: does this follow from that? Made from training texts of other tasks, no inference data set's."""
+"""Statement groups: does this follow from that? Made from training texts of other tasks, not from NLI data sets."""
 
 from cappy.training.statements.groups import TASK, statement_groups
 

@@ -1,9 +1,9 @@
-"""A sentence set into another that affirms it, denies it or leaves it open: "it turned out that", "she hoped that".
+"""Embed a sentence in another that affirms it, denies it or leaves it open: "it turned out that", "she hoped that".
 
-Whether a text tells that what a clause says is so depends on the verb above it and on negations (veridicality;
-Karttunen, "Implicative verbs", 1971; de Marneffe et al., 2012, "Did it happen?"). Words alone do not show it: the
-sentence stands in the text in every case. What somebody merely said or thought is not among the frames, for readers
-differ on it; what the one who speaks does not think counts as denied, as it is commonly meant.
+Whether a text asserts a clause depends on the embedding verb and on negation (veridicality; Karttunen, "Implicative
+verbs", 1971; de Marneffe et al., 2012, "Did it happen?"). Word overlap does not show it, because the text contains the
+sentence in every case. Frames with "said" or "thought" are left out, because readers disagree on them. "I do not
+think that" counts as denial, as it is commonly meant.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ _STARTS = word_set(
 )
 _VERBS = word_set("is was are were has had will would can could should may might did does became said")
 _SUITED = re.compile(r"^[A-Z][^\"“”?!:;()\\\n]*[a-z0-9]\.$")
-"""A plain sentence, which can stand in another: nobody's speech, no question, no list."""
+"""A plain sentence that can be embedded: no speech, question or list."""
 _LONGEST = 26
-"""Words of a sentence at most."""
+"""Maximum number of words in a sentence."""
 _UNSURE = re.compile(
     r",|^(?:an?|one|two|three|some|many|most|all|both|each|several|another|every|few|everyone|everything|someone)\b|"
     r"\b(?:although|though|while|because|since|before|after|until|which|who|whom|whose|that|what|whether|when|where|why|how|"
@@ -97,19 +97,19 @@ _UNSURE = re.compile(
     r"possibly|likely|often|usually|sometimes|always|also|just|still|even|again)\b",
     re.IGNORECASE,
 )
-"""A negation put into a sentence with one of these may not be that of the whole: some were late, some were not."""
+"""Words that make negation unsafe: "some were not late" does not deny "some were late"."""
 _MODAL = re.compile(r"\b(?:will|would|can|could|should|may|might|must)\b")
-"""That something need not be is not that it must not be."""
+"""Modal verbs make negation unsafe: "need not" and "must not" differ."""
 _NEGATABLE = re.compile(r"^(?:[\w'’-]+ ){1,4}?(?:is|are|was|were|has been|have been|had been) (?!\w+ing\b)")
-"""The verb that is negated stands early, so that it is the sentence's own."""
+"""The negated verb must come early, so that it is the main verb."""
 
 
 def embed_sentence(sentence: str, relation: str, known: str, draw: random.Random) -> tuple[str, str] | None:
-    """Set `sentence` into another, and say a statement that stands in `relation` to it: (text, statement).
+    """Embed `sentence` in another and return (text, statement), where the statement stands in `relation` to the text.
 
-    `relation` is one of "follows", "contradicts" and "open"; `known` is the text around the sentence, which shows
-    whether its first word is a name. The statement is the sentence itself or, where it has a sure one, its negation.
-    None where the sentence does not lend itself to it.
+    `relation`: "follows", "contradicts" or "open". `known`: the surrounding text, which shows whether the first word is
+    a name. The statement is the sentence itself or, if it can be negated safely, its negation. None if the sentence
+    cannot be embedded.
     """
     if not _suited(sentence):
         return None

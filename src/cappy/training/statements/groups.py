@@ -1,4 +1,4 @@
-"""Statement pairs as groups: asked in many words, answered in two or three."""
+"""Statement pairs as groups: many prompts, with two or three answers to choose from."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _LISTING = (
 
 
 def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int) -> Iterator[Group]:
-    """Yield up to `plan.groups` groups (more, where `groups` alone give them) from training `groups` and passages."""
+    """Yield up to `plan.groups` groups from training `groups` and passages; more if `groups` alone yield more."""
     made = statement_pairs(groups, texts, plan, seed)
     yield from rendered([pair for pairs in made.values() for pair in pairs], seed)
 
@@ -99,7 +99,7 @@ def statement_groups(groups: Sequence[Group], texts: Sequence[Passage], plan: St
 def statement_pairs(
     groups: Sequence[Group], texts: Sequence[Passage], plan: Statements, seed: int
 ) -> dict[str, list[Pair]]:
-    """Return the pairs that groups are made of, by their kind."""
+    """Return the pairs that groups are made from, by kind."""
     made = {
         "summaries": list(summary_pairs(groups, seed)),
         "questions": list(question_pairs(groups, seed)),
@@ -112,7 +112,7 @@ def statement_pairs(
 
 
 def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:
-    """Yield a group for each pair, of two or three choices; of two, what is open counts as not following."""
+    """Yield a group for each pair, with two or three choices; with two, "open" counts as not following."""
     draw = random.Random(f"{seed}:statements")
     for pair in pairs:
         asked = _asked(pair, draw)
@@ -135,7 +135,7 @@ def rendered(pairs: Sequence[Pair], seed: int) -> Iterator[Group]:
 
 
 def _asked(pair: Pair, draw: random.Random) -> str:
-    """Ask whether a statement follows, in a wording of its own."""
+    """Ask whether a statement follows, in a random wording."""
     texts = {"premise": pair.premise, "statement": pair.statement}
     premise = draw.choice(_TEXTS).format_map(texts)
     if draw.random() < 0.3:

@@ -1,8 +1,8 @@
-"""Pairs of a text and a statement of which it is known whether it follows: found in groups of other tasks.
+"""Pairs of a text and a statement with a known relation, made from groups of other tasks.
 
-A passage's own sentences, shortened (they follow), changed (they do not) or taken from elsewhere (the text does not
-tell). Such sentences set under a verb that affirms them, denies them or leaves them open. Summaries: that of a text
-follows. Paraphrases, and sentences that are none. (Questions and their answers: `questions.py`.)
+Statements are sentences of a passage that are shortened (they follow), changed (they contradict) or taken from
+elsewhere (open); sentences embedded under a verb that affirms, denies or leaves them open; summaries of a text (they
+follow); and paraphrases. `questions.py` makes statements from questions and answers.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from cappy.training.statements.rewriting import contradict, names_in, shorten, t
 from cappy.training.statements.texts import MOST_WORDS, first_words, share_held, told_sentences
 
 Relation = Literal["follows", "contradicts", "open", "differs"]
-"""`differs`: it does not follow, and whether it contradicts the text is not known."""
+"""`differs`: the statement does not follow; whether it contradicts the text is unknown."""
 RELATIONS: tuple[Relation, ...] = ("follows", "contradicts", "open")
 
 SUMMARIES = ("gigaword", "cnn_dailymail")
-"""Tasks whose responses say in short what their instructions say (XSum's add facts; Multi-News has many articles)."""
+"""Summarisation tasks. Not XSum, whose summaries add facts, nor Multi-News, which has several articles per row."""
 _TOLD, _UNTOLD = 0.6, 0.3
-"""A text that tells a summary holds at least, and one that does not at most, this share of its words."""
+"""A text that supports a summary contains at least this share of its words; one that does not, at most that share."""
 _SHORT_FORM = re.compile(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Mt|Jr|Sr|Sen|Rep|Gov|Gen|Col|Lt|Sgt|Cpl|Capt|vs|[A-Z]\.[A-Z])\.$")
-"""Where a sentence was split behind a short form."""
+"""The end of a sentence that was wrongly split after an abbreviation."""
 PARAPHRASES = ("paws",)
-"""Tasks that ask whether two sentences say the same; what MRPC calls no paraphrase often follows all the same."""
+"""Paraphrase tasks. Not MRPC, whose non-paraphrases often follow."""
 _SAME = {"yes", "true", "equivalent"}
 
 _CAPTION = re.compile(r"^(?:sent(?:ence)? ?[12ab]|question|paragraph)\b:? *", re.IGNORECASE)
@@ -54,7 +54,7 @@ def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[P
         size = draw.choice((1, 1, 2, 3))
         start = draw.randrange(max(1, len(passage) - size + 1))
         premise = passage[start : start + size]
-        relation = draw.choice((*RELATIONS, "follows"))  # shortening fails oftener than changing
+        relation = draw.choice((*RELATIONS, "follows"))  # shortening fails more often than changing
         statement = _statement(relation, premise, passage, texts, draw)
         text = " ".join(premise)
         if statement and normalise(statement) != normalise(text) and len(text.split()) <= MOST_WORDS:
@@ -62,7 +62,7 @@ def passage_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[P
 
 
 def embedded_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[Pair]:
-    """Yield up to `count` pairs of all relations but `differs`, in whose texts a sentence is set into another."""
+    """Yield up to `count` pairs of all relations but `differs`, whose texts embed a sentence in another."""
     draw = random.Random(f"{seed}:embedded pairs")
     left = count
     for number in range(MOST_OF_ONE * len(texts)):
@@ -82,7 +82,7 @@ def embedded_pairs(texts: Sequence[Passage], count: int, seed: int) -> Iterator[
 
 
 def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
-    """Yield pairs of texts and their summaries, changed summaries, and summaries of other texts of that task."""
+    """Yield pairs of a text with its summary, a changed summary, or the summary of another text of the task."""
     draw = random.Random(f"{seed}:summary pairs")
     kept = [
         (group.task, premise, summary)
@@ -100,12 +100,12 @@ def summary_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
         if changed := contradict(summary, names_in(premise), draw):
             yield Pair(premise, changed, "contradicts")
         other = draw.choice(others[task])
-        if share_held(other, premise) <= _UNTOLD:  # else it may be of a text about the same
+        if share_held(other, premise) <= _UNTOLD:  # otherwise it may summarise a text on the same subject
             yield Pair(premise, tidy(other), "open")
 
 
 def paraphrase_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
-    """Yield the sentences of paraphrase tasks: a paraphrase follows."""
+    """Yield the sentence pairs of paraphrase tasks; a paraphrase follows."""
     draw = random.Random(f"{seed}:paraphrase pairs")
     for group in groups:
         if group.task not in PARAPHRASES or len(group.candidates) != 2:
@@ -140,9 +140,9 @@ def _statement(
 
 
 def _summary(group: Group) -> str:
-    """Return the first sentence of a right response: the whole of a headline, the head of a longer summary.
+    """Return the first sentence of a right response: a whole headline, or the beginning of a longer summary.
 
-    Nothing where the response is no summary, as where a text is asked for that fits one, or is no whole sentence.
+    Returns "" if the response is no summary (the prompt may ask for a text that fits one) or no whole sentence.
     """
     right = next((c.text for c in group.candidates if c.label == 1), "")
     first = (split_sentences(right) or [""])[0]
@@ -151,9 +151,9 @@ def _summary(group: Group) -> str:
 
 
 def _told(summary: str, premise: str) -> bool:
-    """Tell whether a text holds the names, numbers and most words of its summary.
+    """Tell whether a text contains the names, numbers and most words of its summary.
 
-    It may be cut, and summaries may add facts.
+    It may not: texts can be truncated, and summaries can add facts.
     """
     words = set(normalise(premise).split())
     facts = re.findall(r"\b[A-Z]\w{2,}|\d+", summary)

@@ -1,6 +1,6 @@
-"""Questions about a passage, answered rightly and wrongly, as statements.
+"""Statements made from questions about a passage and their right and wrong answers.
 
-In the manner of Demszky et al. (2018, arXiv 1809.02922), by much simpler rules.
+The approach is that of Demszky et al. (2018, arXiv 1809.02922), with much simpler rules.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from cappy.training.statements.rewriting import tidy
 from cappy.training.statements.texts import MOST_WORDS, content, fitting, told_sentences
 
 QUESTIONS = ("adversarial_qa", "quoref", "duorc")
-"""Tasks that ask about a passage in their instructions, and whose answers stand in it."""
+"""Tasks with a question about a passage whose answer is in the passage."""
 YES_NO = ("super_glue__boolq",)
-"""Tasks that ask about a passage what is answered with yes or no."""
+"""Tasks with a yes/no question about a passage."""
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _WH = re.compile(
     r"^(?:who (?!do\b|does\b|did\b|can\b|could\b|should\b|would\b|will\b)|what (?=(?:is|are|was|were)\b))",
     re.IGNORECASE,
 )
 _INVERTED = re.compile(r"^(?:is|are|was|were) [A-Z]|\b(?:about|against|at|by|for|from|in|of|on|to|with)$")
-"""Questions that no answer can stand before: "who is Lisa confronted by"."""
+"""Questions whose answer cannot simply replace the first word: "who is Lisa confronted by"."""
 _LEAD = re.compile(
     r"^(?:question: *|based on the (?:following|previous) (?:passage|text),? *|having read that, i wonder,? *)+",
     re.IGNORECASE,
 )
-"""What templates put in front of a question."""
+"""Template wording before a question."""
 _ASKS = re.compile(
     r"^(?:(?:about|after|at|before|by|during|for|from|in|into|of|on|to|under|with) )?"
     r"(?:who|whom|whose|what|which|where|when|why|how)\b"
@@ -44,14 +44,14 @@ _NO_QUESTION = re.compile(
     r"[\"“”]|can you|could you|would be the answer|\b(?:mentioned|article|passage|paragraph|context|text)\b",
     re.IGNORECASE,
 )
-"""What templates say beside a question, and questions about the text's wording, of which only a part is kept."""
+"""Other template wording, and questions about the text's wording, which need the whole text."""
 _REFUSAL = re.compile(r"can[’']?t answer|cannot|answerable|no answer", re.IGNORECASE)
 _TOLD = 0.5
-"""Which share a kept part must hold of the words that a question shares with the whole passage."""
+"""Of the words that question and passage share, the share that the kept part must contain."""
 
 
 def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
-    """Yield pairs of passages and answers to a question: a right one, a wrong one, and one about another passage."""
+    """Yield pairs of a passage with a right answer, a wrong answer, or an answer about another passage."""
     draw = random.Random(f"{seed}:question pairs")
     asked = [one for group in groups if (one := _answered(group))]
     for one in asked:
@@ -59,13 +59,13 @@ def question_pairs(groups: Sequence[Group], seed: int) -> Iterator[Pair]:
         yield Pair(one.premise, right, "follows")
         yield Pair(one.premise, wrong, "contradicts")
         other = draw.choice(asked)
-        # Neighbours may ask about the same passage: what it tells of the other question's words is not known there.
+        # The two may ask about the same passage; then the other answer may follow.
         if draw.random() < 0.5 and not _shares_sentence(one.premise, other.premise):
             yield Pair(one.premise, as_statement(other.question, other.right, draw), "open")
 
 
 def as_statement(question: str, answer: str, draw: random.Random) -> str:
-    """Say a question and an answer as a statement."""
+    """Turn a question and an answer into a statement."""
     asked = question.strip().rstrip("?").strip()
     said = answer.strip().rstrip(".")
     there = _THERE.match(asked)
@@ -83,7 +83,7 @@ def as_statement(question: str, answer: str, draw: random.Random) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A question about a passage with a right answer and a wrong one."""
+    """A question about a passage, with a right and a wrong answer."""
 
     premise: str
     question: str
@@ -92,7 +92,7 @@ class _Answered:
 
 
 def _answered(group: Group) -> _Answered | None:
-    """Find a group's passage, question and answers; none where what is kept of the passage need not tell them."""
+    """Find a group's passage, question and answers; None if the kept part of the passage may not support them."""
     question = _question(group.instruction) if group.task in QUESTIONS + YES_NO else ""
     rights = [c.text for c in group.candidates if c.label == 1]
     wrongs = [c.text for c in group.candidates if not c.label]
@@ -111,7 +111,7 @@ def _answered(group: Group) -> _Answered | None:
 
 
 def _other_answer(one: str, other: str) -> bool:
-    """Tell whether two answers are not, in part, the same: "Denton" and "Joe Denton", "wood" and "wood products"."""
+    """Tell whether two answers share no word; "Denton" and "Joe Denton" do, as do "wood" and "wood products"."""
     mine, theirs = content(one) or set(normalise(one).split()), content(other) or set(normalise(other).split())
     return mine.isdisjoint(theirs)
 
@@ -119,7 +119,7 @@ def _other_answer(one: str, other: str) -> bool:
 def _around(told: Sequence[str], answer: str, question: str) -> str:
     """Return the part of a passage that answers a question: around the mention with most of the question's words.
 
-    Nothing where the answer is not mentioned, or the part lacks most of those that the passage has.
+    Returns "" if the answer is not mentioned, or if the part has too few of the question's words in the passage.
     """
     wanted = normalise(answer)
     places = [place for place, one in enumerate(told) if wanted and wanted in normalise(one)]
@@ -130,7 +130,7 @@ def _around(told: Sequence[str], answer: str, question: str) -> str:
 
 
 def _window(told: Sequence[str], place: int) -> str:
-    """Return a sentence with as many of those around it as a text may have; nothing if it is too long itself."""
+    """Return a sentence with as much context as `MOST_WORDS` allows; "" if the sentence alone is too long."""
     first, last = place, place + 1
     while True:
         wider = [(max(0, first - 1), last), (first, min(len(told), last + 1))]
@@ -149,9 +149,9 @@ def _shares_sentence(one: str, other: str) -> bool:
 
 
 def _question(instruction: str) -> str:
-    """Return the question of an instruction, up to its question mark: its only sentence that asks.
+    """Return the only question in an instruction, up to its question mark.
 
-    Several may be the text's own.
+    Returns "" if there are several, because some may belong to the text.
     """
     found = [one for one in re.split(r"\n+|(?<=[.!?:])\s+", instruction) if "?" in one]
     asked = dict.fromkeys(_LEAD.sub("", one.strip()).split("?")[0].strip() for one in found)

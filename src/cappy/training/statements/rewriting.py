@@ -1,4 +1,4 @@
-"""Small changes of a sentence that keep what it says, and small ones that do not."""
+"""Small edits of a sentence: some preserve its meaning, others change it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITED = re.compile(
     r"\b(?:no|not|never|nobody|none|nothing|neither|nor|without|cannot|only|hardly|few|unless|if|until)\b|n['’]t\b",
     re.IGNORECASE,
 )
-"""Words that change what the rest says when a part of it is left out."""
+"""Words that make shortening unsafe, because dropping a part may change the meaning of the rest."""
 _ASIDE = re.compile(r", [^,]{3,60},(?= (?:is|was|are|were|has|had|said|will|would|can)\b)")
 _AUXILIARY = re.compile(
     r"\b(is|are|was|were|will|would|can|could|should|has been|have been|had been)\b(?! not\b|n't|['’]t)"
@@ -36,7 +36,7 @@ _NAME = re.compile(
     r"(?<![.!?] )(?<![.!?][\"”’'] )(?<![\"“(‘])(?<!^)\b(?!I['’])[A-Z][\w’'-]+(?: (?:of |the |de |van )?[A-Z][\w’'-]+)*"
 )
 _BOUNDED = re.compile(r"\b(?:more|less|fewer|at least|at most|over|under|up to|nearly|about|almost)\b", re.IGNORECASE)
-"""A changed number beside one of these may still be true."""
+"""With one of these words, a changed number may still be true."""
 _NO_NAMES = word_set("the a an this that these those it he she they we you his her its their our in on at")
 _OPPOSITES = {
     one: other
@@ -93,9 +93,9 @@ _OPPOSITES = {
 
 
 def shorten(sentence: str, draw: random.Random) -> str | None:
-    """Leave out a part that the rest does not need: brackets, an opening, an aside, a trailing clause.
+    """Drop a part that the rest does not need: brackets, an opening, an aside or a trailing clause.
 
-    None where there is no such part, too little would be left, or a word limits what the whole says.
+    None if there is no such part, too little would be left, or a word of `LIMITED` makes it unsafe.
     """
     if LIMITED.search(sentence):
         return None
@@ -109,9 +109,9 @@ def shorten(sentence: str, draw: random.Random) -> str | None:
 
 
 def contradict(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
-    """Change what a sentence says: another name or number, an opposite, a negation put in or taken out.
+    """Change the meaning of a sentence: another name or number, an antonym, or a negation added or removed.
 
-    `names` are others to put in place of one of its own. None where nothing can be changed.
+    `names`: candidates to replace one of its names. None if nothing can be changed.
     """
     ways = [_other_name, _other_number, _opposite, _negation]
     draw.shuffle(ways)
@@ -128,7 +128,7 @@ def names_in(text: str) -> list[str]:
 
 
 def tidy(sentence: str) -> str:
-    """Begin with a capital letter, end with a full stop, and leave no stray spaces or commas."""
+    """Capitalise a sentence, end it with a full stop, and remove stray spaces and commas."""
     text = re.sub(r"\s+", " ", sentence).strip(" ,;")
     text = re.sub(r"\s+([,.;])", r"\1", text).rstrip(" ,;")
     if not text:
@@ -138,13 +138,13 @@ def tidy(sentence: str) -> str:
 
 def _other_name(sentence: str, names: Sequence[str], draw: random.Random) -> str | None:
     mine = names_in(sentence)
-    # Neither another spelling of what is there ("ORME", "Players"), nor a word that only begins like a name ("The").
+    # Skip other spellings of words in the sentence ("ORME", "Players"), and capitalised words like "The".
     told = _letters(sentence)
     others = [name for name in names if _letters(name) not in told and name.casefold() not in _NO_NAMES]
     if not mine or not others:
         return None
     old = draw.choice(mine)
-    # A name of as many words is likelier to be of the same kind: a person, a place.
+    # A name with as many words is more likely to be of the same kind: a person, a place.
     alike = [name for name in others if name.count(" ") == old.count(" ")]
     new = draw.choice(alike or others)
     return re.sub(rf"\b{re.escape(old)}\b", lambda _: new, sentence)
@@ -163,7 +163,7 @@ def _other_number(sentence: str, names: Sequence[str], draw: random.Random) -> s
 
 
 def _near(number: str, draw: random.Random) -> str:
-    """Return a number of as many digits, the same separators and another value."""
+    """Return a different number with the same number of digits and the same separators."""
     digits = [place for place, character in enumerate(number) if character.isdigit()]
     place = draw.choice(digits[-2:] if len(digits) > 2 else digits)
     smallest = 1 if place == 0 else 0
@@ -184,7 +184,7 @@ def _negation(sentence: str, names: Sequence[str], draw: random.Random) -> str |
 
 
 def negate(sentence: str) -> str | None:
-    """Put a negation in, or take one out; None where there is no verb that takes one."""
+    """Add a negation or remove one; None if no verb can be negated."""
     if _NEGATED.search(sentence):
         return _NEGATED.sub(r"\1", sentence, count=1)
     if _AUXILIARY.search(sentence):
