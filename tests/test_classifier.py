@@ -215,7 +215,7 @@ def test_a_learnt_classifier_can_be_saved_pickled_and_taught_more(scorer: cappy.
     learnt.save(tmp_path / "mine")  # its own folder is replaced
     with pytest.raises(cappy.InputError, match="is not a classifier"):
         learnt.save(tmp_path)
-    with pytest.raises(cappy.CheckpointError, match="no classifier"):
+    with pytest.raises(cappy.CheckpointError, match="is not a classifier"):
         Classifier.load(tmp_path)
     (tmp_path / "mine" / "classifier.json").write_text("{}")
     with pytest.raises(cappy.CheckpointError, match="cannot be used"):

@@ -128,6 +128,8 @@ def test_unusable_input_is_named(scorer: cappy.Scorer, call: object, words: str)
 
 def test_no_finite_score_is_an_error_that_names_the_candidate(scorer: cappy.Scorer) -> None:
     class Broken:
+        batch_tokens = 2048
+
         def score(self, batch: object) -> np.ndarray:
             scores = np.zeros(len(batch.segments.lengths), dtype=np.float32)  # type: ignore[attr-defined]
             scores[1] = np.nan

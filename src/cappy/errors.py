@@ -21,7 +21,8 @@ class MissingExtraError(CappyError, ImportError):
     def __init__(self, what: str, extra: str) -> None:
         """Say that `what` needs the extra named `extra`."""
         super().__init__(
-            f"{what} needs more packages: pip install 'cappy-scorer[{extra}]' (in a checkout: pip install '.[{extra}]')"
+            f"{what} needs more packages: pip install '.[{extra}]' in a checkout, "
+            f"else pip install 'cappy-scorer[{extra}]'"
         )
         self._parts = what, extra
 

@@ -38,7 +38,7 @@ GroupLike = Group | tuple[str, Sequence[str]]
 class Scorer:
     """Scores how correct responses to an instruction are. Make one with `cappy.load`.
 
-    Threads may share a scorer, because scoring changes nothing in it.
+    Threads may share a scorer: scoring changes nothing in it but a cache that is locked.
     """
 
     def __init__(
@@ -343,8 +343,8 @@ def load(
     Args:
         name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
             "owner/name" on the Hugging Face hub.
-        runtime: "onnx" (the base install), "openvino" or "torch"; unless given, OpenVINO where it is installed and the
-            processor has bfloat16 units, torch for a GPU, onnx otherwise.
+        runtime: "onnx" (the base install), "openvino" or "torch". By default torch for a GPU; OpenVINO if it is
+            installed, the processor has bfloat16 units and the checkpoint ships int8; otherwise onnx.
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
         precision: "fp32", "int8" (onnx) or "bf16" (openvino, torch: matrix products in bfloat16); unless given, what
             the checkpoint ships in onnx, bf16 in openvino where the processor has it, fp32 in torch on a CPU.

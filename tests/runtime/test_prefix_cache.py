@@ -81,6 +81,18 @@ def test_the_least_recently_used_go_first() -> None:
     assert cache.bytes == 80
 
 
+def test_nothing_but_what_is_counted_is_held() -> None:
+    """A slice of a batch's array must not keep the batch."""
+    cache, batch = PrefixCache(1000), np.zeros((100, 10), dtype=np.float32)
+    cache.look_up([(1,)])
+    cache.keep((1,), batch[:2])
+    cache.look_up([(1,)])
+    ((kept,), _) = cache.look_up([(1,)])
+    assert kept is not None
+    assert kept.base is None
+    assert kept.nbytes == cache.bytes == 80
+
+
 def test_short_instructions_and_those_seen_long_ago_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix_cache, "SEEN", 2)
     monkeypatch.setattr(prefix_cache, "SHORTEST", 2)

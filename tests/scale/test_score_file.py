@@ -163,7 +163,7 @@ def test_outputs_that_cannot_be_written_are_refused_first(
 def test_an_output_that_is_no_file_is_never_replaced(scorer: cappy.Scorer, source: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
-    with pytest.raises(InputError, match="no ordinary file"):
+    with pytest.raises(InputError, match="not a regular file"):
         finish(scorer, source, tmp_path / "pipe.jsonl")
     finish(scorer, source, tmp_path / "link.jsonl")
     assert (tmp_path / "link.jsonl").is_symlink()

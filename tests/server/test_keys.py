@@ -36,7 +36,7 @@ def test_a_server_that_others_can_reach_wants_a_key_or_to_be_told() -> None:
     assert b"no-such-scorer" in run(*SERVE, "--host", "0.0.0.0", CAPPY_API_KEY="k").stderr
     assert b"no-such-scorer" in run(*SERVE, "--host", "127.0.0.9").stderr
     assert b"no-such-scorer" in run(*SERVE, "--host", "[::1]").stderr
-    assert b"a key is given" in run(*SERVE, "--no-auth", "--api-key", "k").stderr
+    assert b"contradicts the given API key" in run(*SERVE, "--no-auth", "--api-key", "k").stderr
 
 
 def test_keys_come_from_a_file(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def explain(
 
     Each word is left out once; its effect is the score with it minus the score without it.
 
-    Example: cappy explain "Is the sky green?" No
+    Example: cappy explain "The soup was cold. Is this review positive or negative?" negative
     """
     from rich.console import Console
 

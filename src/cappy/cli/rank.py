@@ -29,7 +29,7 @@ def rank(
 ) -> None:
     """Rank candidate responses to an instruction, best first.
 
-    Example: cappy rank "Is the sky green?" Yes No
+    Example: cappy rank "The soup was cold. Is this review positive or negative?" positive negative
     """
     if instruction == "-":
         instruction = "\n".join(read_lines(Path("-"))).strip("\n")

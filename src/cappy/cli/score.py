@@ -45,6 +45,8 @@ def score(
     from cappy.files.tables import check_table_output, json_line, write_rows
     from cappy.scale.score_file import Columns, score_file, score_stream
 
+    if ray_gpus and runtime != "torch":
+        raise InputError("--ray-gpus needs --runtime torch: only torch computes on GPUs.")
     scorer = load_scorer(model, runtime, layout, precision, threads)
     columns = Columns(instruction_column, response_column, responses_column)
     bad = 0

@@ -48,6 +48,15 @@ class Journal:
         for line in self._file:
             yield json.loads(line)
 
+    def keep(self, done: int) -> None:
+        """Keep the first `done` outcomes."""
+        self._file.seek(0)
+        for _ in range(done):
+            self._file.readline()
+        self._file.truncate(self._file.tell())
+        self._file.seek(0, os.SEEK_END)
+        self.done = done
+
     def resume(self) -> None:
         """Count the complete lines and truncate a partial one left by a crash."""
         self._file.seek(0)

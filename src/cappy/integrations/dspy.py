@@ -5,6 +5,7 @@ Both take any callable, so nothing of DSPy is imported here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,13 @@ class CappyReward:
             return self.instruction(args)
         if self.instruction is None:
             return "\n".join(_text(value) for value in args.values())
-        asked = self.instruction
-        for name, value in args.items():  # not str.format: templates and texts may hold braces of their own
-            asked = asked.replace(f"{{{name}}}", _text(value))
-        return asked
+        # Not str.format: templates and texts may contain braces of their own.
+        names = "|".join(map(re.escape, args))
+        return (
+            re.sub(rf"\{{({names})\}}", lambda found: _text(args[found[1]]), self.instruction)
+            if args
+            else self.instruction
+        )
 
 
 def _text(value: Any) -> str:

@@ -91,6 +91,8 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
 def _preferred(precision: str | None, device: str | None) -> str | None:
     """Return the runtime that `CAPPY_RUNTIME` names, unless another option requires a different one."""
     name = os.environ.get("CAPPY_RUNTIME") or None
+    if name not in (None, *PRECISIONS):
+        raise InputError(f"CAPPY_RUNTIME is {name!r}, but must be one of {', '.join(PRECISIONS)}.")
     if name in PRECISIONS and precision not in (None, *PRECISIONS[name]):
         return None
     return None if device not in (None, "cpu") else name

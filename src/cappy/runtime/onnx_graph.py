@@ -67,7 +67,10 @@ class EncoderGraph:
         hidden = self.graph.add(activation, [self._plain_dense(x, dense, self.spec.hidden, self.spec.hidden)])
         if self.spec.head_norm:
             hidden = self._norm(hidden, self.spec.head_norm, self.spec.hidden)
-        return self.graph.reshape(self._plain_dense(hidden, out, self.spec.hidden, 1), -1)
+        # Not a matrix product: OpenVINO would round the scores themselves to bfloat16, and different answers would tie.
+        weight, bias = self.graph.weight(f"{out}.weight", (1, self.spec.hidden)), self.graph.weight(f"{out}.bias", (1,))
+        summed = self.graph.add("ReduceSum", [self.graph.add("Mul", [hidden, weight]), self.graph.ints(1)], keepdims=0)
+        return str(self.graph.add("Add", [summed, bias]))
 
     def build_means(self, layers: Sequence[int]) -> ModelProto:
         """Return the graph of mean states: packed tokens of texts encoded alone in, one mean per text out.

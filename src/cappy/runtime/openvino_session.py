@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -16,6 +15,7 @@ from cappy.encoders.spec import EncoderSpec
 from cappy.runtime.graph_runtime import Feed, Floats, GraphRuntime, Kind, Run
 from cappy.runtime.graph_weights import Weights, graph_arrays
 from cappy.runtime.onnx_graph import EncoderGraph
+from cappy.runtime.processor import release_freed_memory, usable_cores
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -28,7 +28,7 @@ class OpenVinoRuntime(GraphRuntime):
         self._weights, self._half = weights, precision == "bf16"
         self._config = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
-            "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned threads wait for each other if other programs use the same cores.
             "ENABLE_CPU_PINNING": False,
@@ -42,7 +42,10 @@ class OpenVinoRuntime(GraphRuntime):
         core = openvino.Core()
         model = core.read_model(graph.SerializeToString())
         give_weights(model, builder, self._weights, self._spec)
-        return _Compiled(core.compile_model(model, "CPU", self._config)).run
+        compiled = core.compile_model(model, "CPU", self._config)
+        del model
+        release_freed_memory()  # compiling copies all weights for a while
+        return _Compiled(compiled).run
 
 
 class _Compiled:

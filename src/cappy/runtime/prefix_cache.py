@@ -57,6 +57,7 @@ class PrefixCache:
         """Cache an instruction's keys and values, unless they exceed the limit on their own."""
         if encoded.nbytes > self._limit:
             return
+        encoded = encoded.copy()  # a view would keep the keys and values of its whole batch
         with self._lock:
             self.bytes += encoded.nbytes - (self._kept[prefix].nbytes if prefix in self._kept else 0)
             self._kept[prefix] = encoded

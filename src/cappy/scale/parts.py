@@ -108,7 +108,11 @@ class PartReader:
     def _onwards(self, part: Part) -> list[Numbered]:
         if not 0 <= self._place <= part.first:
             self._rows, self._place = scan_rows(self._source), 0
-        next(islice(self._rows, part.first - self._place, part.first - self._place), None)
-        rows = list(islice(self._rows, part.rows))
+        try:
+            next(islice(self._rows, part.first - self._place, part.first - self._place), None)
+            rows = list(islice(self._rows, part.rows))
+        except BaseException:
+            self._place = -1  # an iterator that failed is finished: the next attempt reads from the start
+            raise
         self._place = part.first + len(rows)
         return rows

@@ -107,6 +107,8 @@ def score_file(
         raise InputError("the output would overwrite the input; give another name.")
     _check_columns(source, columns)
     with open_journal(target, _identity(scorer, source, columns)) as journal:
+        if outcomes:  # a cluster scores whole chunks; a process that died amid an append has left a part of one
+            journal.keep(journal.done // CHUNK * CHUNK)
         advance(journal.done)
         for made in outcomes(journal.done) if outcomes else _outcomes_here(scorer, source, columns, journal.done):
             journal.append(made)

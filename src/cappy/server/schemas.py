@@ -10,6 +10,8 @@ from cappy.text.normalization import repair
 
 Text = Annotated[StrictStr, AfterValidator(repair)]
 """A text; lone surrogates become U+FFFD, because no response could contain them."""
+QUESTION = "The soup was cold. Is this review positive or negative?"
+"""The instruction of examples."""
 Texts = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Text | Texts
 
@@ -22,7 +24,7 @@ def example(body: dict[str, Any]) -> ConfigDict:
 class ScoreRequest(BaseModel):
     """vLLM's request: `text_1` is one instruction or one per response, `text_2` the responses."""
 
-    model_config = example({"text_1": "Is the sky green?", "text_2": ["Yes", "No"]})
+    model_config = example({"text_1": QUESTION, "text_2": ["positive", "negative"]})
 
     model: Text | None = None
     text_1: OneOrMore
@@ -65,7 +67,7 @@ class Document(BaseModel):
 class RerankRequest(BaseModel):
     """The request of Cohere, Jina and vLLM."""
 
-    model_config = example({"query": "Is the sky green?", "documents": ["Yes", "No"], "top_n": 1})
+    model_config = example({"query": QUESTION, "documents": ["positive", "negative"], "top_n": 1})
 
     model: Text | None = None
     query: Text
@@ -95,7 +97,7 @@ class RerankResponse(BaseModel):
 class InferenceRerankRequest(BaseModel):
     """text-embeddings-inference's request."""
 
-    model_config = example({"query": "Is the sky green?", "texts": ["Yes", "No"]})
+    model_config = example({"query": QUESTION, "texts": ["positive", "negative"]})
 
     query: Text
     texts: Texts
@@ -118,7 +120,7 @@ Pair = Annotated[list[Text], Field(min_length=2, max_length=2)]
 class PredictRequest(BaseModel):
     """text-embeddings-inference's request: one pair [instruction, response], or a list of pairs."""
 
-    model_config = example({"inputs": [["Is the sky green?", "Yes"], ["Is the sky green?", "No"]]})
+    model_config = example({"inputs": [[QUESTION, "positive"], [QUESTION, "negative"]]})
 
     inputs: Pair | Annotated[list[Pair], Field(min_length=1)]
     truncate: bool | None = False
