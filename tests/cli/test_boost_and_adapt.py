@@ -32,6 +32,7 @@ def test_boost_shows_samples_best_first(server: tuple[str, ...]) -> None:
     assert json.loads(first.stdout)["samples"][0]["decoding"] == "sampling"
 
 
+@pytest.mark.slow
 def test_boost_says_what_is_wrong(tmp_path: Path) -> None:
     gone = run("boost", "hello", "--llm", "x", "--base-url", "http://127.0.0.1:9/v1", "-n", "1")
     assert gone.returncode == 4 and b"cannot be reached" in gone.stderr
@@ -161,6 +162,7 @@ def test_adapt_says_what_is_wrong(content: str, options: tuple[str, ...], said: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_resumes_and_reports(server: tuple[str, ...], shared_bert: Path, tmp_path: Path) -> None:
     for task in ("tense", "word_sorting"):
         examples = [{"input": f"write {task} number {n}", "target": f"number {n}"} for n in range(40)]

@@ -90,6 +90,7 @@ def echo(asked: list[int], fail: Callable[[int], bool] = lambda count: False) ->
     return answer
 
 
+@pytest.mark.slow
 def test_several_endpoints_give_the_samples_of_one(
     two_nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

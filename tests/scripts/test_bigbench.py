@@ -29,6 +29,7 @@ def experiment(name: str, tasks: Path, output: Path, *options: str) -> subproces
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_worked_examples_stand_before_the_prompt(smollm2: GgufLLM, tasks: Path, tmp_path: Path) -> None:
     done = experiment("in_context", tasks, tmp_path, "--shots", "2")
     assert done.returncode == 0, done.stderr

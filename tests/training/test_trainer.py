@@ -152,7 +152,8 @@ def test_gradients_of_the_packed_encoder_equal_those_of_pairs_alone(bert: Path, 
 @pytest.mark.parametrize(
     ("layout", "computing", "steps"),
     [
-        ("shared", Computing(precision="fp32", rows=True), 50),
+        ("shared", Computing(precision="fp32", rows=True), 10),
+        pytest.param("shared", Computing(precision="fp32", rows=True), 50, marks=pytest.mark.slow),
         ("joint", Computing(precision="fp32", rows=True), 15),
         ("shared", Computing(precision="fp32", rows=True, micro_tokens=200, workers=2), 8),
         pytest.param("shared", Computing(precision="fp32", rows=True, compile=True), 50, marks=pytest.mark.slow),
