@@ -88,7 +88,7 @@ def plot(speeds: dict[str, float]) -> str:
         colour, accuracy = ("#2563eb" if name.startswith("cappy") else "#9ca3af"), SYSTEMS[name]
         side = "end" if x(speed) > right - 150 else "start"
         shift = -9 if side == "end" else 9
-        lift = -6 if "bf16" in name else 12 if "int8" in name else 4
+        lift = -6 if "bf16" in name or "cosine" in name else 12 if "int8" in name or "SmolLM2" in name else 4
         parts.append(
             f'<circle cx="{x(speed):.0f}" cy="{y(accuracy):.0f}" r="5" fill="{colour}"/>'
             f'<text x="{x(speed) + shift:.0f}" y="{y(accuracy) + lift:.0f}" text-anchor="{side}">{name}</text>'

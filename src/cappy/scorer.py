@@ -344,7 +344,7 @@ def load(
         name: None or "base" for the bundled cappy-base, "mini" for the smaller, faster cappy-mini, a folder, or
             "owner/name" on the Hugging Face hub.
         runtime: "onnx" (the base install), "openvino" or "torch". By default torch for a GPU; OpenVINO if it is
-            installed, the processor has bfloat16 units and the checkpoint ships int8; otherwise onnx.
+            installed, the processor has matrix units (AMX) and the checkpoint ships int8; otherwise onnx.
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
         precision: "fp32", "int8" (onnx) or "bf16" (openvino, torch: matrix products in bfloat16); unless given, what
             the checkpoint ships in onnx, bf16 in openvino where the processor has it, fp32 in torch on a CPU.

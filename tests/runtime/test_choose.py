@@ -7,7 +7,7 @@ import pytest
 from cappy.errors import InputError
 from cappy.runtime import choose as module
 from cappy.runtime.choose import Choice, choose
-from cappy.runtime.processor import has_bfloat16
+from cappy.runtime.processor import bfloat16_units
 
 AMX = "processor : 0\nflags : fpu avx2 avx512f avx512_bf16 amx_bf16 amx_int8\n"
 VNNI = "flags : fpu avx2 avx512f avx512_vnni\n"
@@ -19,6 +19,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CAPPY_RUNTIME")
 
     def having(bfloat16: bool, openvino: bool) -> None:
+        monkeypatch.setattr(module, "matrix_units", lambda: bfloat16)
         monkeypatch.setattr(module, "native_bfloat16", lambda: bfloat16)
         monkeypatch.setattr(module, "find_spec", lambda name: object() if openvino else None)
 
@@ -29,7 +30,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     ("bfloat16", "openvino", "expected"),
     [(True, True, ("openvino", "bf16")), (True, False, ("onnx", "int8")), (False, True, ("onnx", "int8"))],
 )
-def test_int8_checkpoints_are_computed_in_bfloat16_where_that_is_native(machine, bfloat16, openvino, expected):
+def test_int8_checkpoints_are_computed_in_bfloat16_by_matrix_units(machine, bfloat16, openvino, expected):
     machine(bfloat16, openvino)
     found = choose(None, None, "int8")
     assert (found.runtime, found.precision) == expected
@@ -77,16 +78,16 @@ def test_names_that_do_not_go_together_are_refused():
 @pytest.mark.parametrize(
     ("text", "limit", "expected"),
     [
-        (AMX, None, True),
-        (AMX, "AVX512_CORE_AMX", True),
-        (AMX, "AVX512_CORE_BF16", True),
-        (AMX, "avx512_core_vnni", False),
-        (AMX, "AVX2", False),
-        (VNNI, None, False),
-        (VNNI, "AVX512_CORE_BF16", False),
-        ("", None, False),
-        ("flags : avx512_bf16", None, True),
+        (AMX, None, {"vector", "matrix"}),
+        (AMX, "AVX512_CORE_AMX", {"vector", "matrix"}),
+        (AMX, "AVX512_CORE_BF16", {"vector"}),
+        (AMX, "avx512_core_vnni", set()),
+        (AMX, "AVX2_VNNI_2", set()),
+        (VNNI, None, set()),
+        (VNNI, "AVX512_CORE_BF16", set()),
+        ("", None, set()),
+        ("flags : avx512_bf16", None, {"vector"}),
     ],
 )
 def test_bfloat16_units_are_found_unless_hidden(text, limit, expected):
-    assert has_bfloat16(text, {"ONEDNN_MAX_CPU_ISA": limit} if limit else {}) is expected
+    assert bfloat16_units(text, {"ONEDNN_MAX_CPU_ISA": limit} if limit else {}) == expected

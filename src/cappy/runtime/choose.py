@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cappy.checkpoint.checkpoint import Checkpoint
 from cappy.errors import InputError, MissingExtraError
 from cappy.layout.pack import Batch
-from cappy.runtime.processor import native_bfloat16
+from cappy.runtime.processor import matrix_units, native_bfloat16
 
 PRECISIONS = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16"), "torch": ("fp32", "bf16")}
 """The runtimes, each with its precisions."""
@@ -64,9 +64,9 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
     """Choose runtime and precision; what is not requested depends on the machine.
 
     If no runtime is requested, `CAPPY_RUNTIME` may name one. A GPU named by `device` needs torch. Otherwise the
-    default is the ONNX runtime in the precision that the checkpoint `ships`. If that is int8, the processor has native
-    bfloat16 and OpenVINO is installed, the default is OpenVINO in bfloat16, which is at least as fast as int8 and
-    closer to float32.
+    default is the ONNX runtime in the precision that the checkpoint `ships`. If that is int8, the processor has matrix
+    units (AMX) and OpenVINO is installed, the default is OpenVINO in bfloat16. Without matrix units
+    int8 is faster, because OpenVINO compiles anew for every new batch shape.
 
     Raises:
         InputError: a name is unknown, or the options do not fit together.
@@ -106,11 +106,11 @@ def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
         return Choice("openvino", "bf16", "OpenVINO is installed") if installed else Choice("torch", "bf16", "bf16")
     if precision is not None or ships != "int8":
         return Choice("onnx", precision or ships, "the requested precision" if precision else "the checkpoint's own")
-    if not native_bfloat16():
-        return Choice("onnx", ships, "the processor has no bfloat16 units")
+    if not matrix_units():
+        return Choice("onnx", ships, "the processor has no matrix units")
     if not installed:
         return Choice("onnx", ships, "OpenVINO is not installed (extra 'openvino')")
-    return Choice("openvino", "bf16", "the processor has bfloat16 units")
+    return Choice("openvino", "bf16", "the processor has matrix units")
 
 
 def make_runtime(choice: Choice, checkpoint: Checkpoint, layout: str, threads: int, device: str | None) -> Runtime:

@@ -11,25 +11,34 @@ _LEVELS = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "A
 """oneDNN's instruction sets below the first one with matrix units, in ascending order."""
 
 
-def has_bfloat16(cpuinfo: str, environment: Mapping[str, str]) -> bool:
-    """Tell whether bfloat16 products are native, from the text of /proc/cpuinfo (Linux) and the environment.
+def bfloat16_units(cpuinfo: str, environment: Mapping[str, str]) -> frozenset[str]:
+    """Return which of `vector` and `matrix` units compute in bfloat16, from the text of /proc/cpuinfo (Linux).
 
-    `ONEDNN_MAX_CPU_ISA` disables higher instruction sets, as in the libraries that compute.
+    `ONEDNN_MAX_CPU_ISA` in the environment disables higher instruction sets, as in the libraries that compute.
     """
     flags = set(next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "").split())
     limit = environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", "")).upper()
-    if limit in _LEVELS:
-        return "avx512_bf16" in flags and limit == "AVX512_CORE_BF16"
-    return bool(flags & {"avx512_bf16", "amx_bf16"})
+    vector = "avx512_bf16" in flags and limit not in _LEVELS[:-1]
+    matrix = "amx_bf16" in flags and limit not in _LEVELS
+    return frozenset(name for name, there in (("vector", vector), ("matrix", matrix)) if there)
 
 
 def native_bfloat16() -> bool:
-    """Tell whether this processor has native bfloat16 products; False if unknown."""
+    """Tell whether this processor computes in bfloat16 at all; False if unknown."""
+    return bool(_units())
+
+
+def matrix_units() -> bool:
+    """Tell whether this processor has matrix units for bfloat16 (AMX); False if unknown."""
+    return "matrix" in _units()
+
+
+def _units() -> frozenset[str]:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return has_bfloat16(text, os.environ)
+        return frozenset()
+    return bfloat16_units(text, os.environ)
 
 
 def usable_cores() -> int:
