@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from cappy.cli.bars import spread
-from cappy.cli.options import AsJson, BaseUrl, Chat, Llm, LlmKey, Model, Precision, Threads, load_scorer, read_lines
+from cappy.cli.options import (
+    AsJson,
+    BaseUrl,
+    Chat,
+    Llm,
+    LlmKey,
+    Model,
+    Precision,
+    Threads,
+    load_scorer,
+    read_instruction,
+)
 from cappy.cli.output import print_json, print_table
 from cappy.errors import InputError, MissingExtraError
 
@@ -60,8 +70,7 @@ def boost(
         raise
     except ImportError as error:
         raise MissingExtraError("boosting", "llm") from error
-    if instruction == "-":
-        instruction = "\n".join(read_lines(Path("-"))).strip("\n")
+    instruction = read_instruction(instruction)
     if not instruction.strip():
         raise InputError("the instruction is empty.")
     scores = adaptive or selector in (None, *NEED_SCORES)

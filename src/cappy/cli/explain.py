@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, load_scorer, read_lines
+from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, load_scorer, read_instruction
 from cappy.cli.output import harmless, print_json, printable, watched
 from cappy.explanation.occlusion import LIMIT
 
@@ -45,8 +44,7 @@ def explain(
 
     from cappy.explanation.occlusion import explain as explained
 
-    if instruction == "-":
-        instruction = "\n".join(read_lines(Path("-"))).strip("\n")
+    instruction = read_instruction(instruction)
     found = explained(load_scorer(model, runtime, layout, precision, threads), instruction, response, limit)
     console = Console(highlight=False)
     if as_json:
@@ -71,9 +69,8 @@ def _head(found: Explanation) -> str:
 
 def _numbers(found: Explanation) -> list[str]:
     """Return the score, then one line per word, strongest first: effect, side, word."""
-    sides = [("instruction", one) for one in found.instruction] + [("response", one) for one in found.response]
-    sides.sort(key=lambda pair: -abs(pair[1].effect))
-    return [_head(found), *(f"{one.effect:+8.4f}  {side}: {printable(one.text)}" for side, one in sides)]
+    spans = found.strongest()
+    return [_head(found), *(f"{one.effect:+8.4f}  {side}: {printable(one.text)}" for side, one in spans)]
 
 
 def _coloured(instruction: str, response: str, found: Explanation) -> Text:

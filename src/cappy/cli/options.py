@@ -95,6 +95,11 @@ def _filled(lines: Sequence[str]) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
+def read_instruction(given: str) -> str:
+    """Return an instruction as given, or standard input without its outer line breaks for `-`."""
+    return "\n".join(read_lines(Path("-"))).strip("\n") if given == "-" else given
+
+
 def read_lines(path: Path) -> list[str]:
     """Return a file's lines, including blank ones; `-` means standard input.
 

@@ -7,7 +7,17 @@ from typing import Annotated, Optional
 
 import typer
 
-from cappy.cli.options import AsJson, Layout, Model, Precision, Runtime, Threads, gather_texts, load_scorer, read_lines
+from cappy.cli.options import (
+    AsJson,
+    Layout,
+    Model,
+    Precision,
+    Runtime,
+    Threads,
+    gather_texts,
+    load_scorer,
+    read_instruction,
+)
 from cappy.cli.output import print_json, print_table
 
 
@@ -31,8 +41,7 @@ def rank(
 
     Example: cappy rank "The soup was cold. Is this review positive or negative?" positive negative
     """
-    if instruction == "-":
-        instruction = "\n".join(read_lines(Path("-"))).strip("\n")
+    instruction = read_instruction(instruction)
     texts = gather_texts(candidates or [], file)
     ranking = load_scorer(model, runtime, layout, precision, threads).rank(instruction, texts, top_k)
     if as_json:

@@ -43,9 +43,13 @@ class Explanation:
 
     def __str__(self) -> str:
         """Format the score, then one span a line, strongest first."""
-        sides = (("instruction", self.instruction), ("response", self.response))
-        spans = sorted(((side, one) for side, few in sides for one in few), key=lambda pair: -abs(pair[1].effect))
+        spans = self.strongest()
         return "\n".join([f"{self.score:.4f}", *(f"{one.effect:+8.4f}  {side}: {one.text}" for side, one in spans)])
+
+    def strongest(self) -> list[tuple[str, Effect]]:
+        """Return the spans of both texts with their side, `instruction` or `response`, largest effect first."""
+        sides = (("instruction", self.instruction), ("response", self.response))
+        return sorted(((side, one) for side, few in sides for one in few), key=lambda pair: -abs(pair[1].effect))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class OnnxRuntime(GraphRuntime):
         self._half = all(table.dtype == np.float16 for table in self._tables.values())
         # Keep the values alive: sessions use and share them in place where they can.
         self._values: dict[str, ort.OrtValue] = {}
+        self._levels = weight_levels(byte_product(1)) if precision == "int8" else 0
         super().__init__(spec, layout)
 
     def _open(self, kind: Kind) -> Run:
@@ -47,9 +48,8 @@ class OnnxRuntime(GraphRuntime):
 
     def _bring(self, shapes: dict[str, tuple[int, ...]]) -> None:
         """Derive the named weights that no session has yet."""
-        levels = weight_levels(byte_product(1)) if self._precision == "int8" else 0
         others = {name: shape for name, shape in shapes.items() if name not in self._tables}
-        arrays = graph_arrays(others, self._weights, self._spec, levels)
+        arrays = graph_arrays(others, self._weights, self._spec, self._levels)
         for name in shapes.keys() & self._tables.keys():
             arrays[name] = self._tables[name] if self._half else self._tables[name].astype(np.float32)
         self._values |= {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}

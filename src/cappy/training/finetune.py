@@ -14,10 +14,10 @@ from torch import Tensor
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout.encode import Conventions
-from cappy.runtime.torch_encoder import Encoder
 from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
 from cappy.training.losses import training_loss
-from cappy.training.optimizer import make_optimizer, move_masters, training_dtype
+from cappy.training.optimizer import make_optimizer, step_masters, training_dtype
+from cappy.training.placement import Alone
 from cappy.training.validation import score_training_groups
 
 log = logging.getLogger("cappy.training")
@@ -66,8 +66,8 @@ def finetune(
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = training_dtype(device)
-    masters = {name: weights[name].to(device, torch.float32).clone().requires_grad_() for name in spec.shapes()}
-    model = Encoder(spec, {name: tensor.detach().to(dtype) for name, tensor in masters.items()}).to(device)
+    model = Alone(spec, weights, device, dtype)
+    masters = model.masters
     optimizer = make_optimizer(masters, tuning.learning_rate, tuning.weight_decay)
     total = tuning.epochs * len(epoch_batches(training, tuning.batch_tokens, seed, 0))
     losses = [mean_loss(model, held_out, conventions, tuning)] if held_out else []
@@ -76,7 +76,7 @@ def finetune(
     for epoch in range(1, tuning.epochs + 1):
         for batch in epoch_batches(training, tuning.batch_tokens, seed, epoch):
             rate = tuning.learning_rate * _schedule(step / max(total, 1))
-            _step(model, masters, optimizer, [training[i] for i in batch], conventions, tuning, rate)
+            _step(model, optimizer, [training[i] for i in batch], conventions, tuning, rate)
             step += 1
         if advance:
             advance(1)
@@ -91,7 +91,7 @@ def finetune(
     return Tuned(found, tuple(losses), best)
 
 
-def mean_loss(model: Encoder, groups: Sequence[TrainingGroup], conventions: Conventions, tuning: Tuning) -> float:
+def mean_loss(model: Alone, groups: Sequence[TrainingGroup], conventions: Conventions, tuning: Tuning) -> float:
     """Return the training loss averaged over groups."""
     total = 0.0
     for group, scores in zip(groups, score_training_groups(model, groups, conventions), strict=True):
@@ -113,8 +113,7 @@ def _schedule(progress: float) -> float:
 
 
 def _step(
-    model: Encoder,
-    masters: Mapping[str, Tensor],
+    model: Alone,
     optimizer: torch.optim.Optimizer,
     groups: Sequence[TrainingGroup],
     conventions: Conventions,
@@ -123,4 +122,6 @@ def _step(
 ) -> None:
     batch, _, _ = pack_training(groups, conventions)
     _loss(model(batch).float().cpu(), groups, tuning).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    move_masters(model, masters, optimizer, rate)
+    model.gather()
+    step_masters(model.masters, optimizer, rate)
+    model.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
@@ -22,19 +22,6 @@ def make_optimizer(masters: Mapping[str, Tensor], learning_rate: float, weight_d
     plain = [tensor for tensor in masters.values() if tensor.ndim == 1]
     options = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(options, lr=learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def move_masters(
-    model: nn.Module, masters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rate: float
-) -> None:
-    """Update float32 masters with the working copy's gradients, clipped to norm 1, and copy them back."""
-    for name, parameter in model.named_parameters():
-        masters[name].grad = None if parameter.grad is None else parameter.grad.to(torch.float32)
-        parameter.grad = None
-    step_masters(masters, optimizer, rate)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(masters[name])
 
 
 def step_masters(masters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rate: float) -> None:
