@@ -32,15 +32,15 @@ def test_scores_are_the_same_with_and_without(
     options = {"runtime": runtime, "precision": precision, "layout": "shared"}
     folder: Path = request.getfixturevalue(family)
     kept, plain = cappy.load(folder, **options), cappy.load(folder, **options, cache_mib=0)  # type: ignore[arg-type]
-    draw = random.Random(0)
+    draw, near = random.Random(0), 1e-5 if runtime == "openvino" else 1e-6
     instructions = [some(draw, n) for n in (40, 3, 17)]
     for _ in range(4):
         for instruction in instructions:
             responses = [some(draw, draw.randint(0, 9)) for _ in range(draw.randint(1, 5))]
-            assert kept.score(instruction, responses) == pytest.approx(plain.score(instruction, responses), abs=1e-6)
+            assert kept.score(instruction, responses) == pytest.approx(plain.score(instruction, responses), abs=near)
     groups = [(draw.choice([*instructions, some(draw, 8)]), [some(draw, 3)]) for _ in range(12)]
     for one, other in zip(kept.score_groups(groups), plain.score_groups(groups), strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=1e-6)
+        assert one.scores == pytest.approx(other.scores, abs=near)
     assert kept.cache is not None
     assert kept.cache.hits > 6
     assert plain.cache is None

@@ -89,7 +89,7 @@ def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
         for kind, found in _between(name, queries, keys, spec).items():
             # The extra key for the candidate's own part has no position: its bias is 0, and it is always in reach.
             free = spec.relative_buckets if kind.endswith("_bucket") else 0
-            feed[kind] = np.pad(found, ((0, 0), (0, 0), (0, 1)), constant_values=free)
+            feed[kind] = np.pad(found, ((0, 0), (0, 0), (1, 0)), constant_values=free)
     return feed
 
 

@@ -27,7 +27,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Biases:
-    """Names of the position biases of logits in global and local layers; empty if there are none."""
+    """Names of what is added to logits in global and local layers; empty if there is nothing."""
 
     everywhere: str
     local: str
@@ -69,7 +69,7 @@ class Prefix:
     """What candidates need of their instructions in addition to keys and values; the same in every layer.
 
     `columns` [prefixes, heads, longest, 2] complete the keys. `key` [prefixes, heads, 1, head size + 2] and `value`
-    [prefixes, heads, 1, head size + 1] represent the candidate's own part; see `_attend_behind`.
+    [prefixes, heads, 1, head size] represent the candidate's own part; see `_attend_behind`.
     """
 
     rows: Rows
