@@ -17,6 +17,7 @@ from cappy.runtime.processor import native_bfloat16
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text(encoding="utf-8"))
 
 
+needs_bfloat16 = pytest.mark.skipif(not native_bfloat16(), reason="the processor has no bfloat16 units")
 INT8_TOLERANCE = {"cappy-base": 2e-2, "cappy-mini": 2e-3}
 """Larger encoders round more often; see docs/concepts/precision.md."""
 SIZES = {"cappy-base": 120e6, "cappy-mini": 60e6}  # what README promises, rounded up
@@ -46,17 +47,19 @@ def test_golden_scores(name: str, precision: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUNDLED)
+@needs_bfloat16
 def test_golden_scores_in_bfloat16(name: str) -> None:
-    if not native_bfloat16():
-        pytest.skip("the processor has no bfloat16 units")
     scorer = cappy.load(name, runtime="openvino", precision="bf16")
     got = [scorer.score(pair["instruction"], pair["response"]) for pair in GOLDEN]
     assert got == pytest.approx([pair[name]["fp32"] for pair in GOLDEN], abs=0.05)  # int8 is up to 0.08 away
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_company_changes_nothing(name: str, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "precision", "tolerance"),
+    [("onnx", "fp32", 1e-5), ("onnx", "int8", 1e-5), pytest.param("openvino", "bf16", 1e-3, marks=needs_bfloat16)],
+)
+def test_company_changes_nothing(name: str, runtime: str, precision: str, tolerance: float) -> None:
     """The promise on the real encoder: rounding could tip over by a single bit that padding changed."""
     draw = random.Random(0)
     words = "the cat wrote seven long letters to Paris while London burned quietly near two rivers".split()
@@ -64,11 +67,11 @@ def test_company_changes_nothing(name: str, precision: str) -> None:
     def text(longest: int) -> str:
         return " ".join(draw.choices(words, k=draw.randint(1, longest)))
 
-    scorer = cappy.load(name, precision=precision)
+    scorer = cappy.load(name, runtime=runtime, precision=precision)
     groups = [(text(90), [text(40) for _ in range(draw.randint(1, 9))]) for _ in range(12)]
     for (instruction, responses), together in zip(groups, scorer.score_groups(groups), strict=True):
         alone = [scorer.score(instruction, response) for response in responses]
-        assert together.scores == pytest.approx(alone, abs=1e-5)
+        assert together.scores == pytest.approx(alone, abs=tolerance)
 
 
 def test_the_examples_come_out_right() -> None:

@@ -10,7 +10,7 @@ from cappy.group import Cut
 from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, encode_group, split_group
 from cappy.layout.limits import Limits, truncate
-from cappy.layout.pack import pack, spread
+from cappy.layout.pack import few_sizes, pack, spread
 
 SHARED = Conventions("shared", cls_id=1, sep_id=2, double_separator=False, token_types=True, position_offset=0)
 JOINT = Conventions("joint", cls_id=1, sep_id=2, double_separator=False, token_types=True, position_offset=0)
@@ -93,12 +93,25 @@ def test_limits_without_room_are_refused(bad: dict[str, object]) -> None:
         Limits(**bad)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=20))
-def test_spread_leads_to_every_token_and_back(lengths: list[int]) -> None:
-    index, valid, inverse = spread(np.array(lengths))
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=20), st.sampled_from([1, 3, 16]))
+def test_spread_leads_to_every_token_and_back(lengths: list[int], multiple: int) -> None:
+    index, valid, inverse = spread(np.array(lengths), fit=lambda size: -(-size // multiple) * multiple)
+    assert index.shape[1] % multiple == 0
     tokens = np.arange(sum(lengths))
     assert tokens[index][valid].tolist() == tokens.tolist()
     assert index.reshape(-1)[inverse].tolist() == tokens.tolist()
+
+
+@given(st.integers(1, 10**6), st.sampled_from([1, 16]))
+def test_few_sizes_are_few_near_and_stay(size: int, least: int) -> None:
+    fitted = few_sizes(size, least)
+    assert size <= fitted < size + max(least, size / 7)
+    assert fitted % least == 0
+    assert few_sizes(fitted, least) == fitted
+
+
+def test_eight_sizes_lie_between_a_number_and_its_double() -> None:
+    assert sorted({few_sizes(size) for size in range(513, 1025)}) == [*range(576, 1025, 64)]
 
 
 @given(sizes, st.integers(1, 900))

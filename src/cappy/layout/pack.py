@@ -6,7 +6,7 @@ length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from cappy.layout.encode import Conventions, EncodedGroup
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+MASKED = np.float32(-1e9)
+"""What is added to the logits of keys that do not count."""
+Fit = Callable[[int], int]
+"""Maps a size to the one that arrays get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,24 @@ class Batch:
         return lengths
 
 
-def spread(lengths: Ints, at_least: int = 1) -> tuple[Ints, Bools, Ints]:
-    """Return the indices that pad packed tokens to rows of width `at_least` or more, and back.
+def exactly(size: int) -> int:
+    """Leave a size as it is."""
+    return size
+
+
+def few_sizes(size: int, least: int = 1) -> int:
+    """Round a size up to a multiple of `least`, and to one of at most eight sizes between a number and its double."""
+    step = max(least, 1 << max(0, (size - 1).bit_length() - 4))
+    return -(-size // step) * step
+
+
+def spread(lengths: Ints, at_least: int = 1, fit: Fit = exactly) -> tuple[Ints, Bools, Ints]:
+    """Return the indices that pad packed tokens to rows of width `at_least` or more, and back; `fit` widens the rows.
 
     For `lengths` [rows] returns `index` [rows, longest] into the packed tokens (padding points to token 0), `valid`
     [rows, longest], and `inverse` [tokens], the place of each packed token in the flattened rows.
     """
-    longest = int(lengths.max(initial=at_least))
+    longest = fit(int(lengths.max(initial=at_least)))
     columns = np.arange(longest, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     valid = columns[None, :] < lengths[:, None]
@@ -99,4 +114,4 @@ def _pack(sequences: Sequence[Sequence[int]], before: Ints, boundaries: Ints, co
 
 def masked(valid: Bools) -> NDArray[Any]:
     """Convert a validity mask to an additive attention bias of the same shape: 0 or a large negative number."""
-    return np.where(valid, np.float32(0), np.float32(-1e9))
+    return np.where(valid, np.float32(0), MASKED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
-from cappy.layout.pack import Batch, Packed, masked, spread
+from cappy.layout.pack import MASKED, Batch, Fit, Packed, exactly, masked, spread
 
 Ints = NDArray[np.int64]
 
 
-def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
-    """Return the graph's inputs for a batch, by name."""
-    own_index, own_valid, own_inverse = spread(batch.segments.lengths)
+def batch_inputs(batch: Batch, fit: Fit = exactly) -> dict[str, NDArray[Any]]:
+    """Return the graph's inputs for a batch, by name; `fit` widens padded rows."""
+    own_index, own_valid, own_inverse = spread(batch.segments.lengths, fit=fit)
     segments = np.arange(len(batch.segments.lengths), dtype=np.int64)
     feed: dict[str, NDArray[Any]] = _token_inputs("segment", batch.segments)
     feed |= {"own_index": own_index, "own_bias": masked(own_valid), "own_inverse": own_inverse}
@@ -25,15 +25,15 @@ def batch_inputs(batch: Batch) -> dict[str, NDArray[Any]]:
     if batch.prefixes is None:
         return feed
     feed |= _token_inputs("prefix", batch.prefixes)
-    index, valid, inverse = spread(batch.prefixes.lengths)
+    index, valid, inverse = spread(batch.prefixes.lengths, fit=fit)
     feed |= {"prefix_index": index, "prefix_bias": masked(valid), "prefix_inverse": inverse}
-    feed |= _query_places("token", batch.row_lengths(), own_inverse)
-    feed |= _query_places("first", batch.per_prefix, 2 * segments)  # first tokens are queried twice; see `onnx_graph`
+    feed |= _query_places("token", batch.row_lengths(), own_inverse, fit)
+    feed |= _query_places("first", batch.per_prefix, 2 * segments, fit)  # queried twice: see `onnx_graph`
     return feed
 
 
 def remembering_inputs(
-    batch: Batch, known: Sequence[NDArray[np.float32] | None], spec: EncoderSpec
+    batch: Batch, known: Sequence[NDArray[np.float32] | None], spec: EncoderSpec, fit: Fit = exactly
 ) -> tuple[dict[str, NDArray[Any]], Ints]:
     """Return the inputs of the remembering graph, and the lengths of the instructions that it will encode.
 
@@ -44,16 +44,18 @@ def remembering_inputs(
     lengths, unknown = batch.prefixes.lengths, np.array([one is None for one in known])
     given = [one for one in known if one is not None] or [_nothing(spec)]
     fresh = _only(batch.prefixes, unknown if unknown.any() else None)
+    context = np.concatenate(given)
+    context = np.pad(context, ((0, fit(len(context)) - len(context)), (0, 0)))
     starts = np.empty(len(lengths), dtype=np.int64)
     starts[~unknown] = np.cumsum(lengths[~unknown]) - lengths[~unknown]
-    starts[unknown] = sum(map(len, given)) + np.cumsum(lengths[unknown]) - lengths[unknown]
-    _, valid, _ = spread(lengths)
+    starts[unknown] = len(context) + np.cumsum(lengths[unknown]) - lengths[unknown]
+    _, valid, _ = spread(lengths, fit=fit)
     index = np.where(valid, starts[:, None] + np.arange(valid.shape[1]), 0)
-    fresh_index, fresh_valid, fresh_inverse = spread(fresh.lengths)
-    feed = batch_inputs(batch) | place_inputs(batch, spec) | _token_inputs("fresh", fresh)
-    feed |= _between("fresh", *_within(fresh), spec) | _rotation_inputs("fresh", fresh, spec)
+    fresh_index, fresh_valid, fresh_inverse = spread(fresh.lengths, fit=fit)
+    feed = batch_inputs(batch, fit) | place_inputs(batch, spec, fit) | _token_inputs("fresh", fresh)
+    feed |= _between("fresh", *_within(fresh, fit), spec) | _rotation_inputs("fresh", fresh, spec)
     feed |= {"fresh_index": fresh_index, "fresh_bias": masked(fresh_valid), "fresh_inverse": fresh_inverse}
-    feed |= {"context": np.concatenate(given), "prefix_index": index}
+    feed |= {"context": context, "prefix_index": index}
     return feed, lengths[unknown]
 
 
@@ -71,19 +73,19 @@ def _only(sequences: Packed, chosen: NDArray[np.bool_] | None) -> Packed:
     )
 
 
-def place_inputs(batch: Batch, spec: EncoderSpec) -> dict[str, NDArray[Any]]:
+def place_inputs(batch: Batch, spec: EncoderSpec, fit: Fit = exactly) -> dict[str, NDArray[Any]]:
     """Return the graph's position inputs: buckets, masks of local attention, rotations; only those the family needs.
 
     Buckets and masks are [rows, queries, keys], rotations [tokens, head size].
     """
-    feed = _between("own", *_within(batch.segments), spec) | _rotation_inputs("segment", batch.segments, spec)
+    feed = _between("own", *_within(batch.segments, fit), spec) | _rotation_inputs("segment", batch.segments, spec)
     if batch.prefixes is None:
         return feed
-    feed |= _between("prefix", *_within(batch.prefixes), spec) | _rotation_inputs("prefix", batch.prefixes, spec)
+    feed |= _between("prefix", *_within(batch.prefixes, fit), spec) | _rotation_inputs("prefix", batch.prefixes, spec)
     if not (spec.relative_buckets or spec.local_layers):
         return feed
-    keys = batch.prefixes.positions[spread(batch.prefixes.lengths)[0]]
-    tokens = batch.segments.positions[spread(batch.row_lengths(), at_least=2)[0]]
+    keys = batch.prefixes.positions[spread(batch.prefixes.lengths, fit=fit)[0]]
+    tokens = batch.segments.positions[spread(batch.row_lengths(), 2, fit)[0]]
     firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # where a prefix's candidates begin
     for name, queries in (("token", tokens), ("first", firsts)):
         for kind, found in _between(name, queries, keys, spec).items():
@@ -102,8 +104,8 @@ def _between(name: str, queries: Ints, keys: Ints, spec: EncoderSpec) -> dict[st
     return feed
 
 
-def _within(tokens: Packed) -> tuple[Ints, Ints]:
-    places = np.arange(int(tokens.lengths.max(initial=1)), dtype=np.int64)[None]
+def _within(tokens: Packed, fit: Fit) -> tuple[Ints, Ints]:
+    places = np.arange(fit(int(tokens.lengths.max(initial=1))), dtype=np.int64)[None]
     return places, places
 
 
@@ -119,12 +121,25 @@ def _token_inputs(name: str, tokens: Packed) -> dict[str, NDArray[Any]]:
     return {f"{name}_word": tokens.ids, f"{name}_position": tokens.positions, f"{name}_token_type": tokens.types}
 
 
-def _query_places(name: str, row_lengths: NDArray[np.int64], own_inverse: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _query_places(name: str, row_lengths: Ints, own_inverse: Ints, fit: Fit) -> dict[str, NDArray[Any]]:
     """Index packed queries by prefix, and map these places to those in the segments."""
     # A row of one would use another multiplication routine than a row of two, and round differently.
-    row, _, row_inverse = spread(row_lengths, at_least=2)
+    row, _, row_inverse = spread(row_lengths, 2, fit)
     return {
         f"{name}_row": row,
         f"{name}_row_inverse": row_inverse,
         f"{name}_own_of_row": own_inverse[row],
     }
+
+
+def filled(feed: Mapping[str, NDArray[Any]], fit: Fit) -> dict[str, NDArray[Any]]:
+    """Grow the first dimension of a feed's arrays to what `fit` gives; one is left alone, because it is broadcast.
+
+    What is added are tokens 0 that belong to nothing, and rows that nothing reads, with all keys masked.
+    """
+    found = {}
+    for name, array in feed.items():
+        more = fit(len(array)) - len(array) if len(array) > 1 else 0
+        around = [(0, more), *[(0, 0)] * (array.ndim - 1)]
+        found[name] = np.pad(array, around, constant_values=MASKED if name.endswith("_bias") else 0) if more else array
+    return found

@@ -23,6 +23,8 @@ HINTS = {"fp32": "f32", "bf16": "bf16"}
 class OpenVinoRuntime(GraphRuntime):
     """Scores packed batches on the CPU. Thread-safe: each run uses its own inference request."""
 
+    few_shapes = True  # OpenVINO generates code for every new shape
+
     def __init__(self, spec: EncoderSpec, weights: Weights, layout: str, precision: str, threads: int = 0) -> None:
         """Compile the graph; `precision` is `fp32` or `bf16`, `threads` 0 uses one thread per core of this process."""
         self._weights, self._half = weights, precision == "bf16"
