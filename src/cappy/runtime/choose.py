@@ -22,7 +22,7 @@ EXTRAS = {"openvino": "openvino", "torch": "train"}
 """The extra that installs a runtime; onnx is part of the base install."""
 
 
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 1024
 """Packed tokens per CPU batch: enough to keep the arithmetic busy, few enough for the processor's cache."""
 
 
