@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from cappy.cli.bars import spread
+from cappy.cli.bars import min_max_scaled
 from cappy.cli.options import (
     AsJson,
     BaseUrl,
@@ -84,7 +84,7 @@ def boost(
         return
     rows = [[str(place), f"{value:.4f}", text or "(empty)"] for place, (value, text) in enumerate(result, 1)]
     values = [value for value, _ in result]
-    bars = values if best.selector == "cappy" else spread(values)  # other selectors' values have no fixed scale
+    bars = values if best.selector == "cappy" else min_max_scaled(values)  # other selectors' values have no fixed scale
     print_table("", ["", best.selector, "response"], rows, numbers=(0, 1), bars=bars)
     typer.echo(f"{len(result)} samples, {result.tokens} tokens by {found.name}", err=True)
     if result.error:
