@@ -150,6 +150,8 @@ def test_no_finite_score_is_an_error_that_names_the_candidate(scorer: cappy.Scor
         ({"device": "cuda"}, "device"),
         ({"max_tokens": 5000}, "max_tokens"),
         ({"truncation_side": "top"}, "side"),
+        ({"cache_mib": -1}, "cache_mib is -1"),
+        *(({"threads": -1, "runtime": name}, "threads is -1") for name in ("onnx", "openvino", "torch")),
     ],
 )
 def test_unknown_options_are_refused(shared_bert: Path, options: dict[str, object], words: str) -> None:

@@ -10,10 +10,9 @@ from cappy.llm.decoding import Decoding, parse_plan
 from cappy.llm.model import LanguageModel, Sample
 from cappy.scorer import Scorer
 from cappy.selection.learned import read_choosing
-from cappy.selection.selectors import NEED_SCORES, Pool, find_selector, ranked, scored, usual_selector
+from cappy.selection.selectors import Pool, find_selector, ranked, scored, usual_selector
 from cappy.selection.stopping import StoppingRule
 
-SEARCHED = {"greedy": "greedy,sampling*7", "beam": "beam4,sampling*7"}
 ROUND = 4
 """Samples per round of adaptive sampling."""
 
@@ -101,16 +100,17 @@ class BestOfN:
         selector = selector or usual_selector(scorer.selection if scorer else None, self._choosing is not None)
         if selector == "learnt" and scorer is not None and self._choosing is None:
             raise InputError("this scorer has not learnt to choose; make one that has with cappy.learn_choosing.")
-        if scorer is None and (selector in NEED_SCORES or adaptive):
-            raise InputError(f"selector {selector!r} needs a scorer; load one with cappy.load().")
         self._value = find_selector(selector)
+        if scorer is None and (self._value.scores or adaptive):
+            raise InputError(f"selector {selector!r} needs a scorer; load one with cappy.load().")
         self.llm, self.scorer, self.selector, self.seed, self._rule = llm, scorer, selector, seed, adaptive
         if isinstance(plan, str):
             self.plan = parse_plan(plan, max_tokens)
         else:
             self.plan = tuple(plan or [Decoding("sampling", n, min_tokens=0, max_tokens=max_tokens)])
-        if selector in ("greedy", "beam") and not any(one.name.startswith(selector) for one in self.plan):
-            raise InputError(f"selector {selector!r} needs a plan with such a decoding, like {SEARCHED[selector]!r}.")
+        needed = self._value.plan
+        if needed and not any(one.name.startswith(selector) for one in self.plan):
+            raise InputError(f"selector {selector!r} needs a plan with such a decoding, like {needed!r}.")
 
     def __call__(self, instruction: str, prompt: str | None = None) -> Boosted:
         """Answer one instruction; see `many`.
@@ -176,7 +176,7 @@ class BestOfN:
     def _choose(self, instruction: str, samples: Sequence[Sample], used: int, error: str) -> Boosted:
         if not samples:
             return Boosted(instruction, (), (), (), self.selector, used, error or "the language model gave no samples.")
-        scoring = self.scorer is not None and self.selector in NEED_SCORES
+        scoring = self.scorer is not None and self._value.scores
         pool = self._scored(instruction, samples) if scoring else Pool(instruction, tuple(samples))
         values = self._value(pool)
         try:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cappy.calibration.batch import batch_offsets, check_share
+from cappy.calibration.batch import batch_offsets
 from cappy.calibration.temperature import sigmoid, softmax
-from cappy.checkpoint.sidecar import CLASSIFIER
 from cappy.classification.choices import read_texts, score_choices
 from cappy.classification.examples import Learnt, Seen, example_weights, text_weights
 from cappy.classification.head import Fitted, Head, fit_head
+from cappy.classification.parameters import check_options, choice_texts
 from cappy.classification.reject import reject_below
-from cappy.classification.targets import Truth, distinct, labels_in, one_label, truth_of_many, truth_of_one
-from cappy.errors import CheckpointError, InputError
+from cappy.classification.saved import SavedClassifier, Taught, read_classifier, unusable, write_classifier
+from cappy.classification.targets import Truth, distinct, one_label, truth_of_many, truth_of_one
+from cappy.errors import InputError
 
 if TYPE_CHECKING:
     from cappy.scorer import Scorer
@@ -147,7 +147,8 @@ class Classifier:
 
     def _settle(self, known: Any) -> None:
         """Decide the classes; `known` labels are used if there are no choices."""
-        labels = self._check(known)
+        self._texts, labels = choice_texts(self.choices, self.labels, known, self.multi_label)
+        check_options(self.instruction, self.batch_calibration, self.reject, self.class_weight, self.multi_label)
         self.classes_, self._columns = distinct(labels)
         if self.multi_label:  # the columns of a given matrix are in the order of the choices
             order = np.argsort(self._columns)
@@ -209,18 +210,12 @@ class Classifier:
         """
         if not hasattr(self, "classes_"):
             self.fit()
-        head: Head | None = getattr(self, "head_", None)
-        settings = {name: getattr(self, name) for name in _PARAMETERS if name not in ("scorer", "labels", "choices")}
-        settings |= self.named_classes()
-        arrays: dict[str, NDArray[Any]] = {"offsets": self.offsets_}
-        if head is not None:
-            seen: Seen = self._seen
-            settings |= {"temperature": head.temperature, "scale": head.scale, "undecided": head.undecided}
-            settings["report"] = asdict(self.report_)
-            settings["threshold"] = getattr(self, "threshold_", None)
-            arrays |= {"weight": head.weight.astype(np.float32), "features": seen.features.astype(np.float16)}
-            arrays |= {"scores": seen.scores.astype(np.float32), "truth": seen.truth, "weights": seen.weights}
-        return CLASSIFIER.save(Path(folder), self._loaded().checkpoint.folder, settings, arrays)
+        parameters = {name: getattr(self, name) for name in _PARAMETERS if name not in ("scorer", "labels", "choices")}
+        taught = None
+        if hasattr(self, "head_"):
+            taught = Taught(self.head_, self._seen, self.report_, getattr(self, "threshold_", None))
+        saved = SavedClassifier({**parameters, **self.named_classes()}, self.offsets_, taught)
+        return write_classifier(Path(folder), self._loaded().checkpoint.folder, saved)
 
     def named_classes(self) -> dict[str, list[Any]]:
         """Return `choices` and `labels` after a fit, as parameters that give the same classes whatever the examples."""
@@ -237,24 +232,18 @@ class Classifier:
         """
         from cappy.scorer import load
 
-        settings, arrays = CLASSIFIER.read(Path(folder))
+        saved = read_classifier(Path(folder))
+        parameters = {name: saved.parameters[name] for name in _PARAMETERS if name in saved.parameters}
+        found = cls(**parameters, scorer=load(folder, **options))
         try:
-            found = cls(
-                **{name: settings[name] for name in _PARAMETERS if name in settings}, scorer=load(folder, **options)
-            )
             found.fit()
-            found.offsets_ = arrays["offsets"]
-            if "weight" in arrays:
-                features, scores = arrays["features"].astype(np.float32), arrays["scores"].astype(np.float64)
-                found._seen = Seen(features, scores, arrays["truth"], arrays["weights"])
-                weight = arrays["weight"].astype(np.float64)
-                fitted = (settings["temperature"], settings["scale"], found.multi_label, settings["undecided"])
-                found.head_ = Head(weight, *fitted)
-                found.report_ = Learnt(**settings["report"])
-                if settings["threshold"] is not None:
-                    found.threshold_ = float(settings["threshold"])
-        except (KeyError, TypeError, InputError) as error:
-            raise CheckpointError(f"{folder}: {CLASSIFIER.settings_file} cannot be used ({error}).") from error
+        except (TypeError, InputError) as error:
+            raise unusable(Path(folder), error) from error
+        found.offsets_ = saved.offsets
+        if saved.taught is not None:
+            found.head_, found._seen, found.report_ = saved.taught.head, saved.taught.seen, saved.taught.report
+            if saved.taught.threshold is not None:
+                found.threshold_ = saved.taught.threshold
         return found
 
     def decision_function(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803  (scikit-learn's name)
@@ -354,31 +343,6 @@ class Classifier:
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn that the classifier is always fitted, since it works zero-shot."""
         return True
-
-    def _check(self, known: Any = None) -> list[Any]:
-        """Check the parameters and return each choice's label; `known` labels are used if there are no choices."""
-        if isinstance(self.choices, str):
-            raise InputError("a classifier needs at least two choices.")
-        found = list(self.labels if self.labels is not None else self.choices)
-        if not len(self.choices) and self.labels is None and known is not None:
-            found = labels_in(known) if self.multi_label else sorted(set(known), key=str)
-        self._texts = list(self.choices) if len(self.choices) else [str(label).replace("_", " ") for label in found]
-        if len(self._texts) < (1 if self.multi_label else 2):
-            raise InputError("a classifier needs at least two choices.")
-        if not all(isinstance(choice, str) for choice in self._texts):
-            raise InputError("choices must be texts; use labels to predict something else.")
-        if len(set(self._texts)) < len(self._texts):
-            raise InputError("a choice is given twice.")
-        if "{text}" not in self.instruction:
-            raise InputError("the instruction template must hold {text} where the text goes.")
-        if len(found) != len(self._texts):
-            raise InputError(f"there are {len(self._texts)} choices but {len(found)} labels.")
-        check_share(self.batch_calibration)
-        if self.reject is not None and not 0 < self.reject < 1:
-            raise InputError(f"reject is {self.reject}, but must be a share between 0 and 1.")
-        if self.multi_label and (self.reject is not None or self.class_weight is not None):
-            raise InputError("reject and class_weight are for texts with one label each, not for multi_label.")
-        return found
 
     @property
     def scorer_name(self) -> str:

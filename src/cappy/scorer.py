@@ -347,7 +347,8 @@ def load(
             installed, the processor has matrix units (AMX) and the checkpoint ships int8; otherwise onnx.
         layout: "shared" or "joint"; the one the checkpoint was trained in unless given.
         precision: "fp32", "int8" (onnx) or "bf16" (openvino, torch: matrix products in bfloat16); unless given, what
-            the checkpoint ships in onnx, bf16 in openvino where the processor has it, fp32 in torch on a CPU.
+            the checkpoint ships in onnx, bf16 in openvino where the processor has it, in torch bf16 on the GPU that
+            `device` names, else fp32.
         max_tokens: most tokens of a pair, special tokens included; the checkpoint's own limit unless given.
         response_tokens: how many of them are kept free for a response; a short instruction leaves it more.
         truncation_side: where a long instruction is cut: "left", "right" or "middle".
@@ -358,7 +359,7 @@ def load(
 
     Raises:
         CheckpointError: the checkpoint cannot be found, read or run.
-        InputError: an option is unknown.
+        InputError: an option is unknown or out of range.
         MissingExtraError: the runtime's packages are not installed.
 
     """
@@ -367,6 +368,8 @@ def load(
     limits = replace(checkpoint.limits, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
     if limits.max_tokens > checkpoint.spec.max_tokens:
         raise InputError(f"max_tokens {limits.max_tokens} is over the checkpoint's {checkpoint.spec.max_tokens}.")
+    if cache_mib < 0:
+        raise InputError(f"cache_mib is {cache_mib}, but must be at least 0 (0 keeps nothing).")
     used_layout = layout or checkpoint.layout
     tokenizer = checkpoint.tokenizer
     conventions = Conventions.of(checkpoint.spec, used_layout, tokenizer.cls_id, tokenizer.sep_id)

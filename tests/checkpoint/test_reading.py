@@ -75,7 +75,7 @@ def test_missing_and_broken_files(copy: Path) -> None:
 
 
 def test_names_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CheckpointError, match="no such folder"):
+    with pytest.raises(CheckpointError, match="use base, mini, a folder"):
         find_checkpoint(tmp_path / "nothing")
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="is a file"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -30,6 +31,11 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
 @pytest.fixture(scope="module")
 def model(shared_bert: Path) -> str:
     return str(shared_bert)
+
+
+def test_the_package_runs_as_a_module() -> None:
+    result = subprocess.run([sys.executable, "-m", "cappy", "--version"], check=True, capture_output=True)
+    assert result.stdout.decode().strip() == f"cappy {cappy.__version__}"
 
 
 def test_help_names_every_command() -> None:
@@ -95,9 +101,10 @@ def test_rank_reports_what_was_cut(model: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["rank", "what ?"], 2, "no candidates"),
+        (["rank", "what ?"], 2, "no candidates: give them"),
         (["rank", "what ?", "-f", "/nowhere/file"], 2, "cannot be read"),
         (["rank", "what ?", "yes", "-m", "/nowhere"], 3, "no checkpoint"),
+        (["rank", "what ?", "yes", "-m", "nosuch"], 3, "use base, mini, a folder"),
         (["rank", "what ?", "yes", "--layout", "long"], 2, "layout"),
         (["rank"], 2, "instruction"),
         (["classify", "a text", "-c", "one"], 2, "two choices"),
@@ -198,6 +205,23 @@ def test_score_streams_from_standard_input_to_standard_output(model: str) -> Non
     assert [json.loads(line).get("id") for line in result.stdout.splitlines()] == [7, 8, None]
 
 
+def test_score_answers_a_pipe_row_by_row(model: str) -> None:
+    command = [sys.executable, "-m", "cappy.cli.app", "score", "-", "-o", "-", "-m", model]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        try:
+            for row in ROWS:
+                process.stdin.write(json.dumps(row).encode() + b"\n")
+                process.stdin.flush()
+                ready, _, _ = select.select([process.stdout], [], [], 60)
+                assert ready, "the row was not answered while the writer waits"
+                assert json.loads(process.stdout.readline())["id"] == row["id"]
+            process.stdin.close()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
 def test_score_lone_surrogates_reach_a_file(model: str, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"instruction": "a \\ud800 b", "response": "\\u0000"}\n')
     assert run("score", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "-m", model).returncode == 0
@@ -209,6 +233,13 @@ def test_score_refuses_to_overwrite_its_input(model: str, tmp_path: Path) -> Non
     result = run("score", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "in.jsonl"), "-m", model)
     assert result.returncode == 2
     assert json.loads((tmp_path / "in.jsonl").read_text()) == ROWS[0]
+
+
+def test_models_says_that_a_runtime_is_not_installed(model: str) -> None:
+    code = "import sys; sys.modules['torch'] = None; from cappy.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "models", model, "--json"]
+    result = subprocess.run(command, check=True, capture_output=True, env={**os.environ, "CAPPY_RUNTIME": "torch"})
+    assert "cappy-scorer[train]" in json.loads(result.stdout)["computes here"]
 
 
 def test_models_describes_and_lists(model: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 import cappy
-from cappy.cli.bars import WIDTH, Bar, spread
+from cappy.cli.bars import WIDTH, Bar, min_max_scaled
 from tests.cli.terminal import plain, watch
 from tests.cli.test_commands import run
 from tests.server.stubs import answering, says
@@ -42,11 +42,11 @@ def test_bars_have_the_length_of_their_share(share: float, blocks: str, signs: s
     assert Bar(share).text(ascii_only=True) == signs
 
 
-def test_values_are_spread_from_the_least_to_the_greatest() -> None:
-    assert spread([-3.0, 1.0, -1.0]) == [0.0, 1.0, 0.5]
-    assert spread([2.0, 2.0]) == [1.0, 1.0]
-    assert spread([]) == []
-    first, *rest = spread([math.nan, 0.0, 4.0])
+def test_values_are_scaled_from_the_least_to_the_greatest() -> None:
+    assert min_max_scaled([-3.0, 1.0, -1.0]) == [0.0, 1.0, 0.5]
+    assert min_max_scaled([2.0, 2.0]) == [1.0, 1.0]
+    assert min_max_scaled([]) == []
+    first, *rest = min_max_scaled([math.nan, 0.0, 4.0])
     assert math.isnan(first) and rest == [0.0, 1.0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import FENCE, ROOT, WRITTEN
+from tests.docs.pages import CARDS, FENCE, ROOT, WRITTEN
 
 PAGE_WORDS = 1200
 PARAGRAPH_WORDS = 90
@@ -27,7 +27,7 @@ def paragraphs(text: str) -> list[str]:
     return [part.strip() for part in BREAK.split(prose) if part.strip()]
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*WRITTEN, *CARDS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_and_paragraphs_are_short(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert words(text) <= PAGE_WORDS, f"{words(text)} words; move what a reader can skip to another page"

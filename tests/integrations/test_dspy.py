@@ -32,10 +32,10 @@ def answers(talking: Talking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_best_of_n_returns_the_answer_that_scores_best(scorer: cappy.Scorer, answers: Any) -> None:
-    from cappy.integrations.dspy import CappyReward
+    from cappy.integrations.dspy import CappyPredictionReward
 
     seen: list[tuple[str, float]] = []
-    reward = CappyReward(scorer)
+    reward = CappyPredictionReward(scorer)
 
     def watched(args: dict[str, Any], pred: Any) -> float:
         seen.append((pred.answer, reward(args, pred)))
@@ -47,30 +47,32 @@ def test_best_of_n_returns_the_answer_that_scores_best(scorer: cappy.Scorer, ans
 
 
 def test_refine_stops_where_the_reward_is_reached(scorer: cappy.Scorer, answers: Any) -> None:
-    from cappy.integrations.dspy import CappyReward
+    from cappy.integrations.dspy import CappyPredictionReward
 
     threshold = scorer.score(ASKED, "negative") - 0.01  # the first answer will do
-    refined = dspy.Refine(dspy.ChainOfThought("question -> answer"), 3, CappyReward(scorer), threshold)
+    refined = dspy.Refine(dspy.ChainOfThought("question -> answer"), 3, CappyPredictionReward(scorer), threshold)
     assert refined(question=ASKED).answer == "negative"
 
 
 def test_instructions_and_outputs_can_be_named(scorer: cappy.Scorer) -> None:
-    from cappy.integrations.dspy import CappyReward
+    from cappy.integrations.dspy import CappyPredictionReward
 
     text, question = ASKED.split("\n")
     pred = dspy.Prediction(reasoning="It says so.", answer=TEXTS[1])
     expected = scorer.score(ASKED, TEXTS[1])
     asked = {"context": [text], "question": question}
-    assert CappyReward(scorer)(asked, pred) == expected
-    assert CappyReward(scorer, "{context}\n{question}")(asked, pred) == expected
-    assert CappyReward(scorer, lambda args: f"{args['context'][0]}\n{args['question']}")(asked, pred) == expected
-    reasoning = CappyReward(scorer, "{question}", output="reasoning")(asked, pred)
+    assert CappyPredictionReward(scorer)(asked, pred) == expected
+    assert CappyPredictionReward(scorer, "{context}\n{question}")(asked, pred) == expected
+    assert (
+        CappyPredictionReward(scorer, lambda args: f"{args['context'][0]}\n{args['question']}")(asked, pred) == expected
+    )
+    reasoning = CappyPredictionReward(scorer, "{question}", output="reasoning")(asked, pred)
     assert reasoning == scorer.score(question, "It says so.")
-    assert CappyReward(scorer)({"question": "Is snow white?"}, dspy.Prediction(is_so=True)) == scorer.score(
+    assert CappyPredictionReward(scorer)({"question": "Is snow white?"}, dspy.Prediction(is_so=True)) == scorer.score(
         "Is snow white?", "True"
     )
     with pytest.raises(cappy.InputError, match="no field 'reply'"):
-        CappyReward(scorer, output="reply")(asked, pred)
+        CappyPredictionReward(scorer, output="reply")(asked, pred)
 
 
 def test_the_page_is_right(answers: Any, capsys: pytest.CaptureFixture[str]) -> None:

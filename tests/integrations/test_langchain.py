@@ -38,6 +38,8 @@ def test_documents_are_compressed(scorer: cappy.Scorer, ranking: cappy.Ranking, 
     assert all("relevance_score" not in one.metadata for one in documents)
     assert len(CappyCompressor(scorer=scorer).compress_documents(documents, ASKED)) == 3
     assert compressor.compress_documents([], ASKED) == []
+    with pytest.raises(ValueError, match="top_n"):
+        CappyCompressor(scorer=scorer, top_n=0)
 
 
 def test_a_retriever_and_the_compressor_in_one_chain(scorer: cappy.Scorer, ranking: cappy.Ranking) -> None:

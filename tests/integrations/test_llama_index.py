@@ -34,6 +34,8 @@ def test_nodes_are_reranked(scorer: cappy.Scorer, ranking: cappy.Ranking, nodes:
     assert [one.score for one in nodes] == [0.5] * 3
     assert len(CappyRerank(scorer=scorer).postprocess_nodes(nodes, query_str=ASKED)) == 3
     assert rerank.postprocess_nodes([], query_str=ASKED) == []
+    with pytest.raises(ValueError, match="top_n"):
+        CappyRerank(scorer=scorer, top_n=0)
     assert rerank.to_dict()["class_name"] == "CappyRerank" and "scorer" not in rerank.to_dict()
     with pytest.raises(cappy.InputError, match="needs the query"):
         rerank.postprocess_nodes(nodes)

@@ -63,17 +63,19 @@ def test_best_of_n_of_samples_that_an_agent_brings(scorer: cappy.Scorer) -> None
         chosen = await session.call_tool("best_of_n", {"instruction": ASKED, "samples": samples})
         alone = await session.call_tool("best_of_n", {"instruction": ASKED})
         empty = await session.call_tool("rank", {"instruction": ASKED, "candidates": []})
+        several = await session.call_tool("best_of_n", {"samples": samples, "n": 65})
         alike = await session.call_tool("classify", {"texts": ["a"], "choices": ["one", "one"]})
         again = await session.call_tool("rank", {"instruction": ASKED, "candidates": ["yes"]})
-        return chosen, alone, empty, alike, again
+        return chosen, alone, empty, several, alike, again
 
-    chosen, alone, empty, alike, again = asking(work)
+    chosen, alone, empty, several, alike, again = asking(work)
     expected = best_of_given(scorer, ASKED, samples)
     found = chosen.structured_content
     assert (found["best"], found["selector"]) == (expected.best, expected.selector)
     assert [one["index"] for one in found["samples"]] == list(expected.order)
     assert alone.is_error and "cappy mcp --llm" in alone.content[0].text
-    assert empty.is_error and "at least 1 item" in empty.content[0].text
+    assert empty.is_error and empty.content[0].text == "candidates: at least 1 needed, 0 given."
+    assert several.is_error and several.content[0].text == "instruction: is required. n: must be at most 64."
     assert alike.is_error and "a choice is given twice" in alike.content[0].text
     assert not again.is_error  # a refusal costs later calls nothing
 

@@ -64,6 +64,9 @@ def test_a_gpu_is_torchs(machine):
     machine(True, True)
     found = choose(None, None, "int8", "cuda")
     assert (found.runtime, found.precision) == ("torch", "bf16")
+    assert choose("torch", None, "int8", "cuda:1").precision == "bf16"
+    assert choose("torch", "fp32", "int8", "cuda").precision == "fp32"
+    assert choose("torch", None, "int8", "cpu").precision == choose("torch", None, "int8").precision == "fp32"
     with pytest.raises(InputError, match="needs runtime='torch'"):
         choose("openvino", None, "int8", "cuda")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,25 @@ def test_what_is_not_there_cannot_be_chosen() -> None:
         find_selector("best")
     half = Pool("", (Sample("a"), Sample("b", log_likelihood=-9.0, tokens=1)))
     assert chosen("self-sum", half) == 1  # a known likelihood comes before an unknown one
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_a_selector_needs_no_more_than_it_states(name: str) -> None:
+    selector = SELECTORS[name]
+    texts = [sample.text for sample in SAMPLES]
+    samples = tuple(Sample(text, f"{name}1" if selector.plan else "sampling") for text in texts)
+    if selector.likelihoods:
+        samples = tuple(replace(sample, log_likelihood=-1.0, tokens=1) for sample in samples)
+    scores = POOL.scores if selector.scores else ()
+    pool = Pool("Name the capital.", samples, scores, learnt=scores)
+    assert len(selector(pool)) == len(samples)
+    assert sorted(ranked(selector(pool), texts)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_every_selector_is_on_its_page(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/best-of-n.md"
+    assert f"`{name}`" in page.read_text(encoding="utf-8")
 
 
 def test_an_empty_response_is_chosen_only_where_there_is_no_other() -> None:

@@ -11,14 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from scripts.reference import openapi
 
 from tests.server.conftest import Running
 
 JSON = {"content-type": "application/json"}
-PATHS = """
-/score /v1/score /rerank /v1/rerank /v2/rerank /predict /classify /zero-shot-classification /rank /explain
-/v1/chat/completions /v1/completions
-""".split()
+PATHS = [path for path, methods in openapi()["paths"].items() if "post" in methods]
 SHAPES = {"/rerank": "InferenceError", "/predict": "InferenceError", "/v1/rerank": "CohereError"}
 SHAPES["/v2/rerank"] = "CohereError"
 HOSTILE = [
@@ -56,6 +54,7 @@ def test_every_path_declares_its_own_errors(document: dict[str, Any]) -> None:
         schema = json.dumps(declared["422"]["content"])
         assert f'schemas/{SHAPES.get(path, "OpenAIError")}"' in schema
         assert {"200", "400", "401", "404", "405", "413", "422", "429", "500", "503"} <= set(declared)
+    assert {"/score", "/rerank", "/v1/completions", *SHAPES} <= set(PATHS)
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

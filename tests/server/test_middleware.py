@@ -41,7 +41,7 @@ def gate_of(free: asyncio.Event, **limits: Any) -> Gate:
         await free.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    return Gate(app, Settings(**limits), Metrics(), frozenset())
+    return Gate(app, Settings(**limits), Metrics(), {})
 
 
 def test_larger_requests_wait_for_room_and_small_ones_do_not() -> None:

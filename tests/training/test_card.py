@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 
 from cappy.training.card import model_card
 from cappy.training.recipes import MINI
+from tests.docs.test_prose import PARAGRAPH_WORDS, paragraphs, words
 
 
 def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
@@ -32,13 +33,16 @@ def test_a_card_tells_how_the_checkpoint_came_to_be() -> None:
         "seed 7",
         "123 of 2 tasks",
         "2.0M packed tokens",
-        "a 25.0",
+        "| a | 25.0 |",
         "## Measured",
     ):
         assert text in card
     assert "cappy.load('my-scorer')" in card
     assert "dropout" not in card
     assert "dropout 0.1" in model_card("base", {**facts, "recipe": asdict(replace(MINI, dropout=0.1))})
+    many = {**facts["development"], "by_task": {f"task{number}": 0.5 for number in range(PARAGRAPH_WORDS)}}
+    whole = model_card("my-scorer", {**facts, "development": many})
+    assert max(map(words, paragraphs(whole))) <= PARAGRAPH_WORDS
     limits = card[card.index("## Limits") :]
     assert "An encoder of 109M parameters knows few facts" in limits
     longer = "(440 in similarity groups, 256 in statements groups)"

@@ -16,7 +16,7 @@ from cappy.calibration.combined import Selection, is_former
 from cappy.calibration.temperature import TEMPERATURE
 from cappy.checkpoint.embedding import EMBEDDING_FILE, Projection, read_projection, unit_length
 from cappy.checkpoint.groups import GROUPS_FILE, GroupedWeights, read_groups, read_safetensors
-from cappy.checkpoint.spec import PRECISIONS, require_one_label
+from cappy.checkpoint.spec import SHIPPED_PRECISIONS, require_one_label
 from cappy.encoders.registry import encoder_spec
 from cappy.encoders.spec import EncoderSpec
 from cappy.errors import CheckpointError, InputError
@@ -154,8 +154,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: its limits are invalid ({error}).") from error
     if limits.max_tokens > spec.max_tokens or checkpoint.layout not in LAYOUTS:
         raise CheckpointError(f"{path}: layout or max_tokens under 'cappy' does not fit the model.")
-    if checkpoint.settings.get("precision", "fp32") not in PRECISIONS:
-        raise CheckpointError(f"{path}: precision under 'cappy' must be one of {', '.join(PRECISIONS)}.")
+    if checkpoint.settings.get("precision", "fp32") not in SHIPPED_PRECISIONS:
+        raise CheckpointError(f"{path}: precision under 'cappy' must be one of {', '.join(SHIPPED_PRECISIONS)}.")
     nearness = checkpoint.settings.get("nearness", 0.0)
     if isinstance(nearness, bool) or not isinstance(nearness, (int, float)) or not 0 <= nearness < float("inf"):
         raise CheckpointError(f"{path}: nearness under 'cappy' must be a number of at least 0.")

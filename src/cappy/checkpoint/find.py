@@ -56,7 +56,10 @@ def find_checkpoint(name: str | os.PathLike[str] | None = None, revision: str | 
         raise CheckpointError(f"{folder} is a file; a checkpoint is a folder with config.json and model.safetensors.")
     text = os.fspath(name)
     if not _HUB_NAME.match(text) or text.startswith("."):
-        raise CheckpointError(f"there is no checkpoint {text!r}: no such folder, and not a hub name like owner/name.")
+        names = ", ".join(name.removeprefix("cappy-") for name in BUNDLED)
+        raise CheckpointError(
+            f"there is no checkpoint {text!r}: use {names}, a folder, or a hub repository owner/name."
+        )
     return _download(text, revision)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cappy.errors import CheckpointError
 
-PRECISIONS = ("fp32", "int8")
+SHIPPED_PRECISIONS = ("fp32", "int8")
 """Allowed values of a checkpoint's shipped precision."""
 
 

@@ -47,7 +47,7 @@ class Bar:
         return Measurement(WIDTH, WIDTH)
 
 
-def spread(values: Sequence[float]) -> list[float]:
+def min_max_scaled(values: Sequence[float]) -> list[float]:
     """Return where each value stands between the least (0) and the greatest (1); equal values are all 1, NaN stays."""
     known = [value for value in values if not math.isnan(value)]
     least, most = min(known, default=0.0), max(known, default=0.0)

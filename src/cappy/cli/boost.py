@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from cappy.cli.bars import spread
+from cappy.cli.bars import min_max_scaled
 from cappy.cli.options import (
     AsJson,
     BaseUrl,
@@ -41,9 +41,9 @@ def boost(
     selector: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="combined, combined-open (open questions), combined-short (questions with a short right answer), "
-            "cappy, cappy+agreement, mbr, majority, self-sum, self-mean, first, longest, shortest, greedy or beam; "
-            "learnt for a scorer from cappy adapt. Default: the first of learnt, combined, cappy that the scorer has."
+            help="How to choose, such as cappy, combined-open (open questions), combined-short (questions with a short "
+            "right answer) or majority; an unknown name lists all. Default: the first of learnt, combined, cappy that "
+            "the scorer has."
         ),
     ] = None,
     adaptive: Annotated[bool, typer.Option(help="Stop sampling once more samples would hardly help.")] = False,
@@ -64,7 +64,7 @@ def boost(
     try:
         from cappy.boost import BestOfN
         from cappy.llm.find import find_llm
-        from cappy.selection.selectors import NEED_SCORES
+        from cappy.selection.selectors import find_selector
         from cappy.selection.stopping import DEFAULT_RULE
     except MissingExtraError:
         raise
@@ -73,7 +73,7 @@ def boost(
     instruction = read_instruction(instruction)
     if not instruction.strip():
         raise InputError("the instruction is empty.")
-    scores = adaptive or selector in (None, *NEED_SCORES)
+    scores = adaptive or selector is None or find_selector(selector).scores
     scorer = load_scorer(model, "onnx", None, precision, threads) if scores else None
     rule = DEFAULT_RULE if adaptive else None
     found = find_llm(llm, base_url=base_url, api_key=api_key, chat=chat, context=1024 + max_tokens, threads=threads)
@@ -84,7 +84,7 @@ def boost(
         return
     rows = [[str(place), f"{value:.4f}", text or "(empty)"] for place, (value, text) in enumerate(result, 1)]
     values = [value for value, _ in result]
-    bars = values if best.selector == "cappy" else spread(values)  # other selectors' values have no fixed scale
+    bars = values if best.selector == "cappy" else min_max_scaled(values)  # other selectors' values have no fixed scale
     print_table("", ["", best.selector, "response"], rows, numbers=(0, 1), bars=bars)
     typer.echo(f"{len(result)} samples, {result.tokens} tokens by {found.name}", err=True)
     if result.error:

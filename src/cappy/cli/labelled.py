@@ -14,8 +14,14 @@ from cappy.errors import InputError
 if TYPE_CHECKING:
     from cappy.group import Group
 
-Labelled = Annotated[Path, typer.Argument(help="Labelled groups, written by `cappy data mixture` or `build`.")]
+Labelled = Annotated[
+    Path,
+    typer.Argument(
+        help="Labelled groups that the scorer was not trained on, as `cappy data mixture` and `build` write them."
+    ),
+]
 Rows = Annotated[Optional[int], typer.Option(min=1, help="Use at most this many groups, drawn at random.")]  # noqa: UP045
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all that is drawn: groups, halves, bootstrap samples.")]
 Figures = Annotated[Optional[Path], typer.Option("--output", "-o", help="Also write the figures as JSON.")]  # noqa: UP045
 
 

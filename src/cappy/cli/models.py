@@ -96,7 +96,7 @@ def _describe(name: str) -> dict[str, Any]:
     from cappy.checkpoint.find import find_checkpoint
     from cappy.checkpoint.save import damaged_files
     from cappy.errors import CheckpointError
-    from cappy.runtime.choose import choose
+    from cappy.runtime.choose import choose, missing_extra
 
     folder = find_checkpoint(name)
     checkpoint = read_checkpoint(folder)
@@ -109,6 +109,7 @@ def _describe(name: str) -> dict[str, Any]:
         )
     spec, limits = checkpoint.spec, checkpoint.limits
     choice = choose(None, None, str(checkpoint.settings.get("precision", "fp32")))
+    lacking = missing_extra(choice.runtime)
     parameters = sum(_size(shape) for shape in spec.shapes().values())
     return {
         "name": name,
@@ -117,7 +118,9 @@ def _describe(name: str) -> dict[str, Any]:
         "encoder": f"{spec.family}, {spec.layers} layers of width {spec.hidden}",
         "layout": checkpoint.layout,
         "precision": checkpoint.settings.get("precision", "fp32"),
-        "computes here": f"{choice.runtime}, {choice.precision} ({choice.reason})",
+        "computes here": f"nothing: {lacking}"
+        if lacking
+        else f"{choice.runtime}, {choice.precision} ({choice.reason})",
         "max_tokens": limits.max_tokens,
         "response_tokens": limits.response_tokens,
         "truncation_side": limits.side,

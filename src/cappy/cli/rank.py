@@ -19,6 +19,7 @@ from cappy.cli.options import (
     read_instruction,
 )
 from cappy.cli.output import print_json, print_table
+from cappy.errors import InputError
 
 
 def rank(
@@ -43,6 +44,10 @@ def rank(
     """
     instruction = read_instruction(instruction)
     texts = gather_texts(candidates or [], file)
+    if not texts:
+        raise InputError(
+            "there are no candidates: give them as arguments, with --file FILE, or with - on standard input."
+        )
     ranking = load_scorer(model, runtime, layout, precision, threads).rank(instruction, texts, top_k)
     if as_json:
         results = []
@@ -54,7 +59,7 @@ def rank(
         print_json({"instruction": instruction, "results": results})
         return
     rows = [
-        [str(place), f"{item.score:.4f}", item.text + (f"  [{item.cut}]" if item.cut else "")]
+        [str(place), f"{item.score:.4f}", (item.text or "(empty)") + (f"  [{item.cut}]" if item.cut else "")]
         for place, item in enumerate(ranking, 1)
     ]
     print_table("", ["", "score", "candidate"], rows, numbers=(0, 1), bars=ranking.scores)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -37,13 +38,16 @@ def score(
     "scores" added, and "tokens_cut" for the tokens that did not fit. Broken rows are reported and skipped, and the
     exit code is 1. To resume an interrupted run, run the same command again.
 
+    From standard input to standard output, rows are scored as they arrive.
+
     With --ray, many workers score the file, each with --threads cores (default: 1). All nodes must see the file under
     the same path. The output is the same.
     """
+    from cappy.files.arrivals import arriving_rows
     from cappy.files.progress import progress_bar
-    from cappy.files.rows import json_rows, scan_rows
+    from cappy.files.rows import scan_rows
     from cappy.files.tables import check_table_output, json_line, write_rows
-    from cappy.scale.score_file import Columns, score_file, score_stream
+    from cappy.scale.score_file import STREAM_CHUNK, Columns, in_chunks, score_file, score_stream
 
     if ray_gpus and runtime != "torch":
         raise InputError("--ray-gpus needs --runtime torch: only torch computes on GPUs.")
@@ -60,8 +64,11 @@ def score(
     if "-" in (str(file), str(output)):
         if ray:
             raise InputError("--ray needs an input file and an output file.")
-        rows = json_rows(sys.stdin.buffer) if str(file) == "-" else scan_rows(file)
-        scored = score_stream(scorer, rows, columns, report)
+        if str(file) == "-":
+            chunks = arriving_rows(cast("BufferedReader", sys.stdin.buffer), STREAM_CHUNK)
+        else:
+            chunks = in_chunks(scan_rows(file), STREAM_CHUNK)
+        scored = score_stream(scorer, chunks, columns, report)
         if str(output) == "-":
             for row in scored:
                 sys.stdout.buffer.write(json_line(row))

@@ -100,9 +100,9 @@ def _unreadable() -> tuple[type[Exception], ...]:
     return tuple(known)
 
 
-def json_rows(stream: BinaryIO) -> Iterator[tuple[int, Row | BadRow]]:
-    """Read JSON lines from a binary stream; blank lines are skipped."""
-    for number, line in enumerate(stream, 1):
+def json_rows(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, Row | BadRow]]:
+    """Read JSON lines from a binary stream or other lines, numbered from `first`; blank lines are skipped."""
+    for number, line in enumerate(lines, first):
         if not line.strip():
             continue
         try:

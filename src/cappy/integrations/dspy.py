@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from cappy.scorer import Scorer
 
 
-class CappyReward:
+class CappyPredictionReward:
     """A reward of a prediction: how correct its output is, about 0 for wrong and about 1 for right.
 
-    >>> dspy.BestOfN(module, N=8, reward_fn=CappyReward(cappy.load()), threshold=0.95)
+    >>> dspy.BestOfN(module, N=8, reward_fn=CappyPredictionReward(cappy.load()), threshold=0.95)
 
     The instruction is made of the module's inputs, one per line in the order of the call. The response is the
     prediction's last field, which follows any reasoning.

@@ -33,7 +33,7 @@ class CappyCompressor(BaseDocumentCompressor):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     scorer: Scorer = Field(default_factory=load)
-    top_n: int | None = None
+    top_n: int | None = Field(default=None, ge=1)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None

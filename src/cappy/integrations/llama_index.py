@@ -27,7 +27,7 @@ class CappyRerank(BaseNodePostprocessor):
     """
 
     scorer: Scorer = Field(default_factory=load, exclude=True)
-    top_n: int | None = None
+    top_n: int | None = Field(default=None, ge=1)
     metadata_mode: MetadataMode = MetadataMode.NONE
 
     @classmethod

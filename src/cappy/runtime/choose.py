@@ -16,12 +16,10 @@ from cappy.errors import InputError, MissingExtraError
 from cappy.layout.pack import Batch
 from cappy.runtime.processor import matrix_units, native_bfloat16
 
-PRECISIONS = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16"), "torch": ("fp32", "bf16")}
+RUNTIMES = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16"), "torch": ("fp32", "bf16")}
 """The runtimes, each with its precisions."""
 EXTRAS = {"openvino": "openvino", "torch": "train"}
 """The extra that installs a runtime; onnx is part of the base install."""
-
-
 BATCH_TOKENS = 1024
 """Packed tokens per CPU batch: enough to keep the arithmetic busy, few enough for the processor's cache."""
 
@@ -66,7 +64,8 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
     If no runtime is requested, `CAPPY_RUNTIME` may name one. A GPU named by `device` needs torch. Otherwise the
     default is the ONNX runtime in the precision that the checkpoint `ships`. If that is int8, the processor has matrix
     units (AMX) and OpenVINO is installed, the default is OpenVINO in bfloat16. Without matrix units
-    int8 is faster, because OpenVINO compiles anew for every new batch shape.
+    int8 is faster, because OpenVINO compiles anew for every new batch shape. Without a requested precision torch
+    computes in bfloat16 on a named GPU, in float32 otherwise.
 
     Raises:
         InputError: a name is unknown, or the options do not fit together.
@@ -75,15 +74,16 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
     runtime = runtime or _preferred(precision, device)
     if runtime is None:
         chosen = _usual(precision, ships, device)
-    elif runtime not in PRECISIONS:
-        raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+    elif runtime not in RUNTIMES:
+        raise InputError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
     else:
-        usual = {"onnx": ships, "openvino": "bf16" if native_bfloat16() else "fp32", "torch": "fp32"}[runtime]
+        halves = {"openvino": native_bfloat16(), "torch": _on_gpu(device)}
+        usual = ships if runtime == "onnx" else "bf16" if halves[runtime] else "fp32"
         chosen = Choice(runtime, precision or usual, "requested")
-    if chosen.precision not in PRECISIONS[chosen.runtime]:
-        known = ", ".join(PRECISIONS[chosen.runtime])
+    if chosen.precision not in RUNTIMES[chosen.runtime]:
+        known = ", ".join(RUNTIMES[chosen.runtime])
         raise InputError(f"the {chosen.runtime} runtime has no precision {chosen.precision!r}; choose one of {known}.")
-    if device not in (None, "cpu") and chosen.runtime != "torch":
+    if _on_gpu(device) and chosen.runtime != "torch":
         raise InputError(f"the {chosen.runtime} runtime computes on the CPU; device {device!r} needs runtime='torch'.")
     return chosen
 
@@ -91,17 +91,21 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
 def _preferred(precision: str | None, device: str | None) -> str | None:
     """Return the runtime that `CAPPY_RUNTIME` names, unless another option requires a different one."""
     name = os.environ.get("CAPPY_RUNTIME") or None
-    if name not in (None, *PRECISIONS):
-        raise InputError(f"CAPPY_RUNTIME is {name!r}, but must be one of {', '.join(PRECISIONS)}.")
-    if name in PRECISIONS and precision not in (None, *PRECISIONS[name]):
+    if name not in (None, *RUNTIMES):
+        raise InputError(f"CAPPY_RUNTIME is {name!r}, but must be one of {', '.join(RUNTIMES)}.")
+    if name in RUNTIMES and precision not in (None, *RUNTIMES[name]):
         return None
-    return None if device not in (None, "cpu") else name
+    return None if _on_gpu(device) else name
+
+
+def _on_gpu(device: str | None) -> bool:
+    return device not in (None, "cpu")
 
 
 def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
-    if device not in (None, "cpu"):
+    if _on_gpu(device):
         return Choice("torch", precision or "bf16", f"device {device!r} needs torch")
-    installed = find_spec("openvino") is not None
+    installed = _installed("openvino")
     if precision == "bf16":
         return Choice("openvino", "bf16", "OpenVINO is installed") if installed else Choice("torch", "bf16", "bf16")
     if precision is not None or ships != "int8":
@@ -113,13 +117,30 @@ def _usual(precision: str | None, ships: str, device: str | None) -> Choice:
     return Choice("openvino", "bf16", "the processor has matrix units")
 
 
+def missing_extra(runtime: str) -> MissingExtraError | None:
+    """Return the error of a runtime whose package is not installed, or None."""
+    if runtime not in EXTRAS or _installed(runtime):
+        return None
+    return MissingExtraError(f"the {runtime} runtime", EXTRAS[runtime])
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # it was replaced by a module without a specification
+        return False
+
+
 def make_runtime(choice: Choice, checkpoint: Checkpoint, layout: str, threads: int, device: str | None) -> Runtime:
     """Create the chosen runtime with a checkpoint's weights.
 
     Raises:
-        MissingExtraError: its packages are not installed.
+        InputError: `threads` is below 0.
+        MissingExtraError: the runtime's packages are not installed.
 
     """
+    if threads < 0:
+        raise InputError(f"threads is {threads}, but must be at least 0 (0 uses all cores).")
     spec, weights = checkpoint.spec, checkpoint.read_weights()
     try:
         if choice.runtime == "torch":

@@ -6,7 +6,6 @@ their Hugging Face names, so a `state_dict` of this module is a checkpoint.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,59 +21,9 @@ from torch.utils.checkpoint import checkpoint
 from cappy.encoders.places import buckets_between, rotations, within_reach
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout.pack import Batch, Packed, masked, spread
+from cappy.runtime.torch_attention import attend, attend_behind, turned
+from cappy.runtime.torch_padding import PaddedRows
 from cappy.runtime.torch_rows import RowTensors, row_masks, row_rotations
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Padded view of packed tokens. `index`, `valid`: [rows, longest]; `inverse`: [tokens]."""
-
-    index: Tensor
-    valid: Tensor
-    inverse: Tensor
-
-    @classmethod
-    def of(cls, lengths: NDArray[np.int64], device: torch.device) -> Rows:
-        """Build the view for sequences of these lengths."""
-        return cls(*(torch.from_numpy(array).to(device) for array in spread(lengths)))
-
-    def pad(self, packed: Tensor) -> Tensor:
-        """Pad [tokens, ...] to [rows, longest, ...] with zeros."""
-        rows, longest = self.index.shape
-        flat = packed.new_zeros((rows * longest, *packed.shape[1:]))
-        return flat.index_copy(0, self.inverse, packed).view(rows, longest, *packed.shape[1:])
-
-    def unpad(self, padded: Tensor) -> Tensor:
-        """Map [rows, longest, ...] to [tokens, ...]."""
-        flat = padded.reshape(-1, *padded.shape[2:])
-        result: Tensor = _TakeRows.apply(flat, self.inverse)  # type: ignore[no-untyped-call]  # untyped in torch
-        return result
-
-
-class _TakeRows(torch.autograd.Function):
-    """`index_select` for indices without repeats: its gradient is a copy, not an accumulation."""
-
-    @staticmethod
-    def forward(ctx: Any, flat: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.rows = flat.shape[0]
-        return flat.index_select(0, index)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        grad = grads[0]
-        return grad.new_zeros((ctx.rows, *grad.shape[1:])).index_copy(0, index, grad), None
-
-
-def _biased(logits: Tensor, bias: Tensor | None) -> Tensor:
-    return logits if bias is None else logits + bias
-
-
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate heads [tokens, heads, head size] by position."""
-    first, second = x.chunk(2, dim=-1)
-    return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +52,9 @@ class _Node(nn.Module):
 class _Behind:
     """The relation of candidates to instructions: rows, positions and rotations of both. See `Encoder.forward`."""
 
-    own: Rows
-    rows: Rows
-    prefix_rows: Rows
+    own: PaddedRows
+    rows: PaddedRows
+    prefix_rows: PaddedRows
     own_places: _Places
     behind_places: _Places
     prefix_places: _Places
@@ -241,7 +190,7 @@ class Encoder(nn.Module):
         query, key, value = (part.view(shape) for part in maps)
         if turns:
             turn = turns[self.spec.theta(index)]
-            query, key = _turned(query, *turn), _turned(key, *turn)
+            query, key = turned(query, *turn), turned(key, *turn)
         return query, key, value
 
     def _finish_layer(self, x: Tensor, attended: Tensor, index: int) -> Tensor:
@@ -277,12 +226,12 @@ class Encoder(nn.Module):
     def encode(self, sequences: Packed, layers: Sequence[int]) -> list[Tensor]:
         """Return the outputs of these layers, counted from 1, for sequences encoded alone: packed [tokens, hidden]."""
         found = []
-        rows = Rows.of(sequences.lengths, self.device)
+        rows = PaddedRows.of(sequences.lengths, self.device)
         places, turns = self._places_within(rows.index.shape[1]), self._rotations(sequences)
         x = self._embed(sequences)
         for index in range(max(layers)):
             bias = places.of(self.spec.is_local(index))
-            x = self._finish_layer(x, self._attend(*self._qkv(x, index, turns), rows, bias), index)
+            x = self._finish_layer(x, attend(*self._qkv(x, index, turns), rows, bias), index)
             if index + 1 in layers:
                 found.append(self._finish(x) if index + 1 == self.spec.layers else x)
         return found
@@ -294,7 +243,7 @@ class Encoder(nn.Module):
         """
         if isinstance(batch, RowTensors):
             return self._forward_rows(batch)
-        own = Rows.of(batch.segments.lengths, self.device)
+        own = PaddedRows.of(batch.segments.lengths, self.device)
         starts = own.index[:, 0]
         own_places, turns = self._places_within(own.index.shape[1]), self._rotations(batch.segments)
         x = self._embed(batch.segments)
@@ -304,11 +253,11 @@ class Encoder(nn.Module):
                 layer = partial(self._alone, index, own, places, turns, starts if last else None)
                 x = self._through(index, layer, x)
             return self._score(x)
-        prefix_rows = Rows.of(batch.prefixes.lengths, self.device)
+        prefix_rows = PaddedRows.of(batch.prefixes.lengths, self.device)
         queries, keys = batch.segments.positions[spread(batch.row_lengths())[0]], batch.prefixes.positions
         behind = _Behind(
             own,
-            Rows.of(batch.row_lengths(), self.device),
+            PaddedRows.of(batch.row_lengths(), self.device),
             prefix_rows,
             own_places,
             self._places(queries, keys[spread(batch.prefixes.lengths)[0]]),
@@ -360,14 +309,14 @@ class Encoder(nn.Module):
     def _alone(
         self,
         index: int,
-        rows: Rows,
+        rows: PaddedRows,
         places: Tensor | None,
         turns: Mapping[float, tuple[Tensor, Tensor]],
         kept: Tensor | None,
         x: Tensor,
     ) -> Tensor:
         """Apply a layer to sequences encoded alone; in the last layer only the tokens `kept` are computed."""
-        attended = self._attend(*self._qkv(x, index, turns), rows, places)
+        attended = attend(*self._qkv(x, index, turns), rows, places)
         if kept is not None:
             x, attended = x.index_select(0, kept), attended.index_select(0, kept)
         return self._finish_layer(x, attended, index)
@@ -378,52 +327,13 @@ class Encoder(nn.Module):
         prefix_q, prefix_k, prefix_v = self._qkv(prefix, index, to.prefix_turns)
         biases = to.own_places.of(local), to.behind_places.of(local)
         qkv = self._qkv(x, index, to.turns)
-        attended = self._attend_behind(qkv, to.own, to.rows, (prefix_k, prefix_v), to.prefix_rows, biases)
+        attended = attend_behind(qkv, to.own, to.rows, (prefix_k, prefix_v), to.prefix_rows, biases)
         if index == self.spec.layers - 1:  # the last layer is only read at the scored tokens
             x, attended = x.index_select(0, to.starts), attended.index_select(0, to.starts)
         else:
-            mixed = self._attend(prefix_q, prefix_k, prefix_v, to.prefix_rows, to.prefix_places.of(local))
+            mixed = attend(prefix_q, prefix_k, prefix_v, to.prefix_rows, to.prefix_places.of(local))
             prefix = self._finish_layer(prefix, mixed, index)
         return self._finish_layer(x, attended, index), prefix
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor | None) -> Tensor:
-        """Apply full attention within rows: packed [tokens, heads, head size] in and out; `bias` is added to logits."""
-        scale = 1 / math.sqrt(self.spec.head_size)
-        q, k, v = (rows.pad(t).transpose(1, 2) for t in (query * scale, key, value))
-        # On a CPU, plain products are faster than torch's fused attention with a mask, especially in the backward pass.
-        scores = _biased(q @ k.transpose(-1, -2), bias).masked_fill(~rows.valid[:, None, None, :], -1e9)
-        return rows.unpad((torch.softmax(scores, -1).to(v.dtype) @ v).transpose(1, 2))
-
-    def _attend_behind(
-        self,
-        qkv: tuple[Tensor, Tensor, Tensor],
-        own: Rows,
-        rows: Rows,
-        prefix_kv: tuple[Tensor, Tensor],
-        prefix_rows: Rows,
-        biases: tuple[Tensor | None, Tensor | None],
-    ) -> Tensor:
-        """Apply attention of candidates' tokens over their instruction and themselves.
-
-        The two parts are computed separately and share one softmax, so nothing is computed between candidates. `biases`
-        are added to the logits of the candidates' own keys and of the instruction's keys. Packed [tokens, heads, head
-        size] in and out.
-        """
-        query, key, value = qkv
-        scale = 1 / math.sqrt(self.spec.head_size)
-        queries = rows.pad(query * scale).transpose(1, 2)
-        keys, values = (prefix_rows.pad(t).transpose(1, 2) for t in prefix_kv)
-        to_prefix = _biased(queries @ keys.transpose(-1, -2), biases[1])
-        to_prefix = to_prefix.masked_fill(~prefix_rows.valid[:, None, None, :], -1e9)
-        own_q, own_k, own_v = (own.pad(t).transpose(1, 2) for t in (query * scale, key, value))
-        to_self = _biased(own_q @ own_k.transpose(-1, -2), biases[0]).masked_fill(~own.valid[:, None, None, :], -1e9)
-        to_self = rows.pad(own.unpad(to_self.transpose(1, 2))).transpose(1, 2)
-        width = to_prefix.shape[-1]
-        weights = torch.softmax(torch.cat([to_prefix, to_self], -1), -1).to(value.dtype)
-        from_prefix = rows.unpad((weights[..., :width] @ values).transpose(1, 2))
-        self_weights = own.pad(rows.unpad(weights[..., width:].transpose(1, 2))).transpose(1, 2)
-        from_self = own.unpad((self_weights @ own_v).transpose(1, 2))
-        return from_prefix + from_self
 
 
 @torch.no_grad()

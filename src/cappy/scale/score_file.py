@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHUNK = 512
 """Rows scored between two writes to the journal: the most that an interruption can lose."""
 STREAM_CHUNK = 16
-"""Rows of a stream scored together: few, because a consumer may be waiting."""
+"""Rows of a stream scored together at most: few, because a consumer may be waiting."""
 ADDED = ("score", "scores", "tokens_cut")
 """Columns of the output; input columns with these names are replaced."""
 Report = Callable[[int, str], None]
@@ -72,9 +72,11 @@ def _text_list(value: Any, name: str) -> list[str]:
     return value
 
 
-def score_stream(scorer: Scorer, rows: Iterable[Numbered], columns: Columns, report: Report) -> Iterator[Row]:
-    """Score a stream of rows without a journal; yield each usable row with its scores."""
-    for chunk in _chunks(rows, STREAM_CHUNK):
+def score_stream(
+    scorer: Scorer, chunks: Iterable[Sequence[Numbered]], columns: Columns, report: Report
+) -> Iterator[Row]:
+    """Score a stream of rows, chunk by chunk, without a journal; yield each usable row with its scores."""
+    for chunk in chunks:
         for (number, row), outcome in zip(chunk, outcomes_of(scorer, chunk, columns), strict=True):
             if isinstance(outcome, str) or isinstance(row, BadRow):
                 report(number, str(outcome))
@@ -122,7 +124,7 @@ def score_file(
 
 
 def _outcomes_here(scorer: Scorer, source: Path, columns: Columns, done: int) -> Iterator[list[Row | str]]:
-    for chunk in _chunks(islice(scan_rows(source), done, None), CHUNK):
+    for chunk in in_chunks(islice(scan_rows(source), done, None), CHUNK):
         yield outcomes_of(scorer, chunk, columns)
 
 
@@ -139,7 +141,8 @@ def _check_columns(source: Path, columns: Columns) -> None:
         raise InputError(f"{source} has no column {columns.instruction!r}; it has: {names}.")
 
 
-def _chunks(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
+def in_chunks(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
+    """Yield the rows in chunks of this size."""
     stream = iter(rows)
     while chunk := list(islice(stream, size)):
         yield chunk

@@ -49,7 +49,22 @@ class Pool:
         return Pool(self.instruction, self.samples[:count], self.scores[:count], self.selection, self.learnt[:count])
 
 
-Selector = Callable[[Pool], Values]
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A way to value samples, and what it needs to do so.
+
+    `scores`: Cappy's scores in the pool. `likelihoods`: log-likelihoods of the samples. `plan`: a decoding of the
+    selector's own name among the samples; this is an example of such a plan.
+    """
+
+    values: Callable[[Pool], Values]
+    scores: bool = False
+    likelihoods: bool = False
+    plan: str = ""
+
+    def __call__(self, pool: Pool) -> Values:
+        """Return the value of every sample: [samples]."""
+        return self.values(pool)
 
 
 def first(pool: Pool) -> Values:
@@ -149,25 +164,24 @@ def _combined(pool: Pool, kind: str | None) -> Values:
     return values
 
 
-SELECTORS: dict[str, Selector] = {
-    "first": first,
-    "greedy": greedy,
-    "beam": beam,
-    "self-sum": self_sum,
-    "self-mean": self_mean,
-    "longest": longest,
-    "shortest": shortest,
-    "majority": majority,
-    "mbr": minimum_bayes_risk,
-    "cappy": cappy,
-    "cappy+agreement": cappy_and_agreement,
-    "combined": combined,
-    "combined-open": combined_open,
-    "combined-short": combined_short,
-    "learnt": learnt,
+SELECTORS = {
+    "first": Selector(first),
+    "greedy": Selector(greedy, plan="greedy,sampling*7"),
+    "beam": Selector(beam, plan="beam4,sampling*7"),
+    "self-sum": Selector(self_sum, likelihoods=True),
+    "self-mean": Selector(self_mean, likelihoods=True),
+    "longest": Selector(longest),
+    "shortest": Selector(shortest),
+    "majority": Selector(majority),
+    "mbr": Selector(minimum_bayes_risk),
+    "cappy": Selector(cappy, scores=True),
+    "cappy+agreement": Selector(cappy_and_agreement, scores=True),
+    "combined": Selector(combined, scores=True),
+    "combined-open": Selector(combined_open, scores=True),
+    "combined-short": Selector(combined_short, scores=True),
+    "learnt": Selector(learnt, scores=True),
 }
-NEED_SCORES = ("cappy", "cappy+agreement", "combined", "combined-open", "combined-short", "learnt")
-NEED_LIKELIHOODS = ("self-sum", "self-mean")
+"""All selectors by name; commands, the server and `BestOfN` offer these."""
 
 
 def find_selector(name: str) -> Selector:

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 import cappy
 from cappy.server.classifying import classifying_routes
 from cappy.server.engine import Engine
-from cappy.server.error_schemas import LOOK, OPEN, declared
-from cappy.server.errors import RequestError, error_body
+from cappy.server.error_schemas import LOOK, OPEN, declared, declared_shapes, error_body
+from cappy.server.errors import RequestError
 from cappy.server.explaining import explaining_routes
 from cappy.server.middleware import Gate
 from cappy.server.pages import Pages
@@ -28,6 +28,8 @@ from cappy.server.scoring import scoring_routes
 _BRANCH = re.compile(r"[\[(]|^(str|int|float|bool)$")
 """Parts of an error location that name a pydantic type, not a field."""
 DESCRIPTION = "Scores how correct responses are."
+DIALECTS = (scoring_routes, reranking_routes, classifying_routes, explaining_routes)
+"""Each returns an engine's routes in one API or a few; a route declares its bodies and its errors."""
 
 
 def build_app(engine: Engine, address: Address | None = None, defaults: Wishes | None = None) -> FastAPI:
@@ -38,14 +40,14 @@ def build_app(engine: Engine, address: Address | None = None, defaults: Wishes |
     upstream = Upstream(address, engine.metrics) if address else None
     best_of_n = proxy_routes(engine, upstream, defaults or Wishes())
     app = FastAPI(title="Cappy", version=cappy.__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
-    for routes in (scoring_routes, reranking_routes, classifying_routes, explaining_routes, _operations):
-        app.include_router(routes(engine))
-    app.include_router(best_of_n)
+    routers = [*(routes(engine) for routes in (*DIALECTS, _operations)), best_of_n]
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    paths = frozenset(app.openapi()["paths"])
-    app.add_middleware(Gate, settings=engine.settings, metrics=engine.metrics, paths=paths)
+    shapes = declared_shapes(routers)
+    app.add_middleware(Gate, settings=engine.settings, metrics=engine.metrics, shapes=shapes)
     app.add_middleware(Pages, description=app.openapi())
     if engine.settings.cors_origins:
         # Outermost, so that pages can read error responses too.
@@ -79,7 +81,7 @@ def _operations(engine: Engine) -> APIRouter:
 
 
 def _answer(request: Request, error: RequestError) -> JSONResponse:
-    body = error_body(request.url.path, error.status, str(error), request.state.id)
+    body = error_body(request.state.error_shape, error.status, str(error), request.state.id)
     return JSONResponse(body, error.status, error.headers)
 
 

@@ -1,9 +1,13 @@
-"""Error bodies as declared in the OpenAPI document; `errors.error_body` writes them."""
+"""Error bodies: their shape in each API, as routes declare it in the OpenAPI document and as refusals are written."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 MEANINGS = {
@@ -27,6 +31,32 @@ OPEN = (400, 405, 408, 413, 500)
 """Error statuses of a route that needs no key, including those of the gate and the router."""
 LOOK = (*OPEN, 401, 403, 503)
 """Error statuses of a read-only route."""
+NAMES = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    405: "MethodNotAllowedError",
+    408: "RequestTimeoutError",
+    413: "RequestTooLargeError",
+    422: "UnprocessableEntityError",
+    429: "RateLimitError",
+    502: "BadGatewayError",
+    503: "ServiceUnavailableError",
+    504: "GatewayTimeoutError",
+}
+"""OpenAI's names of errors."""
+INFERENCE_NAMES = dict.fromkeys((400, 408, 413, 422), "Validation") | {429: "Overloaded", 503: "Unhealthy"}
+"""Those of text-embeddings-inference."""
+
+
+class ErrorShape(BaseModel):
+    """The body of an error in the format of one API."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, status: int, message: str, request_id: str) -> ErrorShape:
+        """Return the body that says `message`."""
 
 
 class ErrorDetail(BaseModel):
@@ -38,25 +68,58 @@ class ErrorDetail(BaseModel):
     code: int
 
 
-class OpenAIError(BaseModel):
+class OpenAIError(ErrorShape):
     """An error in the format of OpenAI and vLLM."""
 
     error: ErrorDetail
 
+    @classmethod
+    def of(cls, status: int, message: str, request_id: str) -> OpenAIError:
+        """Return the body that says `message`."""
+        name = NAMES.get(status, "InternalServerError")
+        return cls(error=ErrorDetail(message=message, type=name, param=None, code=status))
 
-class CohereError(BaseModel):
+
+class CohereError(ErrorShape):
     """An error in Cohere's format, with Jina's `detail`."""
 
     id: str
     message: str
     detail: str
 
+    @classmethod
+    def of(cls, status: int, message: str, request_id: str) -> CohereError:
+        """Return the body that says `message`."""
+        return cls(id=request_id, message=message, detail=message)
 
-class InferenceError(BaseModel):
+
+class InferenceError(ErrorShape):
     """An error in text-embeddings-inference's format."""
 
     error: str
     error_type: str
+
+    @classmethod
+    def of(cls, status: int, message: str, request_id: str) -> InferenceError:
+        """Return the body that says `message`."""
+        return cls(error=message, error_type=INFERENCE_NAMES.get(status, "Backend"))
+
+
+def declared_shapes(routers: Iterable[APIRouter]) -> dict[str, type[ErrorShape]]:
+    """Return the error shape that each path's route declares; OpenAI's where it declares several or none."""
+    found = {}
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute):
+            shape = route.responses.get(500, {}).get("model")
+            found[route.path] = shape if isinstance(shape, type) and issubclass(shape, ErrorShape) else OpenAIError
+    return found
+
+
+def error_body(shape: type[ErrorShape], status: int, message: str, request_id: str) -> Mapping[str, Any]:
+    """Return the JSON of an error in this shape."""
+    # A text may contain a lone surrogate, which JSON encoders cannot write.
+    safe = message.encode("utf-8", "replace").decode("utf-8")
+    return shape.of(status, safe, request_id).model_dump()
 
 
 def declared(shape: Any = OpenAIError, statuses: tuple[int, ...] = WORK) -> dict[int | str, dict[str, Any]]:

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cappy.server.admission import Room, Visit
 from cappy.server.connections import HEADER_BYTES
-from cappy.server.errors import RequestError, error_body
+from cappy.server.error_schemas import ErrorShape, OpenAIError, error_body
+from cappy.server.errors import RequestError
 from cappy.server.keys import Keys
 from cappy.server.metrics import Metrics
 from cappy.server.settings import Settings
@@ -32,9 +34,11 @@ class _ClosingError(RequestError):
 class Gate:
     """An ASGI layer around the application; texts and keys never reach the log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, paths: frozenset[str]) -> None:
-        """Wrap `app`; `paths` are those named in logs and metrics."""
-        self.app, self.settings, self.metrics, self.paths = app, settings, metrics, paths
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, shapes: Mapping[str, type[ErrorShape]]
+    ) -> None:
+        """Wrap `app`; `shapes` are its paths, named in logs and metrics, each with the shape of its errors."""
+        self.app, self.settings, self.metrics, self._shapes = app, settings, metrics, shapes
         self._keys = Keys(settings.api_keys)
         self._room = Room(settings.waiting_bytes, settings.body_bytes)
 
@@ -45,7 +49,8 @@ class Gate:
             return
         started, status = time.perf_counter(), 0
         request_id = uuid.uuid4().hex
-        scope.setdefault("state", {})["id"] = request_id
+        shape = self._shapes.get(scope["path"], OpenAIError)
+        scope.setdefault("state", {}).update(id=request_id, error_shape=shape)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -55,7 +60,7 @@ class Gate:
             await send(message)
 
         async def refuse(error: RequestError) -> None:
-            body = error_body(scope["path"], error.status, str(error), request_id)
+            body = error_body(shape, error.status, str(error), request_id)
             await JSONResponse(body, error.status, error.headers)(scope, receive, watched)
 
         try:
@@ -80,7 +85,7 @@ class Gate:
             # A path may contain anything; only known ones are logged.
             if status in (0, 499):
                 self.metrics.cancelled.inc()
-            path, seconds = scope["path"] if scope["path"] in self.paths else "other", time.perf_counter() - started
+            path, seconds = scope["path"] if scope["path"] in self._shapes else "other", time.perf_counter() - started
             self.metrics.requests.labels(path, str(status or 499)).inc()
             self.metrics.seconds.labels(path).observe(seconds)
             said = {"id": request_id, "path": path, "status": status or 499, "ms": round(1000 * seconds, 1)}

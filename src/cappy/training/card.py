@@ -181,11 +181,11 @@ def _made(task: str, facts: Mapping[str, Any]) -> str:
 
 
 def _development(figures: Mapping[str, Any]) -> str:
-    by_task = ", ".join(f"{task} {_percent(value)}" for task, value in figures["by_task"].items())
+    by_task = "\n".join(f"| {task} | {_percent(value)} |" for task, value in figures["by_task"].items())
     return (
         f"## Development split\n\nAccuracy {_percent(figures['accuracy'])}% on {figures['groups']} held-out groups of "
         f"the training mixture, {_percent(figures['mean_over_tasks'])}% on average over tasks; mean squared error "
-        f"{figures['squared_error']:.4f}.\n\nBy task: {by_task}.\n"
+        f"{figures['squared_error']:.4f}.\n\n| task | accuracy |\n|---|---|\n{by_task}\n"
     )
 
 

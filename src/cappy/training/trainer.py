@@ -36,7 +36,7 @@ from cappy.training.recipes import Recipe
 from cappy.training.validation import Model
 
 log = logging.getLogger("cappy.training")
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TRAINING_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ class Computing:
         """
         if self.parallel not in PARALLEL:
             raise InputError(f"--parallel must be one of {', '.join(PARALLEL)}, not {self.parallel!r}.")
-        if self.precision not in (None, *PRECISIONS):
-            raise InputError(f"--precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        if self.precision not in (None, *TRAINING_TYPES):
+            raise InputError(f"--precision must be one of {', '.join(TRAINING_TYPES)}, not {self.precision!r}.")
         if self.micro_tokens is not None and self.micro_tokens < 1:
             raise InputError(f"--micro-tokens must be above 0, not {self.micro_tokens}.")
 
@@ -153,7 +153,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.recipe, self.conventions, self.folder, self.seed = recipe, conventions, folder, seed
         self.computing, self.processes = computing or Computing(), processes or Processes()
-        self.dtype = PRECISIONS.get(self.computing.precision or "", training_dtype(self.device))
+        self.dtype = TRAINING_TYPES.get(self.computing.precision or "", training_dtype(self.device))
         self.identity = {"seed": seed, "recipe": asdict(recipe), "origin": origin}
         kind = placement(self.computing.parallel, self.processes.world)
         self.model = kind(spec, weights, self.device, self.dtype)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import cappy
@@ -73,6 +74,14 @@ def test_commands_write_what_they_print(shared_bert: Path, tmp_path: Path) -> No
     result = CliRunner().invoke(app, [*arguments, "--rows", "5", "--seed", "1"])
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "out.json").read_text())["groups"] == 5
+
+
+def test_commands_on_labelled_groups_state_shared_options_alike() -> None:
+    commands = get_command(app).commands["eval"].commands
+    measuring = [commands[name] for name in ("precision", "blind", "calibration", "layouts")]
+    for name in ("groups", "rows", "seed", "output"):
+        stated = {one.help for command in measuring for one in command.params if one.name == name}
+        assert len(stated) == 1, stated
 
 
 @pytest.mark.parametrize("command", ["precision", "blind", "calibration", "layouts"])

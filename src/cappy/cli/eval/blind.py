@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, Rows, Seed, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 
 
 def blind(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and the bootstrap.")] = 0,
+    seed: Seed = 0,
     output: Figures = None,
     model: Model = None,
     layout: Layout = None,

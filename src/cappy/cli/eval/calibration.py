@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from cappy.cli.labelled import Figures, read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, Rows, Seed, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Precision, Threads, load_scorer
 
 
 def calibration(
-    groups: Annotated[Path, typer.Argument(help="Labelled groups that the scorer was not trained on.")],
-    rows: Annotated[Optional[int], typer.Option(min=2, help="Use at most this many groups, drawn at random.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and the halves.")] = 0,
+    groups: Labelled,
+    rows: Rows = None,
+    seed: Seed = 0,
     write: Annotated[
         bool,
         typer.Option("--write", help="Write the temperature into the checkpoint, which must be a local folder."),

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cappy.cli.labelled import Figures, Labelled, Rows, read_labelled, show_figures
+from cappy.cli.labelled import Figures, Labelled, Rows, Seed, read_labelled, show_figures
 from cappy.cli.options import Layout, Model, Threads, load_scorer
 
 
 def compare_precisions(
     groups: Labelled,
     rows: Rows = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    seed: Seed = 0,
     precision: Annotated[str, typer.Option(help="Precision to compare with fp32: int8, or bf16 (torch).")] = "int8",
     output: Figures = None,
     model: Model = None,

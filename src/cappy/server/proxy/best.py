@@ -12,7 +12,7 @@ from cappy.errors import InputError
 from cappy.llm.decoding import Decoding
 from cappy.llm.model import Sample
 from cappy.llm.openai_protocol import read_samples
-from cappy.selection.selectors import NEED_SCORES, SELECTORS, Pool, ranked
+from cappy.selection.selectors import SELECTORS, Pool, find_selector, ranked
 from cappy.selection.stopping import DEFAULT_RULE
 from cappy.server.engine import Engine
 from cappy.server.errors import RequestError
@@ -59,12 +59,12 @@ async def best_of(instruction: str, wishes: Wishes, kept: int, draw: Draw, engin
         RequestError: sampling failed (the language model's own error), or scoring was refused.
 
     """
-    if wishes.selector is None:
-        wishes = wishes.model_copy(update={"selector": await engine.usual_selector(wishes.scorer)})
+    name = wishes.selector or await engine.usual_selector(wishes.scorer)
+    wishes = wishes.model_copy(update={"selector": name})
     rounds = list(_rounds(wishes, kept, greedy))
     asked = sum(count for _, count in rounds)
     found = _Found(instruction, wishes, engine)
-    scoring = wishes.selector in NEED_SCORES or wishes.adaptive or wishes.candidates
+    scoring = find_selector(name).scores or wishes.adaptive or wishes.candidates
     for fields, count in rounds:
         answers, errors = await draw(fields, count, len(found.choices))
         found.add(answers, errors, count)

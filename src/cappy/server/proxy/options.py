@@ -13,7 +13,7 @@ from cappy.selection.selectors import SELECTORS
 from cappy.server.errors import RequestError
 
 HEADER = "x-cappy-"
-OFFERED = tuple(name for name in SELECTORS if name not in ("greedy", "beam"))
+OFFERED = tuple(name for name, selector in SELECTORS.items() if not selector.plan)
 """Selectors that need no greedy or beam output among the samples."""
 
 

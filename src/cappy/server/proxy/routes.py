@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cappy.selection.selectors import NEED_LIKELIHOODS
+from cappy.selection.selectors import SELECTORS
 from cappy.server.cancellation import together, while_connected
 from cappy.server.engine import Engine
 from cappy.server.error_schemas import LOOK, declared, declared_before_llm
@@ -63,7 +63,7 @@ class Proxy:
         kept = body.n or 1
         wishes = read_wishes(defaults, body.cappy, request.headers, self._engine.settings.llm_most, kept)
         self._engine.scorers.find(wishes.scorer)
-        if wishes.selector in NEED_LIKELIHOODS and not fields.get("logprobs"):
+        if wishes.selector and SELECTORS[wishes.selector].likelihoods and not fields.get("logprobs"):
             raise RequestError(422, f"selector {wishes.selector!r} needs log-likelihoods: request logprobs.")
         base = {name: value for name, value in fields.items() if name not in _OWN}
         if upstream.address.model and (upstream.address.only or not base.get("model")):
