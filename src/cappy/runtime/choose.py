@@ -63,9 +63,8 @@ def choose(runtime: str | None, precision: str | None, ships: str, device: str |
 
     If no runtime is requested, `CAPPY_RUNTIME` may name one. A GPU named by `device` needs torch. Otherwise the
     default is the ONNX runtime in the precision that the checkpoint `ships`. If that is int8, the processor has matrix
-    units (AMX) and OpenVINO is installed, the default is OpenVINO in bfloat16. Without matrix units
-    int8 is faster, because OpenVINO compiles anew for every new batch shape. Without a requested precision torch
-    computes in bfloat16 on a named GPU, in float32 otherwise.
+    units (AMX) and OpenVINO is installed, the default is OpenVINO in bfloat16; without matrix units int8 is faster.
+    Without a requested precision torch computes in bfloat16 on a named GPU, in float32 otherwise.
 
     Raises:
         InputError: a name is unknown, or the options do not fit together.
