@@ -20,7 +20,7 @@ from cappy.layout.encode import Conventions
 from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training.parts import Step
-from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.prepare import Given, prepare
 from cappy.training.processes import started_processes
 from cappy.training.trainer import Budget, Computing, Trainer
 from tests.training.toy import RECIPE
@@ -60,10 +60,9 @@ def train_plan(
     _, spec, weights = starting_weights(Path(encoder), 0)
     tokenizer = load_tokenizer(Path(encoder), spec)
     conventions = Conventions.of(spec, made.layout, tokenizer.cls_id, tokenizer.sep_id)
-    texts = read_texts(made, encoder, 0, data=Path(data), groups=None, against=None)
-    encoded = encode_texts(texts, made, tokenizer, conventions, spec.max_tokens, 0)
     with started_processes() as processes:
         folder = Path(output)
+        encoded = prepare(Given(Path(data)), made, tokenizer, conventions, spec.max_tokens, 0, folder, processes)
         (folder / f"pid.{processes.rank}").write_text(str(os.getpid()))
         trainer = Slow(spec, weights, made, conventions, folder, 0, "", Computing(**computing), processes)
         with suppress(KeyboardInterrupt) if until else nullcontext():
