@@ -63,7 +63,7 @@ def prepare(
     origin = among.gathered(_origin(given, recipe, tokenizer, conventions, longest, seed))[0]
 
     def done() -> bool:
-        return tokens.read_manifest(folder).get("origin") == origin
+        return bool(tokens.read_manifest(folder).get("origin") == origin)
 
     if not done() and among.first:
         _clear(folder)

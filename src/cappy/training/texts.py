@@ -45,7 +45,7 @@ class Texts:
 def placed_groups(
     recipe: Recipe, encoder: str, seed: int, *, data: Path | None, groups: Path | None, against: Path | None
 ) -> Iterator[tuple[Lot, Group]]:
-    """Return the groups of a run with their lots: a stream of ready-made `groups` if the recipe allows, or `read_texts`.
+    """Return the groups of a run with their lots: a stream of ready-made `groups` if the recipe allows it.
 
     Raises:
         InputError: see `read_texts`.
@@ -57,7 +57,7 @@ def placed_groups(
 
 
 def streams(recipe: Recipe) -> bool:
-    """Tell whether ready-made groups need not be in memory together: nothing is derived or borrowed from their texts."""
+    """Tell whether a recipe takes ready-made groups one by one, deriving and borrowing nothing from their texts."""
     return not (recipe.similarity or recipe.statements or recipe.continuations or recipe.response_only_negatives)
 
 

@@ -104,15 +104,8 @@ class TokenWriter:
         for lot in self._lots:
             (self.folder / f"{lot}.{GROUPS}").unlink()
         sizes = {name: (self.folder / name).stat().st_size for name in (TOKENS, SEGMENTS, GROUPS)}
-        content = {
-            "format": FORMAT,
-            "types": self.types,
-            "sets": ranges,
-            "tasks": list(self._tasks),
-            "bytes": sizes,
-            **facts,
-        }
-        write_json(self.folder / MANIFEST, content)
+        mine = {"format": FORMAT, "types": self.types, "sets": ranges, "tasks": list(self._tasks), "bytes": sizes}
+        write_json(self.folder / MANIFEST, {**mine, **facts})
 
     def _create(self, name: str) -> BinaryIO:
         return self._files.enter_context((self.folder / name).open("w+b"))
