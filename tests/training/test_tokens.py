@@ -29,7 +29,9 @@ from cappy.training.mixture import split_groups
 from cappy.training.prepare import Given
 from cappy.training.processes import Processes
 from cappy.training.recipes import OpenAnswers, Recipe
+from cappy.training.run import RunOptions, train
 from cappy.training.tokens import TokenGroups
+from cappy.training.trainer import Budget
 from tests.training.toy import RECIPE
 
 WORDS = "cat dog house red blue green film is the what colour great good bad terrible".split()
@@ -156,6 +158,7 @@ def test_token_files_equal_lists_in_memory(
 ) -> None:
     monkeypatch.setattr(encoding, "CHUNK", 37)
     monkeypatch.setattr(epochs, "POOL", 100)
+    monkeypatch.setattr(epochs, "BLOCK", 23)
     recipe = dataclasses.replace(RECIPE, held_out=0.2, **changes)
     expected = listed(random_groups(450), bert, recipe, 3)
     encoded = prepared(bert, Given(groups=store), tmp_path, recipe, 3)
@@ -261,6 +264,15 @@ def test_a_store_without_held_out_groups_is_refused(bert: Path, tmp_path: Path) 
     with pytest.raises(InputError, match="both are needed"):
         prepared(bert, given, tmp_path / "run")
     assert not list((tmp_path / "run").iterdir())  # nothing half-written is left
+
+
+def test_token_files_can_be_written_before_the_run(bert: Path, store: Path, tmp_path: Path) -> None:
+    options = RunOptions(None, tmp_path / "run", str(bert), Budget(steps=1), threads=1, groups=store, only_tokens=True)
+    assert train(RECIPE, options) == tmp_path / "run" / "tokens"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["tokens"]
+    first = made(tmp_path / "run")
+    train(RECIPE, dataclasses.replace(options, only_tokens=False))
+    assert made(tmp_path / "run") == first
 
 
 class Two(Processes):

@@ -20,6 +20,8 @@ from cappy.training.tokens import TokenGroups
 
 POOL = 4000
 """Shuffled groups that are sorted by length together: enough to fill batches of similar length."""
+BLOCK = 2**16
+"""Groups whose candidates are counted together."""
 
 
 class Batches(Sequence[list[int]]):
@@ -73,9 +75,9 @@ def pair_batches(groups: Sequence[TrainingGroup], pairs: int, seed: int, epoch: 
     parts = _by_layout(_shuffled(len(groups), draw), sizes)
     ends, before = array("q"), 0
     for part in parts:
-        ends.extend(before + end for end in _filled(sizes.segments[part], pairs))
+        ends.extend(before + end for end in _filled(part, sizes.segments, pairs))
         before += len(part)
-    members = parts[0] if not len(parts[1]) else parts[1] if not len(parts[0]) else np.concatenate(parts)
+    members = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return Batches(members, np.array(ends, dtype=np.int64), _shuffled(len(ends), draw))
 
 
@@ -89,17 +91,26 @@ def _shuffled(count: int, draw: random.Random) -> NDArray[np.int32]:
     return np.asarray(order, dtype=np.int32)
 
 
-def _by_layout(order: NDArray[np.int32], sizes: Sizes) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _by_layout(order: NDArray[np.int32], sizes: Sizes) -> list[NDArray[np.int32]]:
     """Split group numbers into those of the shared and those of the joint layout."""
     shared = sizes.prefix[order] > 0
-    return order[shared], order[~shared]
+    if shared.all() or not shared.any():
+        return [order]
+    return [order[shared], order[~shared]]
 
 
-def _filled(counts: Integers, pairs: int) -> Iterator[int]:
-    """Yield the ends of batches that are full with `pairs` candidates; `counts` [groups] are the groups' candidates."""
-    total = np.cumsum(counts, dtype=np.int64)
-    end = 0
-    while end < len(total):
-        reached = (int(total[end - 1]) if end else 0) + pairs
-        end = min(len(total), int(np.searchsorted(total, reached)) + 1)
-        yield end
+def _filled(numbers: NDArray[np.int32], candidates: Integers, pairs: int) -> Iterator[int]:
+    """Yield the ends of batches of `numbers` that are full with `pairs` candidates, and the end of the last one.
+
+    `candidates` [groups] are those of every group; few of them are looked up at a time.
+    """
+    held = 0
+    for start in range(0, len(numbers), BLOCK):
+        total = held + np.cumsum(candidates[numbers[start : start + BLOCK]], dtype=np.int64)
+        full = pairs
+        while (place := int(np.searchsorted(total, full))) < len(total):
+            yield start + place + 1
+            full = int(total[place]) + pairs
+        held = int(total[-1]) - (full - pairs)
+    if held:
+        yield len(numbers)

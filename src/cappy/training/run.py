@@ -22,7 +22,7 @@ from cappy.runtime.encoder_weights import starting_weights
 from cappy.training.batches import TrainingGroup
 from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
-from cappy.training.prepare import Given, prepare, weights_hash
+from cappy.training.prepare import TOKENS, Given, prepare, weights_hash
 from cappy.training.processes import Processes, started_processes
 from cappy.training.recipes import Recipe
 from cappy.training.trainer import Budget, Computing, Trainer, same_run
@@ -58,6 +58,8 @@ class RunOptions:
     batch_tokens: int | None = None
     """Tokens per step; None takes the recipe's."""
     computing: Computing = field(default_factory=Computing)
+    only_tokens: bool = False
+    """Write the token files and stop; a run with the same options trains on them."""
 
     def within(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the overrides of these options.
@@ -78,7 +80,7 @@ class RunOptions:
 
 
 def train(recipe: Recipe, options: RunOptions) -> Path:
-    """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint.
+    """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint (or that of its token files).
 
     The run's state is kept in `output`; a second call with the same recipe and seed resumes it. Processes started by
     torchrun or accelerate train one model together and must see `output` and the data under the same paths.
@@ -110,6 +112,8 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
         encoded.tokens,
         len(encoded.development),
     )
+    if options.only_tokens:
+        return options.output / TOKENS
 
     def measure(model: Model) -> dict[str, dict[str, Any]]:
         parts = encoded.made_development.items()
