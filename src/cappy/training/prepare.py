@@ -29,6 +29,8 @@ log = logging.getLogger("cappy.training")
 
 TOKENS = "tokens"
 """The folder of token files in that of a run."""
+LOGGED = 200_000
+"""Groups between lines of the log, which is all that a batch job shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ def _origin(
     given: Given, recipe: Recipe, tokenizer: TextTokenizer, conventions: Conventions, longest: int, seed: int
 ) -> dict[str, Any]:
     """Return what decides the content of token files, as JSON reads it back."""
+    parts = (recipe.rendered, "train", "promptsource_templates")
     facts = {
         "cappy": cappy.__version__,
-        "data": _stamp(given.data),
-        "groups": _stamp(given.groups),
-        "against": _stamp(given.against),
+        "data": _stamps(given.data / name for name in parts) if given.data and not given.groups else None,
+        "groups": _stamps([given.groups]) if given.groups else None,
+        "against": _stamps(one for one in given.against.glob("*") if one.is_file()) if given.against else None,
         "recipe": asdict(recipe),
         "labelled_by": weights_hash(find_encoder(recipe.encoder)) if recipe.similarity else None,
         "tokenizer": tokenizer.fingerprint,
@@ -104,15 +107,17 @@ def weights_hash(folder: Path) -> str:
     return sha256(next(path for path in sorted(folder.glob("*.safetensors"))))
 
 
-def _stamp(path: Path | None) -> Any:
-    """Identify data: a store by the hash of its manifest, other files by size and time of change."""
-    if path is None:
-        return None
-    if (path / MANIFEST).is_file():
-        return sha256(path / MANIFEST)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = ((str(file.relative_to(path)), file.stat()) for file in files if file.is_file())
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats}
+def _stamps(paths: Iterable[Path]) -> dict[str, Any]:
+    """Identify data: a store by the hash of its manifest, other files and folders by sizes and times of change."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        if (path / MANIFEST).is_file():
+            found[path.name] = sha256(path / MANIFEST)
+            continue
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                found[str(file.relative_to(path.parent))] = [file.stat().st_size, file.stat().st_mtime_ns]
+    return found
 
 
 def _clear(folder: Path) -> None:
@@ -126,8 +131,10 @@ def _clear(folder: Path) -> None:
 def _until_stopped(
     placed: Iterable[tuple[Lot, Group]], processes: Processes, advance: Callable[[int], None]
 ) -> Iterator[tuple[Lot, Group]]:
-    for one in placed:
+    for number, one in enumerate(placed, 1):
         if processes.stopping:
             raise KeyboardInterrupt
         advance(1)
+        if number % LOGGED == 0:
+            log.info("%d groups encoded", number)
         yield one
