@@ -50,8 +50,10 @@ def test_a_stopped_run_resumes_exactly(
 
 def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "run", bert, 1)
+    tokens = (tmp_path / "run" / "tokens" / "manifest.json").read_text()
     with pytest.raises(InputError, match="another recipe, seed"):
         run(data, tmp_path / "run", bert, 2, seed=1)
+    assert (tmp_path / "run" / "tokens" / "manifest.json").read_text() == tokens  # they may have taken hours
 
 
 def test_a_state_of_before_a_recipe_could_say_so_is_resumed(data: Path, bert: Path, tmp_path: Path) -> None:

@@ -65,8 +65,7 @@ def encode_texts(
     tasks: Counter[str] = Counter()
     tokens = 0
     numbers: dict[Lot, int] = {}
-    with atomic_folder(folder) as beside:
-        writer = TokenWriter(beside, tokenizer.largest_id, longest)
+    with atomic_folder(folder) as beside, TokenWriter(beside, tokenizer.largest_id, longest) as writer:
         for lot, chunk in _chunks(placed, recipe, seed):
             groups = _encode(lot, chunk, recipe, tokenizer, conventions, longest, seed)
             writer.add(numbers.setdefault(lot, len(numbers)), groups)

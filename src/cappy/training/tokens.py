@@ -44,7 +44,7 @@ def _group_type(length: str) -> np.dtype[Any]:
 
 
 class TokenWriter:
-    """Writes token files into a folder. Groups arrive lot by lot in any order; only their numbers stay in memory."""
+    """Writes token files into a folder. Groups arrive lot by lot in any order; none of them stay in memory."""
 
     def __init__(self, folder: Path, largest_id: int, longest: int) -> None:
         """Write into `folder`; no token id is above `largest_id`, and no sequence is longer than `longest` tokens."""
@@ -56,6 +56,12 @@ class TokenWriter:
         self.counts: dict[int, int] = {}
         self._tasks: dict[str, int] = {}
         self._token = self._segment = 0
+
+    def __enter__(self) -> TokenWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
 
     def add(self, lot: int, groups: Sequence[TrainingGroup]) -> None:
         """Append groups to the lot of this number."""
