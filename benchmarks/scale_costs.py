@@ -3,9 +3,9 @@
 python benchmarks/scale_costs.py [--pairs 160e6] [--instruction 170] [--response 20] [--candidates 18] ...
 
 The training rate was measured for one encoder and device (--rate packed tokens/s, for --rate-hidden and --rate-layers);
-other encoders are extrapolated by their multiplications per token. Sizes of files and of groups in memory are measured
-here, on random token ids and words (seed 0). The step time is the maximum of computation and gradient all-reduce, which
-overlap.
+other encoders are extrapolated by their multiplications per token. Sizes of files and the memory of an epoch's batches
+are measured here, on random token ids and words (seed 0). The step time is the maximum of computation and gradient
+all-reduce, which overlap.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from cappy.encoders.registry import encoder_spec
 from cappy.group import Candidate, Group
 from cappy.layout.encode import EncodedGroup
 from cappy.training.batches import TrainingGroup
+from cappy.training.epochs import pair_batches
+from cappy.training.tokens import GROUPS, SEGMENTS, TOKENS, TokenGroups, TokenWriter
 
 ROBERTA_LARGE = {
     "model_type": "roberta",
@@ -88,8 +90,11 @@ def print_times(options: argparse.Namespace, parameters: int, rate: float) -> No
 
 def print_sizes(options: argparse.Namespace, parameters: int) -> None:
     draw = random.Random(0)
-    group_bytes = memory_of_groups(draw, options.instruction + 2, options.response + 2, options.candidates)
-    pair_bytes = memory_of_groups(draw, 0, options.instruction + options.response + 4, 1)
+    layouts = {
+        "shared": (options.candidates, (options.instruction + 2, options.response + 2)),
+        "joint": (1, (0, options.instruction + options.response + 4)),
+    }
+    peak, kept = memory_of_batches(options.batch)
     stored, chunk = file_sizes(options, draw)
     groups = options.pairs / options.candidates
     print("\n| what | size |\n|---|---|")
@@ -98,31 +103,51 @@ def print_sizes(options: argparse.Namespace, parameters: int) -> None:
     print(f"| store of {options.pairs:.3g} pairs (Parquet, random words) | {stored * groups / 1e9:,.0f} GB |")
     print(f"| chunk of 5,000 rows on its way to a builder | {chunk / 1e6:.1f} MB |")
     print(f"| outcomes of 512 rows on their way to the driver | {len(pickle.dumps(outcomes())) / 1e3:.1f} kB |")
-    for layout, each in (("shared", group_bytes / options.candidates), ("joint", pair_bytes)):
-        fit = options.memory * 1e9 / options.processes / each / 1e6
-        print(f"| a pair's tokens in a trainer's memory, {layout} | {each / 1e3:.1f} kB |")
-        print(f"| all pairs, in every process, {layout} | {each * options.pairs / 1e9:,.0f} GB |")
-        print(
-            f"| pairs that fit {options.memory} GB and {options.processes} processes a node, {layout} | {fit:,.0f}M |"
-        )
+    for layout, (candidates, lengths) in layouts.items():
+        each = token_file_sizes(draw, *lengths, candidates) / candidates
+        print(f"| a pair in token files, {layout} | {each:.0f} B |")
+        print(f"| token files of all pairs, once a run, {layout} | {each * options.pairs / 1e9:,.0f} GB |")
+    print(f"| a group in a trainer's memory while an epoch begins / after | {peak:.0f} / {kept:.0f} B |")
+    for layout, (candidates, _) in layouts.items():
+        each = peak * options.pairs / candidates / 1e9
+        print(f"| all groups in a trainer's memory while an epoch begins, {layout} | {each:,.2f} GB |")
 
 
-def memory_of_groups(draw: random.Random, prefix: int, segment: int, candidates: int, count: int = 2000) -> float:
-    """Measure the bytes of a training group of random token ids."""
+def token_file_sizes(draw: random.Random, prefix: int, segment: int, candidates: int, count: int = 2000) -> float:
+    """Measure the bytes of a group of random token ids in token files."""
 
     def ids(length: int) -> tuple[int, ...]:
         return tuple(draw.randrange(1000, 50000) for _ in range(length))
 
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    kept = []
+    groups = []
     for _ in range(count):
         segments = tuple(ids(segment) for _ in range(candidates))
         encoded = EncodedGroup(ids(prefix), segments, (0,) * candidates, ())
-        kept.append(TrainingGroup(encoded, np.zeros(candidates, dtype=np.float32), "task"))
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return (after - before) / len(kept)
+        groups.append(TrainingGroup(encoded, np.zeros(candidates, dtype=np.float32), "task"))
+    with tempfile.TemporaryDirectory() as place:
+        write_tokens(Path(place), groups)
+        return sum((Path(place) / name).stat().st_size for name in (TOKENS, SEGMENTS, GROUPS)) / count
+
+
+def memory_of_batches(pairs: int, count: int = 1_000_000) -> tuple[float, float]:
+    """Measure the bytes a group that an epoch's batches of so many pairs take: at their peak, and afterwards."""
+    one = TrainingGroup(EncodedGroup((1,), ((1, 2),), (0,), ()), np.zeros(1, dtype=np.float32), "task")
+    with tempfile.TemporaryDirectory() as place:
+        write_tokens(Path(place), [one] * 100_000, count // 100_000)
+        groups = TokenGroups(Path(place), "training")
+        tracemalloc.start()
+        kept = pair_batches(groups, pairs, 0, 0)
+        after, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(kept) == -(-count // pairs)
+    return peak / count, after / count
+
+
+def write_tokens(folder: Path, groups: list[TrainingGroup], times: int = 1) -> None:
+    writer = TokenWriter(folder, ROBERTA_LARGE["vocab_size"], ROBERTA_LARGE["max_position_embeddings"])
+    for _ in range(times):
+        writer.add(0, groups)
+    writer.finish({"training": [0]}, {}, {})
 
 
 def file_sizes(options: argparse.Namespace, draw: random.Random, count: int = 2000) -> tuple[float, int]:
@@ -167,8 +192,6 @@ def main() -> None:
     parser.add_argument("--inside", type=float, default=300, help="GB/s between GPUs of a node, as all-reduce sees it")
     parser.add_argument("--between", type=float, default=40, help="GB/s per GPU between nodes (400 Gbit/s links)")
     parser.add_argument("--price", type=float, default=2.5, help="dollars per GPU hour")
-    parser.add_argument("--memory", type=int, default=2000, help="GB of memory per node")
-    parser.add_argument("--processes", type=int, default=8, help="processes per node")
     options = parser.parse_args()
     spec = encoder_spec(ROBERTA_LARGE, "roberta-large")
     parameters = sum(int(np.prod(shape)) for shape in spec.shapes().values())

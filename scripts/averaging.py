@@ -15,6 +15,7 @@ import argparse
 import json
 import shlex
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -30,9 +31,10 @@ from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.runtime.torch_encoder import Encoder
 from cappy.training.card import model_card
+from cappy.training.encoding import encode_texts
 from cappy.training.mixture import build_mixture
-from cappy.training.prepare import Texts, encode_texts, held_out_texts
 from cappy.training.recipes import MINI
+from cappy.training.texts import Texts, held_out_texts
 from cappy.training.validation import development_figures
 
 
@@ -85,20 +87,21 @@ def main() -> None:
         keep(chosen.keep, chosen.first, folders[1], averaged(first, second, chosen.shares[0]), chosen.shares[0])
     if not chosen.data:
         return
-    encoded = encode_texts(
-        held_out(chosen.data, chosen.seed, chosen.without), MINI, tokenizer, conventions, spec.max_tokens, chosen.seed
-    )
-    parts = {"mixture": encoded.development, **encoded.made_development}
-    print(f"command: {shlex.join(['python', *sys.argv])}\n")
-    print("| share | accuracy | mean over tasks | squared error | " + " | ".join(encoded.made_development) + " |")
-    print("|" + "---|" * (4 + len(encoded.made_development)))
-    for share in chosen.shares:
-        model = Encoder(spec, {name: t.bfloat16() for name, t in averaged(first, second, share).items()})
-        found = {name: development_figures(model, groups, conventions) for name, groups in parts.items()}
-        cells = [f"{100 * found['mixture'][key]:.1f}%" for key in ("accuracy", "mean_over_tasks")]
-        cells.append(f"{found['mixture']['squared_error']:.3f}")
-        cells += [f"{100 * found[name]['accuracy']:.1f}%" for name in encoded.made_development]
-        print(f"| {share:g} | " + " | ".join(cells) + " |", flush=True)
+    placed = held_out(chosen.data, chosen.seed, chosen.without).placed()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "tokens"
+        encoded = encode_texts(placed, MINI, tokenizer, conventions, spec.max_tokens, chosen.seed, folder)
+        parts = {"mixture": encoded.development, **encoded.made_development}
+        print(f"command: {shlex.join(['python', *sys.argv])}\n")
+        print("| share | accuracy | mean over tasks | squared error | " + " | ".join(encoded.made_development) + " |")
+        print("|" + "---|" * (4 + len(encoded.made_development)))
+        for share in chosen.shares:
+            model = Encoder(spec, {name: t.bfloat16() for name, t in averaged(first, second, share).items()})
+            found = {name: development_figures(model, groups, conventions) for name, groups in parts.items()}
+            cells = [f"{100 * found['mixture'][key]:.1f}%" for key in ("accuracy", "mean_over_tasks")]
+            cells.append(f"{found['mixture']['squared_error']:.3f}")
+            cells += [f"{100 * found[name]['accuracy']:.1f}%" for name in encoded.made_development]
+            print(f"| {share:g} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,23 @@ from torch import Tensor
 from cappy.layout.encode import Conventions
 from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
+from cappy.training import prepare
 from cappy.training.parts import Step
-from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.processes import started_processes
 from cappy.training.trainer import Budget, Computing, Trainer
 from tests.training.toy import RECIPE
+
+
+class Written:
+    """Counts how often this process writes token files."""
+
+    def __init__(self) -> None:
+        self.times, self._write = 0, prepare.encode_texts
+        prepare.encode_texts = self  # type: ignore[assignment]
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.times += 1
+        return self._write(*arguments)
 
 
 class Slow(Trainer):
@@ -60,19 +72,27 @@ def train_plan(
     _, spec, weights = starting_weights(Path(encoder), 0)
     tokenizer = load_tokenizer(Path(encoder), spec)
     conventions = Conventions.of(spec, made.layout, tokenizer.cls_id, tokenizer.sep_id)
-    texts = read_texts(made, encoder, 0, data=Path(data), groups=None, against=None)
-    encoded = encode_texts(texts, made, tokenizer, conventions, spec.max_tokens, 0)
+    written = Written()
     with started_processes() as processes:
         folder = Path(output)
+        encoded = prepare.prepare(
+            prepare.Given(Path(data)), made, tokenizer, conventions, spec.max_tokens, 0, folder, processes
+        )
         (folder / f"pid.{processes.rank}").write_text(str(os.getpid()))
         trainer = Slow(spec, weights, made, conventions, folder, 0, "", Computing(**computing), processes)
         with suppress(KeyboardInterrupt) if until else nullcontext():
             trainer.run(encoded.training, Budget(steps=steps))
-        masters = trainer.weights()
+        masters, wrote = trainer.weights(), processes.gathered(written.times)
         if processes.first:
             sums = {name: float(tensor.double().abs().sum()) for name, tensor in masters.items()}
             tokens = trainer.progress.tokens
-            content = {"losses": trainer.losses, "sums": sums, "tokens": tokens, "world": processes.world}
+            content = {
+                "losses": trainer.losses,
+                "sums": sums,
+                "tokens": tokens,
+                "world": processes.world,
+                "wrote": wrote,
+            }
             (folder / "result.json").write_text(json.dumps(content))
 
 

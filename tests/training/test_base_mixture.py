@@ -18,8 +18,8 @@ from cappy.metrics.references import rouge_l
 from cappy.training import natural_instructions, samples
 from cappy.training.batches import encode_groups
 from cappy.training.derived import made_groups, pair_limits
+from cappy.training.encoding import encode_texts
 from cappy.training.mixture import build_mixture
-from cappy.training.prepare import encode_texts, read_texts
 from cappy.training.recipes import (
     BASE,
     MINI,
@@ -33,6 +33,7 @@ from cappy.training.recipes import (
     find_recipe,
 )
 from cappy.training.run import RunOptions, train
+from cappy.training.texts import read_texts
 from cappy.training.trainer import Budget
 from tests.training.toy import RECIPE
 
@@ -178,14 +179,14 @@ def test_groups_are_made_of_what_people_wrote(bert: Path) -> None:
     assert "machine wrote" not in texts
 
 
-def test_kept_out_tasks_have_figures_of_their_own(folder: Path, bert: Path) -> None:
+def test_kept_out_tasks_have_figures_of_their_own(folder: Path, bert: Path, tmp_path: Path) -> None:
     texts = read_texts(SMALL, str(bert), 0, data=folder, groups=None, against=None)
     assert not by_task(texts.development, natural_instructions.TASK)
     (apart,) = texts.made_development
     assert apart.task == natural_instructions.TASK
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
-    encoded = encode_texts(texts, SMALL, checkpoint.tokenizer, conventions, 96, 0)
+    encoded = encode_texts(texts.placed(), SMALL, checkpoint.tokenizer, conventions, 96, 0, tmp_path / "tokens")
     assert len(encoded.made_development[natural_instructions.TASK]) == len(apart.groups) > 10
     graded = {group.task for group in encoded.training if group.graded}
     assert graded == {"evouna", samples.TASK}

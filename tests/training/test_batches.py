@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.layout.encode import Conventions
-from cappy.training.batches import TrainingGroup, encode_groups, epoch_batches, pair_batches
+from cappy.training.batches import TrainingGroup, encode_groups
+from cappy.training.encoding import encode_texts
+from cappy.training.epochs import epoch_batches, pair_batches
 from cappy.training.mixture import build_mixture
-from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.texts import read_texts
 from tests.training.toy import RECIPE
 
 
@@ -26,9 +28,9 @@ def test_batches_hold_groups_of_one_layout(data: Path, bert: Path) -> None:
 
 def test_an_epoch_holds_every_group_once_in_an_order_of_its_own(data: Path, bert: Path) -> None:
     groups = encoded_groups(data, bert)
-    first, second = (epoch_batches(groups, 400, 0, epoch) for epoch in (0, 1))
+    first, second = (list(epoch_batches(groups, 400, 0, epoch)) for epoch in (0, 1))
     assert sorted(i for batch in first for i in batch) == list(range(len(groups)))
-    assert first == epoch_batches(groups, 400, 0, 0)
+    assert first == list(epoch_batches(groups, 400, 0, 0))
     assert first != second
 
 
@@ -63,12 +65,12 @@ def test_of_short_candidates_more_are_kept(data: Path, bert: Path) -> None:
     assert all(group.labels.tolist().count(1.0) == 1 for group in some)
 
 
-def test_the_papers_setting_has_single_pairs_in_batches_of_so_many(data: Path, bert: Path) -> None:
+def test_the_papers_setting_has_single_pairs_in_batches_of_so_many(data: Path, bert: Path, tmp_path: Path) -> None:
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "joint", 1, 2)
     recipe = dataclasses.replace(RECIPE, layout="joint", batch_pairs=64, listwise=0.0)
     texts = read_texts(recipe, str(bert), 0, data=data, groups=None, against=None)
-    encoded = encode_texts(texts, recipe, checkpoint.tokenizer, conventions, 96, 0)
+    encoded = encode_texts(texts.placed(), recipe, checkpoint.tokenizer, conventions, 96, 0, tmp_path / "tokens")
     assert {len(group.labels) for group in encoded.training} == {1}
     assert {len(group.labels) for group in encoded.development} > {1} or len(encoded.development[0].labels) > 1
     batches = pair_batches(encoded.training, 64, 0, 0)

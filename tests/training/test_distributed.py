@@ -77,7 +77,9 @@ def compare(one: dict[str, Any], other: dict[str, Any]) -> None:
 def test_two_processes_lose_what_one_does(data: Path, bert: Path, tmp_path: Path) -> None:
     one = launch(plan(data, bert, tmp_path / "one"), 1)
     assert one["losses"][-1] < 0.7 * one["losses"][0]
-    compare(one, launch(plan(data, bert, tmp_path / "fsdp", parallel="fsdp", micro_tokens=200), 2))
+    two = launch(plan(data, bert, tmp_path / "fsdp", parallel="fsdp", micro_tokens=200), 2)
+    compare(one, two)
+    assert two["wrote"] == [1, 0]  # both map the token files of the first
 
 
 @pytest.mark.slow

@@ -17,10 +17,12 @@ from cappy.group import Candidate, Group
 from cappy.layout.encode import Conventions
 from cappy.training import open_answers
 from cappy.training.batches import encode_groups
+from cappy.training.encoding import encode_texts
+from cappy.training.lots import task_limits
 from cappy.training.mixture import build_mixture
 from cappy.training.open_answers import BETTER, MADE_UP, REFERENCE, SAMPLE, SOUND, WORSE, answer_groups, held_out
-from cappy.training.prepare import encode_texts, read_texts, task_limits
 from cappy.training.recipes import BASE, OpenAnswers
+from cappy.training.texts import read_texts
 from tests.training.toy import RECIPE
 
 PLAN = OpenAnswers(
@@ -101,7 +103,9 @@ def test_the_best_of_a_list_is_seldom_the_longest_where_that_can_be_had() -> Non
     assert 0.1 < sum(longest) / 200 < 0.5
 
 
-def test_open_answers_are_part_of_a_mixture_and_read_to_their_own_length(folder: Path, shared_bert: Path) -> None:
+def test_open_answers_are_part_of_a_mixture_and_read_to_their_own_length(
+    folder: Path, shared_bert: Path, tmp_path: Path
+) -> None:
     plan = dataclasses.replace(PLAN, instruction_tokens=20, response_tokens=30, longest_response=40)
     recipe = dataclasses.replace(RECIPE, sources=(), held_out=0.2, open_answers=plan)
     training, development = build_mixture(recipe, folder, 0)
@@ -113,7 +117,7 @@ def test_open_answers_are_part_of_a_mixture_and_read_to_their_own_length(folder:
     checkpoint = read_checkpoint(shared_bert)
     tokenizer = checkpoint.tokenizer
     conventions = Conventions.of(checkpoint.spec, "shared", tokenizer.cls_id, tokenizer.sep_id)
-    encoded = encode_texts(texts, recipe, tokenizer, conventions, 96, 0)
+    encoded = encode_texts(texts.placed(), recipe, tokenizer, conventions, 96, 0, tmp_path / "tokens")
     longest = {
         task: max(len(s) for group in encoded.training if group.task == task for s in group.encoded.segments)
         for task in ("quoref", open_answers.TASK)

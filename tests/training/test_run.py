@@ -19,9 +19,10 @@ from cappy.data.store import write_groups
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
 from cappy.layout.encode import Conventions
-from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.encoding import encode_texts
 from cappy.training.recipes import Continuations, Similarity, Statements
 from cappy.training.run import RunOptions, train
+from cappy.training.texts import read_texts
 from cappy.training.trainer import Budget
 from tests.training.toy import RECIPE, run
 
@@ -123,12 +124,12 @@ def test_a_share_of_joint_batches_trains_both_layouts(data: Path, bert: Path, tm
     assert "50% of the rows' groups" in (folder / "README.md").read_text()
 
 
-def test_joint_groups_are_a_share_of_the_training_groups_alone(data: Path, bert: Path) -> None:
+def test_joint_groups_are_a_share_of_the_training_groups_alone(data: Path, bert: Path, tmp_path: Path) -> None:
     checkpoint = read_checkpoint(bert)
     conventions = Conventions.of(checkpoint.spec, "shared", 1, 2)
     recipe = dataclasses.replace(RECIPE, joint=0.5, held_out=0.2)
     texts = read_texts(recipe, str(bert), 0, data=data, groups=None, against=None)
-    encoded = encode_texts(texts, recipe, checkpoint.tokenizer, conventions, 96, 0)
+    encoded = encode_texts(texts.placed(), recipe, checkpoint.tokenizer, conventions, 96, 0, tmp_path / "tokens")
     share = np.mean([group.shared for group in encoded.training])
     assert 0.4 < share < 0.6
     assert all(group.shared for group in encoded.development)

@@ -17,8 +17,9 @@ from cappy.layout.encode import Conventions
 from cappy.layout.tokenizer import load_tokenizer
 from cappy.runtime.encoder_weights import starting_weights
 from cappy.training import trainer as trainer_module
-from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.encoding import encode_texts
 from cappy.training.run import RunOptions, train
+from cappy.training.texts import read_texts
 from cappy.training.trainer import Budget, Computing, Trainer, learning_rate
 from tests.training.toy import RECIPE, run
 
@@ -49,8 +50,10 @@ def test_a_stopped_run_resumes_exactly(
 
 def test_a_folder_of_another_run_is_refused(data: Path, bert: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "run", bert, 1)
+    tokens = (tmp_path / "run" / "tokens" / "manifest.json").read_text()
     with pytest.raises(InputError, match="another recipe, seed"):
         run(data, tmp_path / "run", bert, 2, seed=1)
+    assert (tmp_path / "run" / "tokens" / "manifest.json").read_text() == tokens  # they may have taken hours
 
 
 def test_a_state_of_before_a_recipe_could_say_so_is_resumed(data: Path, bert: Path, tmp_path: Path) -> None:
@@ -168,7 +171,9 @@ def test_rows_and_workers_give_the_same_losses(
     tokenizer = load_tokenizer(mpnet, spec)
     conventions = Conventions.of(spec, layout, tokenizer.cls_id, tokenizer.sep_id)
     texts = read_texts(recipe, str(mpnet), 0, data=data, groups=None, against=None)
-    groups = encode_texts(texts, recipe, tokenizer, conventions, spec.max_tokens, 0).training
+    groups = encode_texts(
+        texts.placed(), recipe, tokenizer, conventions, spec.max_tokens, 0, tmp_path / "tokens"
+    ).training
     curves = []
     for name, how in (("packed", Computing(precision="fp32")), ("rows", computing)):
         trainer = Trainer(spec, weights, recipe, conventions, tmp_path / name, 0, computing=how)

@@ -97,6 +97,12 @@ def train(
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="Processes that prepare batches ahead; by default 4 with a GPU, else none."),
     ] = None,
+    only_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--only-tokens", help="Write the groups' token files and stop, so that no GPU waits for them later."
+        ),
+    ] = False,
 ) -> None:
     """Train a scorer. It can be stopped at any time; the same command resumes.
 
@@ -124,11 +130,23 @@ def train(
         workers=workers,
     )
     options = RunOptions(
-        data, output, encoder, budget, seed, threads, against, groups, start, learning_rate, batch_tokens, computing
+        data,
+        output,
+        encoder,
+        budget,
+        seed,
+        threads,
+        against,
+        groups,
+        start,
+        learning_rate,
+        batch_tokens,
+        computing,
+        only_tokens,
     )
     target = train(find_recipe(recipe), options)
     if level == logging.INFO:
-        typer.echo(f"checkpoint written to {target}")
+        typer.echo(f"{'token files' if only_tokens else 'checkpoint'} written to {target}")
 
 
 def _launched(variable: str, known: Mapping[str, str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ class TextTokenizer:
     def vocabulary(self) -> int:
         """Number of ids, including added tokens."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id; above `vocabulary` if some are unused."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values())
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides which ids a text gets."""
+        return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()
 
     def encode(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
         """Return the ids of each text.

@@ -1,4 +1,4 @@
-"""Groups as token ids, and the batches of an epoch in an order fixed by the seed."""
+"""Groups as token ids: encoding, and packing for the encoder."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cappy.group import Group
-from cappy.layout.batches import Size, token_batches
 from cappy.layout.encode import Conventions, EncodedGroup, encode_group
 from cappy.layout.limits import Limits
 from cappy.layout.pack import Batch, pack
 from cappy.layout.tokenizer import TextTokenizer
-
-POOL = 4000
-"""Shuffled groups that are sorted by length together: enough to fill batches of similar length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +74,6 @@ def _choose(group: Group, most: int, seed: int, short_words: int) -> list[int]:
     return sorted(indices[:kept])
 
 
-def epoch_batches(groups: Sequence[TrainingGroup], budget: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of an epoch as lists of group indices, determined by seed and epoch.
-
-    A batch holds groups of one layout.
-    """
-    order = list(range(len(groups)))
-    draw = random.Random(f"{seed}:{epoch}")
-    draw.shuffle(order)
-    batches: list[list[int]] = []
-    for start in range(0, len(order), POOL):
-        for shared in (True, False):
-            pool = [i for i in order[start : start + POOL] if groups[i].shared == shared]
-            sizes = [Size.of(groups[i].encoded) for i in pool]
-            batches += [[pool[k] for k in batch] for batch in token_batches(sizes, budget)]
-    draw.shuffle(batches)
-    return batches
-
-
 def pack_training(
     groups: Sequence[TrainingGroup], conventions: Conventions
 ) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
@@ -107,29 +85,6 @@ def pack_training(
     batch = pack([group.encoded for group in groups], conventions)
     labels = np.concatenate([group.labels for group in groups])
     return batch, labels, np.repeat(np.arange(len(groups)), batch.per_prefix)
-
-
-def pair_batches(groups: Sequence[TrainingGroup], pairs: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of an epoch, each of `pairs` candidates or slightly more, in an order fixed by the seed.
-
-    A batch holds groups of one layout and of any length.
-    """
-    order = list(range(len(groups)))
-    draw = random.Random(f"{seed}:{epoch}")
-    draw.shuffle(order)
-    batches: list[list[int]] = []
-    for shared in (True, False):
-        batch: list[int] = []
-        held = 0
-        for index in (i for i in order if groups[i].shared == shared):
-            batch.append(index)
-            held += len(groups[index].labels)
-            if held >= pairs:
-                batches.append(batch)
-                batch, held = [], 0
-        batches += [batch] if batch else []
-    draw.shuffle(batches)
-    return batches
 
 
 def single_pairs(groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:

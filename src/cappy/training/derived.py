@@ -24,11 +24,10 @@ log = logging.getLogger("cappy.training")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Groups of one kind and their token limits in training."""
+    """Groups of one kind."""
 
     task: str
     groups: list[Group]
-    limits: Limits
 
 
 def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int, share: float = 1.0) -> Iterator[Made]:
@@ -41,17 +40,17 @@ def made_groups(groups: Sequence[Group], recipe: Recipe, encoder: str, seed: int
     groups = [_written_by_people(group) for group in groups if has_own_texts(group)]
     if recipe.similarity:
         found = _similarity(groups, recipe.similarity, encoder, seed)
-        yield _made(similarity.TASK, found, recipe, recipe.similarity.instruction_tokens)
+        yield _made(similarity.TASK, found)
     wanted = [plan.passages for plan in (recipe.statements, recipe.continuations) if plan]
     all_passages = passages(groups, max(wanted), seed) if wanted else []
     if recipe.statements:
         texts = all_passages[: recipe.statements.passages]
         found = list(statements.statement_groups(groups, texts, recipe.statements, seed))
-        yield _made(statements.TASK, found, recipe, recipe.statements.instruction_tokens)
+        yield _made(statements.TASK, found)
     if recipe.continuations:
         texts = all_passages[: recipe.continuations.passages]
         found = list(continuations.continuation_groups(texts, recipe.continuations, seed))
-        yield _made(continuations.TASK, found, recipe, recipe.instruction_tokens)
+        yield _made(continuations.TASK, found)
 
 
 def _written_by_people(group: Group) -> Group:
@@ -74,9 +73,9 @@ def pair_limits(instruction_tokens: int, response_tokens: int) -> Limits:
     return Limits(instruction_tokens + response_tokens + 4, response_tokens, response_limit=response_tokens)
 
 
-def _made(task: str, groups: list[Group], recipe: Recipe, instruction_tokens: int) -> Made:
+def _made(task: str, groups: list[Group]) -> Made:
     log.info("made %d groups of task %r from the texts of other groups", len(groups), task)
-    return Made(task, groups, pair_limits(instruction_tokens, recipe.response_tokens))
+    return Made(task, groups)
 
 
 def _similarity(groups: Sequence[Group], plan: Similarity, encoder: str, seed: int) -> list[Group]:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from cappy.encoders.spec import EncoderSpec
 from cappy.layout.encode import Conventions
-from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
+from cappy.training.batches import TrainingGroup, pack_training
+from cappy.training.epochs import epoch_batches
 from cappy.training.losses import training_loss
 from cappy.training.optimizer import make_optimizer, step_masters, training_dtype
 from cappy.training.placement import Alone

@@ -84,8 +84,13 @@ def split_groups(groups: Iterable[Group], held_out: float) -> tuple[list[Group],
     training: list[Group] = []
     development: list[Group] = []
     for group in groups:
-        (development if fraction(_asked(group)) < held_out else training).append(group)
+        (development if is_held_out(group, held_out) else training).append(group)
     return training, development
+
+
+def is_held_out(group: Group, share: float) -> bool:
+    """Tell whether a ready-made group is among the `share` for development."""
+    return fraction(_asked(group)) < share
 
 
 def _asked(group: Group) -> str:

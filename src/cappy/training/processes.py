@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,9 @@ from torch.distributed.rendezvous import rendezvous
 from cappy.errors import InputError
 
 WAIT = timedelta(hours=2)
-"""How long a process waits for the others; some take longer to prepare data."""
+"""How long a process waits for the others in an exchange; some take longer to save or to score."""
+POLL = 0.5
+"""Seconds between looks at files that another process writes."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,19 @@ class Processes:
         found: list[Any] = [None] * self.world
         dist.all_gather_object(found, value)
         return found
+
+    def wait_for(self, done: Callable[[], bool]) -> None:
+        """Wait until all are here and `done` holds, however long the first process takes to bring it about.
+
+        Raises:
+            KeyboardInterrupt: this process was asked to stop.
+
+        """
+        while not done():
+            if self.stopping:
+                raise KeyboardInterrupt
+            time.sleep(POLL)
+        self.wait()
 
     def wait(self) -> None:
         """Wait until all processes have reached this call."""

@@ -14,8 +14,7 @@ from cappy.calibration.temperature import fit_temperature
 from cappy.checkpoint.find import find_encoder
 from cappy.checkpoint.save import save_checkpoint, scorer_config
 from cappy.errors import InputError
-from cappy.files.atomic import sha256, write_json
-from cappy.group import Group
+from cappy.files.atomic import write_json
 from cappy.layout.encode import Conventions
 from cappy.layout.limits import Limits
 from cappy.layout.tokenizer import load_tokenizer
@@ -23,11 +22,10 @@ from cappy.runtime.encoder_weights import starting_weights
 from cappy.training.batches import TrainingGroup
 from cappy.training.card import model_card
 from cappy.training.memory import keep_freed_memory
-from cappy.training.mixture import count_tasks
-from cappy.training.prepare import encode_texts, read_texts
+from cappy.training.prepare import TOKENS, Given, prepare, weights_hash
 from cappy.training.processes import Processes, started_processes
 from cappy.training.recipes import Recipe
-from cappy.training.trainer import Budget, Computing, Trainer
+from cappy.training.trainer import Budget, Computing, Trainer, same_run
 from cappy.training.validation import Model, describe, development_figures, figures, score_training_groups
 
 log = logging.getLogger("cappy.training")
@@ -60,6 +58,8 @@ class RunOptions:
     batch_tokens: int | None = None
     """Tokens per step; None takes the recipe's."""
     computing: Computing = field(default_factory=Computing)
+    only_tokens: bool = False
+    """Write the token files and stop; a run with the same options trains on them."""
 
     def within(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the overrides of these options.
@@ -80,7 +80,7 @@ class RunOptions:
 
 
 def train(recipe: Recipe, options: RunOptions) -> Path:
-    """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint.
+    """Train a scorer by a recipe and return its checkpoint folder, `output`/checkpoint (or that of its token files).
 
     The run's state is kept in `output`; a second call with the same recipe and seed resumes it. Processes started by
     torchrun or accelerate train one model together and must see `output` and the data under the same paths.
@@ -98,21 +98,22 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
 
 
 def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
+    # Before its token files are replaced.
+    same_run(options.output, {"seed": options.seed, "recipe": asdict(recipe)})
     folder = find_encoder(options.start or recipe.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
     tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, recipe.layout, tokenizer.cls_id, tokenizer.sep_id)
-    texts = read_texts(
-        recipe, recipe.encoder, options.seed, data=options.data, groups=options.groups, against=options.against
-    )
-    encoded = encode_texts(texts, recipe, tokenizer, conventions, spec.max_tokens, options.seed)
-    tokens = sum(group.encoded.tokens for group in encoded.training)
+    given = Given(options.data, options.groups, options.against)
+    encoded = prepare(given, recipe, tokenizer, conventions, spec.max_tokens, options.seed, options.output, processes)
     log.info(
         "%d training groups of %d tokens, %d development groups",
         len(encoded.training),
-        tokens,
+        encoded.tokens,
         len(encoded.development),
     )
+    if options.only_tokens:
+        return options.output / TOKENS
 
     def measure(model: Model) -> dict[str, dict[str, Any]]:
         parts = encoded.made_development.items()
@@ -122,7 +123,7 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
         some = development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions, processes)
         return _said(some, measure(model))
 
-    origin = f"{weights_hash(folder)} {len(encoded.training)} groups {tokens} tokens"
+    origin = f"{weights_hash(folder)} {len(encoded.training)} groups {encoded.tokens} tokens"
     trainer = Trainer(
         spec, weights, recipe, conventions, options.output, options.seed, origin, options.computing, processes
     )
@@ -130,7 +131,7 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
     scores = score_training_groups(trainer.model, encoded.development, conventions, processes=processes)
     development, made = figures(encoded.development, scores), measure(trainer.model)
     log.info("final step %d: %s", trainer.progress.step, _said(development, made))
-    facts = {**run_facts(recipe, options, texts.all_training(), trainer, development), "made": made}
+    facts = {**run_facts(recipe, options, encoded.tasks, trainer, development), "made": made}
     settings = {
         "layout": recipe.layout,
         **{name: value for name, value in asdict(Limits.within(spec.max_tokens)).items() if value is not None},
@@ -152,11 +153,6 @@ def _said(development: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]])
     return "; ".join([describe(development), *(f"{task} {describe(found)}" for task, found in made.items())])
 
 
-def weights_hash(folder: Path) -> str:
-    """Return the SHA-256 of an encoder's weights file."""
-    return sha256(next(path for path in sorted(folder.glob("*.safetensors"))))
-
-
 def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict[str, float]:
     """Return the fitted temperature as a setting, or {} if no group has both a right and a wrong candidate."""
     try:
@@ -166,9 +162,9 @@ def _temperature(scores: Sequence[Any], groups: Sequence[TrainingGroup]) -> dict
 
 
 def run_facts(
-    recipe: Recipe, options: RunOptions, groups: Sequence[Group], trainer: Trainer, development: Mapping[str, Any]
+    recipe: Recipe, options: RunOptions, tasks: Mapping[str, int], trainer: Trainer, development: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Gather the facts of a run for its model card."""
+    """Gather the facts of a run for its model card; `tasks` counts its training groups."""
     return {
         "recipe": asdict(recipe),
         "groups_from": str(options.groups) if options.groups else None,
@@ -185,7 +181,7 @@ def run_facts(
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else None,
         "computed_in": str(trainer.dtype).removeprefix("torch."),
-        "training_groups": len(groups),
-        "groups_by_task": count_tasks(groups),
+        "training_groups": sum(tasks.values()),
+        "groups_by_task": dict(tasks),
         "development": dict(development),
     }

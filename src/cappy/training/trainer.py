@@ -26,7 +26,8 @@ from cappy.files.atomic import atomic_folder
 from cappy.layout.encode import Conventions
 from cappy.layout.rows import TokenRows
 from cappy.runtime.torch_rows import RowTensors, to_device
-from cappy.training.batches import TrainingGroup, epoch_batches, pair_batches
+from cappy.training.batches import TrainingGroup
+from cappy.training.epochs import Batches, epoch_batches, pair_batches
 from cappy.training.losses import Totals, training_loss
 from cappy.training.optimizer import make_optimizer, step_masters, training_dtype
 from cappy.training.parts import Part, Preparing, Step, endless_steps
@@ -260,7 +261,7 @@ class Trainer:
         if not self._updating:  # stopped in the middle of an update: the last saved state stands
             self.save()
 
-    def _batches(self, groups: Sequence[TrainingGroup], epoch: int) -> list[list[int]]:
+    def _batches(self, groups: Sequence[TrainingGroup], epoch: int) -> Batches:
         if self.recipe.batch_pairs:
             return pair_batches(groups, self.recipe.batch_pairs, self.seed, epoch)
         return epoch_batches(groups, self.recipe.batch_tokens, self.seed, epoch)
@@ -346,13 +347,7 @@ class Trainer:
 
     def _resume(self) -> None:
         """Read the state of a stopped run with the same recipe, seed and origin."""
-        facts = json.loads((self.folder / "state" / "progress.json").read_text())
-        mine = json.loads(json.dumps(self.identity))
-        facts["recipe"] = {**_defaults(), **facts["recipe"]}
-        if {key: facts.get(key) for key in mine} != mine:
-            raise InputError(
-                f"{self.folder} holds a run with another recipe, seed, encoder or data; give another folder."
-            )
+        facts = same_run(self.folder, self.identity)
         tensors = load_file(self.folder / "state" / "state.safetensors")
         self.progress = Progress(**facts["progress"])
         with torch.no_grad():
@@ -364,6 +359,24 @@ class Trainer:
                     self.optimizer.state[tensor] = {"step": tensors[f"step:{name}"].to(self.device), **moments}
         self.model.refresh()
         log.info("resuming at step %d", self.progress.step)
+
+
+def same_run(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of the state saved in `folder`; empty if there is none.
+
+    Raises:
+        InputError: they differ from `identity`, which may be a part of the trainer's.
+
+    """
+    path = folder / "state" / "progress.json"
+    if not path.exists():
+        return {}
+    facts: dict[str, Any] = json.loads(path.read_text())
+    facts["recipe"] = {**_defaults(), **facts["recipe"]}
+    mine = json.loads(json.dumps(identity))
+    if {key: facts.get(key) for key in mine} != mine:
+        raise InputError(f"{folder} holds a run with another recipe, seed, encoder or data; give another folder.")
+    return facts
 
 
 def numbers(losses: Sequence[float | Tensor]) -> list[float]:

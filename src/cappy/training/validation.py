@@ -15,7 +15,8 @@ from cappy.errors import CheckpointError, InputError
 from cappy.layout.encode import Conventions
 from cappy.layout.pack import Batch
 from cappy.metrics import preferences as answers
-from cappy.training.batches import TrainingGroup, epoch_batches, pack_training
+from cappy.training.batches import TrainingGroup, pack_training
+from cappy.training.epochs import epoch_batches
 from cappy.training.processes import Processes
 
 Model = Callable[[Batch], Tensor]
@@ -36,7 +37,7 @@ def score_training_groups(
     """
     among = processes or Processes()
     batches = epoch_batches(groups, budget, 0, 0)
-    mine = batches[among.rank :: among.world]
+    mine = list(batches[among.rank :: among.world])
     # All processes gather sharded weights together, so one with fewer batches scores a batch twice.
     mine += batches[: math.ceil(len(batches) / among.world) - len(mine)]
     found: dict[int, NDArray[np.float32]] = {}
