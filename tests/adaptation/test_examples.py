@@ -94,7 +94,7 @@ def test_what_is_held_out_lends_nothing_to_what_is_learnt_from() -> None:
 
 
 def test_sixteen_examples_are_learnt_from(tmp_path: Path) -> None:
-    scorer = cappy.load(runtime="torch")
+    scorer = cappy.load("mini", runtime="torch")
     words = {True: ("tiger", "rabbit", "horse", "spider"), False: ("hammer", "bottle", "engine", "window")}
     kinds = {True: "glorp", False: "zindle"}  # names that say nothing: only the examples tell
     examples = [
@@ -116,7 +116,7 @@ def test_sixteen_examples_are_learnt_from(tmp_path: Path) -> None:
     noted = json.loads((tmp_path / "mine" / "config.json").read_text())["cappy"]
     assert noted["layout"] == "shared" and noted["adapted"]["examples"] == 16
     assert "adapted to one task" in (tmp_path / "mine" / "README.md").read_text()
-    assert scorer.score("a?", "b") == cappy.load(runtime="torch").score("a?", "b")  # the one it came from is as it was
+    assert scorer.score("a?", "b") == cappy.load("mini", runtime="torch").score("a?", "b")  # the one it came from is as it was
 
 
 def test_the_best_epoch_is_kept(shared_bert: Path) -> None:

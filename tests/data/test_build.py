@@ -148,7 +148,10 @@ def test_hard_answers_by_embedding_do_not_depend_on_workers(recipe: Path, tmp_pa
         read_recipe(str(recipe))
 
 
-def test_a_killed_build_goes_on_without_losing_or_repeating_anything(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_killed_build_goes_on_without_losing_or_repeating_anything(
+    recipe: Path, tmp_path: Path, times: int
+) -> None:
     home = recipe.parent
     lines = (home / "rendered.jsonl").read_text().splitlines()[:-2]
     tasks = (
@@ -171,7 +174,7 @@ def test_a_killed_build_goes_on_without_losing_or_repeating_anything(recipe: Pat
     draw = random.Random(0)
     command = [sys.executable, "-m", "cappy.cli.app", "data", "build", str(recipe), "-o", str(killed), "--workers", "2"]
     kills = 0
-    while kills < 20:
+    while kills < times:
         process = subprocess.Popen(
             command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
         )
@@ -187,7 +190,7 @@ def test_a_killed_build_goes_on_without_losing_or_repeating_anything(recipe: Pat
         os.killpg(process.pid, signal.SIGKILL)  # the workers too, whatever they are at
         process.wait()
         kills += 1
-    assert kills == 20
+    assert kills == times
     subprocess.run(command, check=True, capture_output=True)
     assert contents(killed) == contents(whole)
 
