@@ -116,7 +116,9 @@ def test_sixteen_examples_are_learnt_from(tmp_path: Path) -> None:
     noted = json.loads((tmp_path / "mine" / "config.json").read_text())["cappy"]
     assert noted["layout"] == "shared" and noted["adapted"]["examples"] == 16
     assert "adapted to one task" in (tmp_path / "mine" / "README.md").read_text()
-    assert scorer.score("a?", "b") == cappy.load("mini", runtime="torch").score("a?", "b")  # the one it came from is as it was
+    assert scorer.score("a?", "b") == cappy.load("mini", runtime="torch").score(
+        "a?", "b"
+    )  # the one it came from is as it was
 
 
 def test_the_best_epoch_is_kept(shared_bert: Path) -> None:

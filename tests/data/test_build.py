@@ -149,9 +149,7 @@ def test_hard_answers_by_embedding_do_not_depend_on_workers(recipe: Path, tmp_pa
 
 
 @pytest.mark.parametrize("times", [8, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_killed_build_goes_on_without_losing_or_repeating_anything(
-    recipe: Path, tmp_path: Path, times: int
-) -> None:
+def test_a_killed_build_goes_on_without_losing_or_repeating_anything(recipe: Path, tmp_path: Path, times: int) -> None:
     home = recipe.parent
     lines = (home / "rendered.jsonl").read_text().splitlines()[:-2]
     tasks = (
