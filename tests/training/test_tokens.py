@@ -16,6 +16,7 @@ import pytest
 
 from cappy.checkpoint.checkpoint import read_checkpoint
 from cappy.data.shards import begin_store, finish_store, write_shard
+from cappy.data.store import read_groups
 from cappy.errors import InputError
 from cappy.group import Candidate, Group
 from cappy.layout.batches import Size, token_batches
@@ -273,6 +274,42 @@ def test_token_files_can_be_written_before_the_run(bert: Path, store: Path, tmp_
     first = made(tmp_path / "run")
     train(RECIPE, dataclasses.replace(options, only_tokens=False))
     assert made(tmp_path / "run") == first
+
+
+def test_files_that_cannot_be_replaced_stay(bert: Path, store: Path, tmp_path: Path) -> None:
+    options = RunOptions(None, tmp_path / "run", str(bert), Budget(steps=1), threads=1, groups=store, only_tokens=True)
+    train(RECIPE, options)
+    first = made(tmp_path / "run")
+    with pytest.raises(InputError, match="cannot be read"):
+        train(RECIPE, dataclasses.replace(options, groups=tmp_path / "nosuch"))
+    assert made(tmp_path / "run") == first
+
+
+def test_a_run_is_not_resumed_on_data_with_other_labels(bert: Path, store: Path, tmp_path: Path) -> None:
+    """As many groups and tokens, so that only their content tells."""
+    options = RunOptions(None, tmp_path / "run", str(bert), Budget(steps=1), threads=1, groups=store)
+    train(RECIPE, options)
+    first = made(tmp_path / "run")
+    flipped = [
+        dataclasses.replace(
+            group,
+            candidates=tuple(dataclasses.replace(one, label=1 - (one.label or 0)) for one in group.candidates),
+        )
+        for group in read_groups(store)
+    ]
+    other = write_store(tmp_path / "other", flipped)
+    with pytest.raises(InputError, match="give another folder"):
+        train(RECIPE, dataclasses.replace(options, groups=other, budget=Budget(steps=2)))
+    assert made(tmp_path / "run") == first
+    train(RECIPE, dataclasses.replace(options, budget=Budget(steps=2)))
+    assert made(tmp_path / "run") == first
+
+
+def test_settings_of_steps_use_the_files_again(bert: Path, store: Path, tmp_path: Path) -> None:
+    prepared(bert, Given(groups=store), tmp_path)
+    first = made(tmp_path)
+    prepared(bert, Given(groups=store), tmp_path, dataclasses.replace(RECIPE, learning_rate=1e-3, batch_tokens=99))
+    assert made(tmp_path) == first
 
 
 class Two(Processes):

@@ -119,7 +119,7 @@ def train(
         raise MissingExtraError("training", "train") from error
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    budget = Budget(steps, minutes)
+    budget = Budget(1) if only_tokens else Budget(steps, minutes)
     computing = Computing(
         parallel or _launched("ACCELERATE_USE_FSDP", {"true": "fsdp"}) or "ddp",
         micro_tokens,
@@ -130,19 +130,19 @@ def train(
         workers=workers,
     )
     options = RunOptions(
-        data,
-        output,
-        encoder,
-        budget,
-        seed,
-        threads,
-        against,
-        groups,
-        start,
-        learning_rate,
-        batch_tokens,
-        computing,
-        only_tokens,
+        data=data,
+        output=output,
+        encoder=encoder,
+        budget=budget,
+        seed=seed,
+        threads=threads,
+        against=against,
+        groups=groups,
+        start=start,
+        learning_rate=learning_rate,
+        batch_tokens=batch_tokens,
+        computing=computing,
+        only_tokens=only_tokens,
     )
     target = train(find_recipe(recipe), options)
     if level == logging.INFO:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Encoded:
     """The groups of a run as token ids; `made_development` by task.
 
     `tasks`: training groups by task, before joint groups are split into pairs. `tokens`: of all training groups.
+    `digest` identifies the content.
     """
 
     training: TokenGroups
@@ -37,6 +38,7 @@ class Encoded:
     made_development: dict[str, TokenGroups]
     tasks: dict[str, int]
     tokens: int
+    digest: str
 
     @classmethod
     def read(cls, folder: Path) -> Encoded:
@@ -44,7 +46,9 @@ class Encoded:
         manifest = read_manifest(folder)
         sets = {name: TokenGroups(folder, name) for name in manifest["sets"]}
         training, development = sets.pop(TRAINING), sets.pop(DEVELOPMENT)
-        return cls(training, development, sets, manifest["groups_by_task"], manifest["training_tokens"])
+        return cls(
+            training, development, sets, manifest["groups_by_task"], manifest["training_tokens"], manifest["digest"]
+        )
 
 
 def encode_texts(
@@ -56,11 +60,12 @@ def encode_texts(
     seed: int,
     folder: Path,
     origin: Mapping[str, Any] | None = None,
+    check: Callable[[str], object] = bool,
 ) -> Encoded:
     """Encode groups with the recipe's layouts, limits and candidate counts into token files in `folder`.
 
     No pair exceeds `longest`, the encoder's maximum number of tokens. Development groups are shuffled. `origin` goes
-    into the manifest.
+    into the manifest. `check` gets the digest before older files are replaced, which an exception prevents.
     """
     tasks: Counter[str] = Counter()
     tokens = 0
@@ -72,6 +77,7 @@ def encode_texts(
             if not lot.held_out:
                 tasks.update(group.task for group in chunk)
                 tokens += sum(group.encoded.tokens for group in groups)
+        check(writer.digest)
         sets: dict[str, list[int]] = {TRAINING: [], DEVELOPMENT: []}
         for lot in sorted(numbers, key=lambda one: one.order):
             sets.setdefault(lot.set, []).append(numbers[lot])

@@ -29,6 +29,11 @@ log = logging.getLogger("cappy.training")
 
 TOKENS = "tokens"
 """The folder of token files in that of a run."""
+OF_STEPS = (
+    *("name", "learning_rate", "further_learning_rate", "weight_decay", "dropout", "warmup", "final_lr_ratio"),
+    *("batch_tokens", "listwise", "graded_listwise", "pairwise", "temperature"),
+)
+"""Settings of a recipe that do not change token files."""
 LOGGED = 200_000
 """Groups between lines of the log, which is all that a batch job shows."""
 
@@ -51,10 +56,12 @@ def prepare(
     seed: int,
     output: Path,
     processes: Processes | None = None,
+    check: Callable[[str], object] = bool,
 ) -> Encoded:
     """Return the encoded groups of a run, from the token files in `output` if they were made from the same.
 
     Otherwise the first process makes them while the others wait. `longest`: the encoder's maximum number of tokens.
+    `check` gets the digest of new files before they replace older ones, and raises if they may not.
 
     Raises:
         InputError: data is missing or unreadable, or the training or the hold-out set is empty.
@@ -68,14 +75,14 @@ def prepare(
         return bool(tokens.read_manifest(folder).get("origin") == origin)
 
     if not done() and among.first:
-        _clear(folder)
+        _tidy(folder)
         placed = placed_groups(
             recipe, recipe.encoder, seed, data=given.data, groups=given.groups, against=given.against
         )
         total = read_manifest(given.groups).get("groups") if given.groups and streams(recipe) else None
         with progress_bar("groups", total) as advance:
             shown = _until_stopped(placed, among, advance)
-            encode_texts(shown, recipe, tokenizer, conventions, longest, seed, folder, origin)
+            encode_texts(shown, recipe, tokenizer, conventions, longest, seed, folder, origin, check)
         log.info("wrote token files to %s", folder)
     among.wait_for(done)
     return Encoded.read(folder)
@@ -84,14 +91,14 @@ def prepare(
 def _origin(
     given: Given, recipe: Recipe, tokenizer: TextTokenizer, conventions: Conventions, longest: int, seed: int
 ) -> dict[str, Any]:
-    """Return what decides the content of token files, as JSON reads it back."""
+    """Return what decides the content of token files, as JSON reads it back; files by size and time of change."""
     parts = (recipe.rendered, "train", "promptsource_templates")
     facts = {
         "cappy": cappy.__version__,
         "data": _stamps(given.data / name for name in parts) if given.data and not given.groups else None,
         "groups": _stamps([given.groups]) if given.groups else None,
         "against": _stamps(one for one in given.against.glob("*") if one.is_file()) if given.against else None,
-        "recipe": asdict(recipe),
+        "recipe": {name: value for name, value in asdict(recipe).items() if name not in OF_STEPS},
         "labelled_by": weights_hash(find_encoder(recipe.encoder)) if recipe.similarity else None,
         "tokenizer": tokenizer.fingerprint,
         "conventions": asdict(conventions),
@@ -112,7 +119,7 @@ def _stamps(paths: Iterable[Path]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in paths:
         if (path / MANIFEST).is_file():
-            found[path.name] = sha256(path / MANIFEST)
+            found["store"] = sha256(path / MANIFEST)
             continue
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
@@ -120,11 +127,11 @@ def _stamps(paths: Iterable[Path]) -> dict[str, Any]:
     return found
 
 
-def _clear(folder: Path) -> None:
-    """Remove stale token files, and those that a killed process left half-written; both may be large."""
+def _tidy(folder: Path) -> None:
+    """Remove what killed processes left half-written. Finished files stay until new ones replace them."""
     if folder.exists():
-        log.info("%s holds groups of other data or options; they are made again", folder)
-    for old in (folder, *folder.parent.glob(f".{folder.name}.*")):
+        log.info("the files in %s were made otherwise, or are damaged; they are made again", folder)
+    for old in folder.parent.glob(f".{folder.name}.*"):
         shutil.rmtree(old, ignore_errors=True)
 
 

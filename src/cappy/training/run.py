@@ -98,14 +98,20 @@ def train(recipe: Recipe, options: RunOptions) -> Path:
 
 
 def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
-    # Before its token files are replaced.
-    same_run(options.output, {"seed": options.seed, "recipe": asdict(recipe)})
+    run = {"seed": options.seed, "recipe": asdict(recipe)}
+    same_run(options.output, run)  # before hours of encoding
     folder = find_encoder(options.start or recipe.encoder)
     config, spec, weights = starting_weights(folder, options.seed)
     tokenizer = load_tokenizer(folder, spec)
     conventions = Conventions.of(spec, recipe.layout, tokenizer.cls_id, tokenizer.sep_id)
     given = Given(options.data, options.groups, options.against)
-    encoded = prepare(given, recipe, tokenizer, conventions, spec.max_tokens, options.seed, options.output, processes)
+    start = weights_hash(folder)
+
+    def check(digest: str) -> None:
+        same_run(options.output, {**run, "origin": f"{start} {digest}"})
+
+    among = tokenizer, conventions, spec.max_tokens, options.seed, options.output, processes
+    encoded = prepare(given, recipe, *among, check)
     log.info(
         "%d training groups of %d tokens, %d development groups",
         len(encoded.training),
@@ -123,7 +129,7 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
         some = development_figures(model, encoded.development[:DEVELOPMENT_GROUPS], conventions, processes)
         return _said(some, measure(model))
 
-    origin = f"{weights_hash(folder)} {len(encoded.training)} groups {encoded.tokens} tokens"
+    origin = f"{start} {encoded.digest}"
     trainer = Trainer(
         spec, weights, recipe, conventions, options.output, options.seed, origin, options.computing, processes
     )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,12 @@ class TokenWriter:
         self.counts: dict[int, int] = {}
         self._tasks: dict[str, int] = {}
         self._token = self._segment = 0
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the tokens, lengths and labels so far: what a run trains on, wherever it came from."""
+        return self._digest.hexdigest()
 
     def __enter__(self) -> TokenWriter:
         return self
@@ -78,8 +85,10 @@ class TokenWriter:
                 ids.extend(segment)
                 rows.append((len(segment), boundary, label))
         self._token, self._segment = self._token + len(ids), self._segment + len(rows)
-        self._tokens.write(np.array(ids, dtype=self.types["token"]).tobytes())
-        self._segments.write(np.array(rows, dtype=_segment_type(self.types["length"])).tobytes())
+        parts = np.array(ids, self.types["token"]), np.array(rows, _segment_type(self.types["length"]))
+        for file, part in zip((self._tokens, self._segments), (one.tobytes() for one in parts), strict=True):
+            file.write(part)
+            self._digest.update(part)
         if lot not in self._lots:
             self._lots[lot] = self._create(f"{lot}.{GROUPS}")
         self._lots[lot].write(records.tobytes())
@@ -110,7 +119,14 @@ class TokenWriter:
         for lot in self._lots:
             (self.folder / f"{lot}.{GROUPS}").unlink()
         sizes = {name: (self.folder / name).stat().st_size for name in (TOKENS, SEGMENTS, GROUPS)}
-        mine = {"format": FORMAT, "types": self.types, "sets": ranges, "tasks": list(self._tasks), "bytes": sizes}
+        mine = {
+            "format": FORMAT,
+            "types": self.types,
+            "sets": ranges,
+            "tasks": list(self._tasks),
+            "bytes": sizes,
+            "digest": self.digest,
+        }
         write_json(self.folder / MANIFEST, {**mine, **facts})
 
     def _create(self, name: str) -> BinaryIO:

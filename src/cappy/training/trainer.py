@@ -237,7 +237,7 @@ class Trainer:
             state.tokens += done.tokens
             state.seconds += done.seconds
             self._updating = False
-            if state.step % 25 == 0:
+            if state.step == 1 or state.step % 25 == 0:
                 self._report(numbers(self._losses[reported:]), rate, budget)
                 reported = len(self._losses)
             if done.stop:
