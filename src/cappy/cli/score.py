@@ -59,7 +59,8 @@ def score(
         nonlocal bad
         bad += 1
         if bad <= SHOWN:
-            typer.echo(f"cappy: {file}, line {number}: {reason}; skipped.", err=True)
+            place = "standard input" if str(file) == "-" else file
+            typer.echo(f"cappy: {place}, line {number}: {reason}; skipped.", err=True)
 
     if "-" in (str(file), str(output)):
         if ray:

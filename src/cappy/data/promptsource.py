@@ -22,7 +22,7 @@ try:
     from jinja2.meta import find_undeclared_variables
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 except ImportError as error:
-    raise MissingExtraError("reading PromptSource templates", "data") from error
+    raise MissingExtraError("building data and reading templates", "data") from error
 
 SEPARATOR = "|||"
 _SHIELD = "\x00pipes\x00"

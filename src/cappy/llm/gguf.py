@@ -58,7 +58,7 @@ class GgufLLM(OpenAILLM):
         try:
             import xllamacpp
         except ImportError as error:
-            raise MissingExtraError("GGUF models", "llm") from error
+            raise MissingExtraError("running GGUF models", "llm") from error
         key = secrets.token_hex(16)
         name = alias or f"{file.stem}-{_fingerprint(file)}"
         threads = threads or os.cpu_count() or 1
