@@ -20,6 +20,10 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text(encodi
 needs_bfloat16 = pytest.mark.skipif(not native_bfloat16(), reason="the processor has no bfloat16 units")
 INT8_TOLERANCE = {"cappy-base": 2e-2, "cappy-mini": 2e-3}
 """Larger encoders round more often; see docs/concepts/precision.md."""
+OTHER_SUMS = {"cappy-base": 6e-2, "cappy-mini": 2e-2}
+"""Where vectors are not of 16 floats as where the golden scores were made, softmax adds up in another order."""
+CPUINFO = Path("/proc/cpuinfo")
+WIDE_VECTORS = CPUINFO.exists() and "avx512f" in CPUINFO.read_text(encoding="utf-8")
 SIZES = {"cappy-base": 120e6, "cappy-mini": 60e6}  # what README promises, rounded up
 
 
@@ -42,7 +46,8 @@ def test_golden_scores(name: str, precision: str) -> None:
     # Other processors round int8 products the same way but add float32 in another order; those whose products of
     # bytes saturate round weights to 7 bits.
     pinned = "int7" if precision == "int8" and weight_levels(byte_product(1)) < 127 else precision
-    tolerance = 1e-4 if precision == "fp32" else INT8_TOLERANCE[name]
+    rounded = INT8_TOLERANCE if WIDE_VECTORS else OTHER_SUMS
+    tolerance = 1e-4 if precision == "fp32" else rounded[name]
     assert got == pytest.approx([pair[name][pinned] for pair in GOLDEN], abs=tolerance)
 
 

@@ -30,6 +30,12 @@ def test_filled_inputs_have_few_shapes_and_keep_what_they_had(request: pytest.Fi
                 assert (array[len(exact[name]) :] < -1e8).all()
 
 
+class Few(OnnxRuntime):
+    """The same graph on batches in few shapes."""
+
+    few_shapes = True
+
+
 @pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert"])
 @pytest.mark.parametrize("layout", ["shared", "joint"])
 def test_few_shapes_change_no_score(request: pytest.FixtureRequest, family: str, layout: str) -> None:
@@ -37,8 +43,7 @@ def test_few_shapes_change_no_score(request: pytest.FixtureRequest, family: str,
     folder: Path = request.getfixturevalue(family)
     scorer, draw = cappy.load(folder, layout=layout, precision="fp32"), random.Random(1)
     checkpoint = scorer.checkpoint
-    plain, few = (OnnxRuntime(checkpoint.spec, checkpoint.read_weights(), layout, "fp32") for _ in range(2))
-    few.few_shapes = True
+    plain, few = (kind(checkpoint.spec, checkpoint.read_weights(), layout, "fp32") for kind in (OnnxRuntime, Few))
     for _ in range(10):
         texts = [" ".join(draw.choices(WORDS, k=draw.randint(1, 30))) for _ in range(9)]
         batch = pack(scorer.encode([(texts[0], texts[1:4]), (texts[4], texts[5:])]), scorer.conventions)

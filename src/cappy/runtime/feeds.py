@@ -89,9 +89,9 @@ def place_inputs(batch: Batch, spec: EncoderSpec, fit: Fit = exactly) -> dict[st
     firsts = (batch.prefixes.positions[0] + batch.prefixes.lengths)[:, None]  # where a prefix's candidates begin
     for name, queries in (("token", tokens), ("first", firsts)):
         for kind, found in _between(name, queries, keys, spec).items():
-            # The extra key for the candidate's own part has no position: its bias is 0, and it is always in reach.
+            # The keys for the candidate's own part have no position: their bias is 0, and they are always in reach.
             free = spec.relative_buckets if kind.endswith("_bucket") else 0
-            feed[kind] = np.pad(found, ((0, 0), (0, 0), (1, 0)), constant_values=free)
+            feed[kind] = np.pad(found, ((0, 0), (0, 0), (fit(1), 0)), constant_values=free)
     return feed
 
 

@@ -15,6 +15,8 @@ from cappy.layout.pack import Batch, few_sizes
 from cappy.runtime.choose import BATCH_TOKENS
 from cappy.runtime.feeds import batch_inputs, filled, place_inputs, remembering_inputs
 
+LANES = 4
+"""Rows are as long as a multiple of the narrowest vector; see `Attention`."""
 WIDTHS = 16
 """Rows are as wide as a multiple of this in few shapes: a whole vector of a processor."""
 Floats = NDArray[np.float32]
@@ -73,7 +75,8 @@ class GraphRuntime(ABC):
         return batch_inputs(batch, self._width) | place_inputs(batch, self._spec, self._width)
 
     def _width(self, longest: int) -> int:
-        return few_sizes(longest, WIDTHS) if self.few_shapes else longest
+        """Return the length of padded rows: a multiple of the length of a row of one."""
+        return few_sizes(longest, WIDTHS) if self.few_shapes else -(-longest // LANES) * LANES
 
     def _computed(self, kind: Kind, feed: Feed) -> dict[str, Floats]:
         return self._run(kind)(filled(feed, few_sizes) if self.few_shapes else feed)

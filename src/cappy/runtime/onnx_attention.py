@@ -6,6 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from cappy.encoders.spec import EncoderSpec
+from cappy.layout.pack import MASKED
 from cappy.runtime.onnx_builder import MICROSOFT, Graph
 from cappy.runtime.onnx_names import Biases, Prefix, Queries, Rows
 
@@ -13,9 +14,9 @@ from cappy.runtime.onnx_names import Biases, Prefix, Queries, Rows
 class Attention:
     """Adds an encoder's attention to a graph. Tokens are packed outside: [tokens, hidden]."""
 
-    def __init__(self, graph: Graph, spec: EncoderSpec) -> None:
-        """Add to `graph`."""
-        self.graph, self.spec = graph, spec
+    def __init__(self, graph: Graph, spec: EncoderSpec, lanes: int) -> None:
+        """Add to `graph`; `lanes` keys stand for a candidate's own part, all but one of them masked."""
+        self.graph, self.spec, self.lanes = graph, spec, lanes
 
     def biases(self, name: str, masked: Rows | None = None) -> Biases:
         """Declare what is added to logits [rows, heads or 1, queries or 1, keys] in both kinds of layer.
@@ -74,8 +75,9 @@ class Attention:
         bias = graph.transpose(rows.bias, 0, 1, 3, 2)  # [prefixes, 1, longest, 1]
         columns = graph.add("Concat", [graph.add("Sub", [bias, bias]), bias], axis=3)
         tiled = graph.add("Tile", [columns, graph.ints(1, heads, 1, 1)])
-        key, value = (np.zeros((1, heads, 1, size + more), dtype=np.float32) for more in (2, 0))
-        key[..., size] = 1
+        key, value = (np.zeros((1, heads, self.lanes, size + more), dtype=np.float32) for more in (2, 0))
+        key[:, :, 0, size] = 1
+        key[:, :, 1:, size + 1] = MASKED
         count = graph.add("Shape", [rows.index], start=0, end=1)
         repeat = graph.add("Concat", [count, graph.ints(1, 1, 1)], axis=0)
         extra = (graph.add("Tile", [graph.constant(row), repeat]) for row in (key, value))
@@ -148,7 +150,11 @@ class Attention:
         return str(self.graph.add("FusedMatMul", [queries, keys], MICROSOFT, transB=1))
 
     def _shares(self, logits: str) -> str:
-        """Return the softmax over keys. Padding only ever follows the keys, so that their sums do not depend on it."""
+        """Return the softmax over keys, which must not depend on the padding of a batch by a single bit.
+
+        So padding only follows keys, and rows are as long as a multiple of a vector: a shorter rest may be added up
+        apart.
+        """
         return str(self.graph.add("Softmax", [logits], axis=-1))
 
     def _heads(self, x: str, index: str) -> str:

@@ -22,12 +22,18 @@ class EncoderGraph:
     """Builds the graph of one encoder in one layout and precision."""
 
     def __init__(
-        self, spec: EncoderSpec, layout: str, precision: str, half_tables: bool = False, half_products: bool = False
+        self,
+        spec: EncoderSpec,
+        layout: str,
+        precision: str,
+        half_tables: bool = False,
+        half_products: bool = False,
+        lanes: int = 1,
     ) -> None:
         """Start a graph.
 
         `precision` is `fp32` or `int8`. `half_tables` stores embeddings in float16, `half_products` the matrices of the
-        encoder layers.
+        encoder layers. `lanes`: rows of keys come in multiples of this.
         """
         self.spec, self.layout, self.precision = spec, layout, precision
         self.table_type, product_type = (
@@ -35,7 +41,7 @@ class EncoderGraph:
         )
         self.graph = Graph()
         self.products = Products(self.graph, spec, precision, product_type)
-        self.attention = Attention(self.graph, spec)
+        self.attention = Attention(self.graph, spec, lanes)
 
     def build_kind(self, kind: str | tuple[int, ...]) -> ModelProto:
         """Return the graph of `scores`, the `remembering` graph, or the graph of the named layers' mean states."""

@@ -68,8 +68,9 @@ class Operand:
 class Prefix:
     """What candidates need of their instructions in addition to keys and values; the same in every layer.
 
-    `columns` [prefixes, heads, longest, 2] complete the keys. `key` [prefixes, heads, 1, head size + 2] and `value`
-    [prefixes, heads, 1, head size] represent the candidate's own part; see `_attend_behind`.
+    `columns` [prefixes, heads, longest, 2] complete the keys. `key` [prefixes, heads, lanes, head size + 2] and `value`
+    [prefixes, heads, lanes, head size] represent the candidate's own part, followed by masked keys; see
+    `Attention.attend_behind`.
     """
 
     rows: Rows

@@ -27,7 +27,7 @@ class OnnxRuntime(GraphRuntime):
 
     def _open(self, kind: Kind) -> Run:
         layout = "joint" if isinstance(kind, tuple) else self.layout
-        builder = EncoderGraph(self._spec, layout, self._precision, self._half)
+        builder = EncoderGraph(self._spec, layout, self._precision, self._half, lanes=self._width(1))
         graph = builder.build_kind(kind).SerializeToString()
         names = list(builder.graph.weights)
         self._bring({name: shape for name, (_, shape) in builder.graph.weights.items() if name not in self._values})

@@ -39,7 +39,9 @@ class OpenVinoRuntime(GraphRuntime):
 
     def _open(self, kind: Kind) -> Run:
         layout = "joint" if isinstance(kind, tuple) else self.layout
-        builder = EncoderGraph(self._spec, layout, "fp32", half_tables=self._half, half_products=self._half)
+        builder = EncoderGraph(
+            self._spec, layout, "fp32", half_tables=self._half, half_products=self._half, lanes=self._width(1)
+        )
         graph = with_weights_as_inputs(builder.build_kind(kind), builder)
         core = openvino.Core()
         model = core.read_model(graph.SerializeToString())
