@@ -15,6 +15,9 @@ from cappy.layout.limits import Limits
 from cappy.layout.pack import Batch, pack
 from cappy.layout.tokenizer import TextTokenizer
 
+CHUNK = 2000
+"""Groups that are tokenised together."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingGroup:
@@ -47,8 +50,8 @@ def encode_groups(
     """
     chosen = [_choose(group, most, seed, short_words) for group in groups]
     encoded: list[TrainingGroup] = []
-    for start in range(0, len(groups), 2000):
-        part = range(start, min(start + 2000, len(groups)))
+    for start in range(0, len(groups), CHUNK):
+        part = range(start, min(start + CHUNK, len(groups)))
         prompts = tokenizer.encode([groups[i].instruction for i in part])
         texts = sorted({groups[i].candidates[c].text for i in part for c in chosen[i]})
         ids = dict(zip(texts, tokenizer.encode(texts), strict=True))

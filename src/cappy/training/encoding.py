@@ -14,13 +14,11 @@ from cappy.group import Group
 from cappy.layout.encode import Conventions
 from cappy.layout.tokenizer import TextTokenizer
 from cappy.training import open_answers
-from cappy.training.batches import TrainingGroup, encode_groups, single_pairs
+from cappy.training.batches import CHUNK, TrainingGroup, encode_groups, single_pairs
 from cappy.training.lots import DEVELOPMENT, TRAINING, Lot, task_limits
 from cappy.training.recipes import Recipe
 from cappy.training.tokens import TokenGroups, TokenWriter, read_manifest
 
-CHUNK = 2000
-"""Groups of a lot that are encoded together."""
 ALL = 10**6
 """No limit on candidates, for development groups and groups whose candidates were designed."""
 

@@ -110,8 +110,9 @@ def _train(recipe: Recipe, options: RunOptions, processes: Processes) -> Path:
     def check(digest: str) -> None:
         same_run(options.output, {**run, "origin": f"{start} {digest}"})
 
-    among = tokenizer, conventions, spec.max_tokens, options.seed, options.output, processes
-    encoded = prepare(given, recipe, *among, check)
+    encoded = prepare(
+        given, recipe, tokenizer, conventions, spec.max_tokens, options.seed, options.output, processes, check
+    )
     log.info(
         "%d training groups of %d tokens, %d development groups",
         len(encoded.training),
